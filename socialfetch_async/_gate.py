@@ -1,0 +1,88 @@
+"""The outage gate: when the API is down for everybody, the client finds out once."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import backoff
+
+from socialfetch_async._protocol.retry import delays
+from socialfetch_async.errors import SocialFetchError
+
+# Failures without a success between them that mean an outage: more than one page's bad luck, and
+# fewer than what a client at work has on its way.
+FAILURES_THAT_CLOSE: Final = 10
+_FIRST_WAIT: Final = 0.1
+_GROWTH: Final = 1.5  # waits grow by half, so that the end of an outage is seen soon after
+_LONGEST_WAIT: Final = 5.0
+
+
+class OutageGate:
+    """Lets everything through until ten failures in a row; then one probe at a time.
+
+    The first success opens it. A probe is an ordinary request of whoever waits longest, so the
+    gate itself never sends anything.
+
+    Args:
+        jitter: Returns a random number between 0 and its argument.
+        sleep: Waits some seconds.
+    """
+
+    def __init__(
+        self,
+        jitter: Callable[[float], float] = backoff.full_jitter,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._jitter = jitter
+        self._sleep = sleep
+        self._failures = 0
+        self._waits = delays(_GROWTH, _FIRST_WAIT, _LONGEST_WAIT)
+        self._probing = asyncio.Lock()  # fair, and handed on when its holder is cancelled
+        self.closed = False
+        self.cause: SocialFetchError | None = None
+
+    async def wait(self, *, patient: bool) -> bool:
+        """Wait until the gate is open, or until it is this request's turn to probe.
+
+        Args:
+            patient: False: do not wait; probe if nobody does, else give up.
+
+        Returns:
+            True: this request is the probe, and must call `probed` when it has ended, however.
+            False: the gate is open; or, if it is still closed, there was no patience.
+        """
+        if not patient:
+            if self._probing.locked():
+                return False
+            await self._probing.acquire()  # free, so this does not wait
+            return True
+        await self._probing.acquire()
+        try:
+            if self.closed:
+                wait = next(self._waits)
+                await self._sleep(wait / 2 + self._jitter(wait / 2))
+        except BaseException:
+            self._probing.release()
+            raise
+        if self.closed:
+            return True
+        self._probing.release()
+        return False
+
+    def probed(self) -> None:
+        """Hand the probe on: its request has ended or was cancelled."""
+        self._probing.release()
+
+    def succeeded(self) -> None:
+        """Note an answer that shows the API alive: it opens the gate."""
+        self._failures = 0
+        self.closed = False
+
+    def failed(self, error: SocialFetchError) -> None:
+        """Note a failure that may be an outage."""
+        self._failures += 1
+        if not self.closed and self._failures >= FAILURES_THAT_CLOSE:
+            self.closed = True
+            self._waits = delays(_GROWTH, _FIRST_WAIT, _LONGEST_WAIT)
+        if self.closed:
+            self.cause = error

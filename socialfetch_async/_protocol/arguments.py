@@ -1,0 +1,141 @@
+"""What a caller may pass. Everything wrong is refused here, before anything is sent or spent."""
+
+import ipaddress
+import math
+import re
+from collections.abc import Iterable, Mapping
+from typing import Final
+from urllib.parse import urlsplit
+
+from socialfetch_async.errors import InvalidHandleError, shortened
+
+# TikTok's own alphabet; the vendor's page allows 1 to 64 characters. ASCII on purpose: `\w` and
+# `str.isalnum` would let other scripts through. `.` and `..` are path segments of their own.
+_HANDLE: Final = re.compile(r"[A-Za-z0-9._]{1,64}")
+_API_KEY: Final = re.compile(r"[\x21-\x7e]+")
+
+
+def clean_handle(handle: str) -> str:
+    """Return the handle as it is sent: without white space around it and one leading @.
+
+    Raises:
+        InvalidHandleError: It is not 1 to 64 of `A-Z a-z 0-9 . _`, or it is `.` or `..`.
+        TypeError: It is not text.
+    """
+    if not isinstance(handle, str):
+        raise TypeError(f"a handle is a str, not {type(handle).__name__}")
+    cleaned = handle.strip().removeprefix("@")
+    if not _HANDLE.fullmatch(cleaned) or cleaned in {".", ".."}:
+        raise InvalidHandleError(
+            f"not a TikTok handle: {shortened(handle)}. A handle is 1 to 64 letters, digits, dots "
+            "and underscores, with or without a leading @. Nothing was sent."
+        )
+    return cleaned
+
+
+def opaque(name: str, value: str | None) -> str | None:
+    """Check a cursor or user id, which the API wants with at least one character."""
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise TypeError(f"{name} is a str or None, not {type(value).__name__}")
+    if not value:
+        raise ValueError(f"{name} is empty: leave it out (None) to start at the first page")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        # A URL drops lone surrogates in silence: the cursor would ask for another page.
+        raise ValueError(f"{name} has a character that is not valid Unicode text") from None
+    return value
+
+
+def starts(
+    handles: Iterable[str] | Mapping[str, str | None],
+) -> tuple[dict[str, str | None], int]:
+    """Return each handle once with its start cursor, and how many came again.
+
+    Handles are the same when they differ in case, white space or one leading @; the spelling
+    and the cursor that came first are kept.
+    """
+    if isinstance(handles, str | bytes) or not isinstance(handles, Iterable):
+        raise TypeError("handles is an iterable of handles, or a mapping of handle to cursor")
+    pairs = handles.items() if isinstance(handles, Mapping) else ((h, None) for h in handles)
+    first: dict[str, str] = {}
+    cursors: dict[str, str | None] = {}
+    total = 0
+    for handle, cursor in pairs:
+        cleaned = clean_handle(handle)
+        start = opaque("cursor", cursor)
+        total += 1
+        if first.setdefault(cleaned.lower(), cleaned) == cleaned and cleaned not in cursors:
+            cursors[cleaned] = start
+    return cursors, total - len(cursors)
+
+
+def positive(name: str, value: int | None) -> int | None:
+    """Check a count that is at least 1; None, which is no limit, passes."""
+    return None if value is None else required(name, value)
+
+
+def required(name: str, value: int) -> int:
+    """Check a count that is at least 1 and has to be there."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} is an int, not {type(value).__name__}")
+    if value < 1:
+        raise ValueError(f"{name} is at least 1, not {value}")
+    return value
+
+
+def seconds(name: str, value: float, *, zero: bool = False) -> float:
+    """Check a finite number of seconds: more than 0, or from 0 on where `zero` says so."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{name} is a number of seconds, not {type(value).__name__}")
+    if not math.isfinite(value) or value < 0 or (value == 0 and not zero):
+        least = "at least 0" if zero else "more than 0"
+        raise ValueError(f"{name} is a finite number of seconds, {least}, not {value}")
+    return value
+
+
+def api_key(key: str | None) -> str:
+    """Check the key. Its value is in no message."""
+    if key is not None and not isinstance(key, str):
+        raise TypeError(f"api_key is a str, not {type(key).__name__}")
+    if not key:
+        raise ValueError("no API key: pass api_key=... or set SOCIALFETCH_API_KEY")
+    if not _API_KEY.fullmatch(key):
+        raise ValueError(
+            "the API key has a character that no key has (white space, a line break or "
+            "non-ASCII text): check how it was copied or read from its file"
+        )
+    return key
+
+
+def base_url(url: str) -> str:
+    """Return the API's origin (and path prefix, if any) without a slash at the end."""
+    if not isinstance(url, str):
+        raise TypeError(f"base_url is a str, not {type(url).__name__}")
+    rule = "base_url is https://HOST, or http:// for an address of this machine"
+    if any(c.isspace() or not c.isprintable() for c in url) or "\\" in url:
+        raise ValueError(f"{rule}; it has a character that no URL has")
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise ValueError(f"{rule}: {error}") from None
+    if "@" in parts.netloc:
+        raise ValueError(f"{rule}; it carries no user name or password")
+    if "?" in url or "#" in url:
+        raise ValueError(f"{rule}; it has no query and no fragment")
+    secure = parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(host))
+    if not host or not secure:
+        raise ValueError(f"{rule}, so that the key is never sent in the clear; not {url!r}")
+    return url.rstrip("/")
+
+
+def _is_loopback(host: str | None) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host or "").is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,35 @@
+"""What may be spent: reserved before a request leaves, settled when its price is known."""
+
+
+class Budget:
+    """Credits that may be spent, None without a limit.
+
+    The price of a request is known only afterwards, so the highest one seen is reserved (at
+    least 1), and a request that may have been charged without an answer keeps its reservation.
+
+    Attributes:
+        spent: Credits confirmed, or counted because they may have been charged.
+        reserved: Credits held by requests that are on the wire.
+    """
+
+    __slots__ = ("_limit", "_price", "reserved", "spent")
+
+    def __init__(self, limit: int | None = None) -> None:
+        self._limit = limit
+        self._price = 1
+        self.spent = 0
+        self.reserved = 0
+
+    def reserve(self) -> int:
+        """Set the price of one request aside and return it; 0 when the limit forbids it."""
+        price = self._price
+        if self._limit is not None and self.spent + self.reserved + price > self._limit:
+            return 0
+        self.reserved += price
+        return price
+
+    def settle(self, reserved: int, cost: int) -> None:
+        """Replace a reservation by what the request cost, which is 0 if it was not charged."""
+        self.reserved -= reserved
+        self.spent += cost
+        self._price = max(self._price, cost)

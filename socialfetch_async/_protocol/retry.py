@@ -1,0 +1,190 @@
+"""What is tried again, after how long, and when it is given up."""
+
+import re
+from collections.abc import Callable, Iterator
+from email.utils import parsedate_to_datetime
+from typing import Final, NamedTuple, Self
+
+import backoff
+import msgspec
+
+from socialfetch_async._protocol import arguments
+from socialfetch_async.errors import (
+    APIStatusError,
+    ConnectError,
+    ConnectionLostError,
+    PayloadError,
+    RateLimitError,
+    RequestTimeoutError,
+    ServerError,
+    ServiceUnavailableError,
+    SocialFetchError,
+)
+
+
+class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """How often and how long one page is tried. Times are in seconds.
+
+    Attributes:
+        max_attempts: Requests for one page, the first included.
+        deadline: For all attempts and waits of one page, from the first free slot on.
+        base: The first wait is up to this long, each further one up to twice as long ...
+        cap: ... but not longer than this (full jitter: between 0 and that).
+        retry_after_cap: The longest Retry-After that is waited for; beyond it the error is raised
+            at once, with `retry_after`.
+        wait_in_outage: Whether to wait while the API is down for everybody, or to fail at once.
+    """
+
+    max_attempts: int = 6
+    deadline: float = 120.0
+    base: float = 0.5
+    cap: float = 20.0
+    retry_after_cap: float = 120.0
+    wait_in_outage: bool = True
+
+    def __post_init__(self) -> None:
+        arguments.positive("max_attempts", self.max_attempts)
+        arguments.seconds("deadline", self.deadline)
+        for name in ("base", "cap", "retry_after_cap"):
+            arguments.seconds(name, getattr(self, name), zero=True)
+        if not isinstance(self.wait_in_outage, bool):
+            raise TypeError("wait_in_outage is a bool")
+
+    @classmethod
+    def interactive(cls) -> Self:
+        """Return the policy for a web request: 2 attempts, 10 s, no waiting in an outage."""
+        return cls(max_attempts=2, deadline=10.0, wait_in_outage=False)
+
+
+class Rule(NamedTuple):
+    """What a kind of failure means for the next attempt."""
+
+    retry: bool
+    outage: bool
+    """It is a sign that the API is down for everybody."""
+
+
+# The first row that fits decides; a kind without a row is not tried again. A shape that is wrong,
+# a redirect, a bad certificate or a body that is too large would be the same the next time, and
+# the first and the last of these were paid for.
+RULES: Final[tuple[tuple[type[SocialFetchError], Rule], ...]] = (
+    (ConnectError, Rule(retry=True, outage=True)),
+    (ConnectionLostError, Rule(retry=True, outage=True)),
+    (RequestTimeoutError, Rule(retry=True, outage=False)),
+    (PayloadError, Rule(retry=True, outage=False)),
+    (RateLimitError, Rule(retry=True, outage=True)),
+    (ServiceUnavailableError, Rule(retry=True, outage=True)),
+    (ServerError, Rule(retry=True, outage=False)),
+)
+_NEVER: Final = Rule(retry=False, outage=False)
+
+
+def rule(error: SocialFetchError) -> Rule:
+    """Return the row for an error."""
+    for kind, found in RULES:
+        if isinstance(error, kind):
+            if isinstance(error, ConnectionLostError) and error.reused:
+                # The server closed an idle connection: that says nothing about its health.
+                return found._replace(outage=False)
+            return found
+    return _NEVER
+
+
+def shows_the_api_alive(result: object) -> bool:
+    """Whether an answer, even a refusal, shows that there is no outage."""
+    if isinstance(result, APIStatusError):
+        return result.status < 500 and result.status != 429
+    return not isinstance(result, SocialFetchError)
+
+
+def delays(growth: float, first: float, longest: float) -> Iterator[float]:
+    """Yield growing seconds: `first`, then each `growth` times the last, up to `longest`."""
+    values = backoff.expo(base=growth, factor=first, max_value=longest)
+    next(values)  # backoff's generators begin with a value that is not a delay
+    return values
+
+
+class Retries:
+    """The attempts at one page: counts them, and says how long to wait for the next.
+
+    Args:
+        policy: The limits.
+        jitter: Returns a random number between 0 and its argument.
+    """
+
+    __slots__ = ("_delays", "_jitter", "_policy", "_stale_seen", "attempts", "maybe_charged")
+
+    def __init__(self, policy: RetryPolicy, jitter: Callable[[float], float]) -> None:
+        self._policy = policy
+        self._jitter = jitter
+        self._stale_seen = False
+        self._delays: Iterator[float] | None = None
+        self.attempts = 0
+        self.maybe_charged = False
+
+    def wait(self, error: SocialFetchError, remaining: float) -> float | str:
+        """Decide about a failed attempt.
+
+        Args:
+            error: Why the attempt failed.
+            remaining: Seconds until the deadline.
+
+        Returns:
+            The seconds to wait before the next attempt; or, to give up, a sentence that says why
+            where the error itself does not.
+        """
+        policy = self._policy
+        if not rule(error).retry or self.attempts >= policy.max_attempts:
+            return ""
+        if self._delays is None:
+            self._delays = delays(2, policy.base, policy.cap)
+        delay = self._jitter(next(self._delays))
+        if error.retry_after is not None:
+            if error.retry_after > policy.retry_after_cap:
+                return (
+                    f"It asks to wait {error.retry_after:g} s, longer than retry_after_cap="
+                    f"{policy.retry_after_cap:g} allows."
+                )
+            # A floor: full jitter alone would come back early almost every time.
+            delay = max(delay, error.retry_after + self._jitter(error.retry_after / 10))
+        elif isinstance(error, ConnectionLostError) and error.reused and not self._stale_seen:
+            self._stale_seen = True
+            delay = 0.0
+        return delay if delay < remaining else deadline_passed(policy)
+
+
+def deadline_passed(policy: RetryPolicy) -> str:
+    """Say that there was no time left."""
+    return f"The deadline of {policy.deadline:g} s leaves no time for another attempt."
+
+
+_SECONDS: Final = re.compile(r"[0-9]{1,9}")
+_HTTP_DATE: Final = re.compile(
+    r"[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2} GMT"
+)
+
+
+def parse_retry_after(value: str | None, now: float) -> float | None:
+    """Read a Retry-After header (RFC 9110, 10.2.3): digits, or an HTTP date.
+
+    Stricter than `float()`, which takes nan, inf, `1_000` and other scripts' digits.
+
+    Args:
+        value: The header.
+        now: The time in seconds since 1970, to count a date from.
+
+    Returns:
+        Seconds, more than 0; None for anything else, and then the plain backoff applies.
+    """
+    if value is None:
+        return None
+    value = value.strip(" \t")
+    if _SECONDS.fullmatch(value):
+        return float(value) or None
+    if not _HTTP_DATE.fullmatch(value):
+        return None
+    try:
+        wait = parsedate_to_datetime(value).timestamp() - now
+    except ValueError:
+        return None
+    return wait if wait > 0 else None

@@ -1,0 +1,171 @@
+"""Which page next: the position in one list, its limits, and the guards against endless lists.
+
+Contract, "Pagination": ask first without a cursor, then with `data.page.nextCursor`; stop when
+`hasMore` is false or `nextCursor` is null.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from socialfetch_async.errors import (
+    PaginationError,
+    ProfileUnavailableError,
+    SocialFetchError,
+    shortened,
+)
+from socialfetch_async.models import FollowersPage
+
+# Real lists have single empty pages (deleted accounts); a longer series leads nowhere and costs
+# a credit a page.
+EMPTY_PAGES_IN_A_ROW: Final = 6
+
+
+class Walk:
+    """The walk through one list. It knows no client: it is told what came, and says what next.
+
+    Attributes:
+        cursor: The page to go on from: the one being delivered, or the next to ask for.
+        done: Nothing is left.
+        stop_reason: Why the walk ended: `end`, `missing_cursor`, `max_pages`; None before.
+        pages: Pages received. `rows`: rows on them. `credits_charged`: their price.
+    """
+
+    __slots__ = (
+        "_asked",
+        "_empty_in_a_row",
+        "_error",
+        "_handle",
+        "_identity",
+        "_last_rows",
+        "_max_pages",
+        "_page",
+        "credits_charged",
+        "cursor",
+        "done",
+        "invalid_rows",
+        "pages",
+        "rows",
+        "stop_reason",
+    )
+
+    def __init__(
+        self,
+        handle: str,
+        cursor: str | None,
+        *,
+        identity: Callable[[Any], str],
+        max_pages: int | None = None,
+    ) -> None:
+        self._handle = handle
+        self._identity = identity
+        self._max_pages = max_pages
+        self._page: FollowersPage | None = None
+        self._last_rows: Sequence[Any] = ()
+        self._empty_in_a_row = 0
+        self._error: SocialFetchError | None = None
+        # Hashes, not cursors: 26 MB for the 235,000 pages of the largest accounts. Python's
+        # string hash has 64 bits; two cursors of one list share one in a billion lists or so,
+        # and then the walk ends with an error, never silently.
+        self._asked = {hash(cursor)}
+        self.cursor = cursor
+        self.done = False
+        self.stop_reason: str | None = None
+        self.pages = self.rows = self.invalid_rows = self.credits_charged = 0
+
+    def advance(self) -> bool:
+        """Leave the page received last and say whether to ask for another.
+
+        Returns:
+            True: ask for `cursor`. False: the walk has ended, `stop_reason` says why.
+
+        Raises:
+            PaginationError: A cursor came again, or six pages in a row were empty.
+            ProfileUnavailableError: The list can not be had. It is raised at every further
+                call too, so that the answer is not bought again by accident.
+        """
+        self.leave()
+        if self._error is not None:
+            raise self._error.with_traceback(None)
+        if self.done:
+            return False
+        if self._max_pages is not None and self.pages >= self._max_pages:
+            self.stop_reason = "max_pages"
+            return False
+        if self._empty_in_a_row >= EMPTY_PAGES_IN_A_ROW:
+            self._empty_in_a_row = 0  # asked again on purpose, it goes on from here
+            raise self._pagination("empty_pages", "six pages in a row were empty")
+        return True
+
+    def leave(self) -> None:
+        """Count the page received last as handled, and move the position behind it."""
+        page, self._page = self._page, None
+        if page is None:
+            return
+        if page.lookup_status != "found":
+            self._error = self._unavailable(page)
+        elif not page.has_more:
+            self._end("end")
+        elif not page.next_cursor:
+            # As the vendor's page says, the list ends here; but it says also that more exists.
+            self._end("missing_cursor")
+        else:
+            self.cursor = page.next_cursor
+            if hash(page.next_cursor) in self._asked:
+                self._error = self._pagination(
+                    "repeated_cursor", f"the cursor {shortened(page.next_cursor)} came again"
+                )
+            self._asked.add(hash(page.next_cursor))
+
+    def _end(self, reason: str) -> None:
+        self.stop_reason = reason
+        self.done = True
+        self.cursor = None
+
+    def receive(self, page: FollowersPage, rows: Sequence[Any]) -> None:
+        """Take the page that was asked for. After this it may be delivered.
+
+        Raises:
+            PaginationError: The page repeats the one before; it is not to be delivered.
+            ProfileUnavailableError: The list can not be had, and no rows came with that.
+        """
+        self.pages += 1
+        self.credits_charged += page.credits_charged
+        if page.lookup_status != "found" and not rows:
+            self._error = self._unavailable(page)
+            raise self._error
+        if rows and self._repeats(rows):
+            self._error = self._pagination(
+                "no_progress", "a new cursor brought the followers of the page before once more"
+            ).at(request_id=page.request_id)
+            raise self._error
+        self.rows += len(rows)
+        self.invalid_rows += page.invalid_rows
+        self._last_rows = rows
+        self._empty_in_a_row = 0 if rows else self._empty_in_a_row + 1
+        self._page = page
+
+    def _repeats(self, rows: Sequence[Any]) -> bool:
+        last, identity = self._last_rows, self._identity
+        return (
+            len(rows) == len(last)
+            and identity(rows[0]) == identity(last[0])
+            and list(map(identity, rows)) == list(map(identity, last))
+        )
+
+    def _pagination(self, reason: str, summary: str) -> PaginationError:
+        return PaginationError(
+            f"{summary}.",
+            reason=reason,
+            handle=self._handle,
+            cursor=self.cursor,
+            maybe_charged=True,
+        )
+
+    def _unavailable(self, page: FollowersPage) -> ProfileUnavailableError:
+        return ProfileUnavailableError(
+            f"the followers of this profile can not be listed: {page.lookup_status}.",
+            lookup_status=page.lookup_status,
+            handle=self._handle,
+            cursor=self.cursor,
+            request_id=page.request_id,
+        )

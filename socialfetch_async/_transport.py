@@ -1,0 +1,254 @@
+"""One attempt at one request, over aiohttp; nothing else in the library touches a socket.
+
+What aiohttp does by default and this must not: send a GET twice by itself, follow a redirect with
+the key, quote the key in the repr of an error, read a body without end.
+"""
+
+import asyncio
+import contextlib
+import socket
+import time
+from contextvars import ContextVar
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import aiohttp
+from yarl import URL
+
+from socialfetch_async._protocol.decode import Answer
+from socialfetch_async._protocol.endpoints import Request
+from socialfetch_async._protocol.retry import parse_retry_after
+from socialfetch_async._version import __version__
+from socialfetch_async.errors import (
+    ConnectError,
+    ConnectionLostError,
+    PayloadError,
+    RequestTimeoutError,
+    ResponseTooLargeError,
+    TLSError,
+    TransportError,
+)
+
+# An error body is only read for its code and message.
+_ERROR_BODY_BYTES: Final = 65_536
+
+# aiohttp's exceptions to ours, the first row that fits decides. A certificate error is also a
+# ClientConnectorError, which is also a ClientOSError: the order matters.
+_FAILURES: Final[tuple[tuple[type[Exception], type[TransportError]], ...]] = (
+    (aiohttp.ClientSSLError, TLSError),
+    (aiohttp.ClientConnectorCertificateError, TLSError),
+    (aiohttp.ServerFingerprintMismatch, TLSError),
+    (aiohttp.ClientConnectorError, ConnectError),
+    (aiohttp.ConnectionTimeoutError, ConnectError),
+    (aiohttp.ClientHttpProxyError, ConnectError),
+    (TimeoutError, RequestTimeoutError),
+    (aiohttp.ClientPayloadError, PayloadError),
+    (aiohttp.ClientResponseError, PayloadError),  # the head is not HTTP
+    (aiohttp.ClientConnectionError, ConnectionLostError),
+    (OSError, ConnectionLostError),
+)
+_SENTENCES: Final[dict[type[TransportError], str]] = {
+    TLSError: "no secure connection to the API",
+    ConnectError: "no connection to the API",
+    RequestTimeoutError: "no whole answer in time",
+    PayloadError: "the answer broke off or is not HTTP",
+    ConnectionLostError: "the connection ended before an answer",
+}
+
+
+class ApiKey(str):
+    """The key as a header value whose repr does not show it.
+
+    The repr is what a traceback with locals, a debugger, a crash reporter and aiohttp's own
+    errors print; the value itself goes on the wire.
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'[api key]'"
+
+
+class _Stopped(Exception):
+    """Carries an aiohttp error out of aiohttp's loop, which would send the request again."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+
+async def _send_once(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    # aiohttp sends a GET again when the connection drops before the answer, even a fresh one:
+    # a second page that may be billed and that nobody counts. It does so for these two kinds.
+    try:
+        return await handler(request)
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise _Stopped(error) from None
+
+
+# Set to a new list for each attempt; a socket that is opened for the attempt is noted in it. A
+# lost connection that was not opened for the attempt was an idle one the server had closed.
+_opened: ContextVar[list[bool]] = ContextVar("_opened")
+
+
+def _open_socket(address: Any) -> socket.socket:
+    family, kind, protocol, _, _ = address
+    _opened.get([]).append(True)
+    return socket.socket(family=family, type=kind, proto=protocol)
+
+
+class Transport:
+    """Sends one request at a time for each caller, over the own or an injected session."""
+
+    def __init__(
+        self,
+        base_url: str,
+        key: ApiKey,
+        *,
+        session: aiohttp.ClientSession | None,
+        max_response_bytes: int,
+    ) -> None:
+        self._base_url = base_url
+        self._headers = {
+            "x-api-key": key,
+            "Accept": "application/json",
+            "User-Agent": f"socialfetch-async-python/{__version__}",
+        }
+        self._session = session
+        self._owns_session = session is None
+        self._max_response_bytes = max_response_bytes
+
+    @property
+    def connection_limit(self) -> int:
+        """Connections an injected session allows at once; 0 without a limit.
+
+        Waiting for one of them would count as connecting, so no more requests are let out.
+        """
+        connector = None if self._session is None else self._session.connector
+        if connector is None:
+            return 0
+        limits = [limit for limit in (connector.limit, connector.limit_per_host) if limit]
+        return min(limits, default=0)
+
+    @property
+    def open(self) -> bool:
+        """Whether an own session exists that must be closed."""
+        return self._owns_session and self._session is not None and not self._session.closed
+
+    async def aclose(self) -> None:
+        """Close the own session; an injected one is its owner's."""
+        if self._owns_session and self._session is not None:
+            await self._session.close()
+
+    def _connected(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                # The client's own semaphore limits requests; waiting here would count as slow.
+                connector=aiohttp.TCPConnector(limit=0, socket_factory=_open_socket),
+                cookie_jar=aiohttp.DummyCookieJar(),  # the vendor's cookies are not kept
+                trust_env=False,  # ~/.netrc would add its own Authorization header
+            )
+        return self._session
+
+    async def send(self, request: Request, timeout: float) -> Answer | TransportError:
+        """Send a request once and read its answer.
+
+        Args:
+            request: What to ask for.
+            timeout: Seconds for the whole attempt; connecting gets at most half of them and 10.
+
+        Returns:
+            The answer, or what went wrong: errors are returned so that no exception of aiohttp,
+            which may quote request headers, becomes their context.
+        """
+        opened: list[bool] = []
+        token = _opened.set(opened)
+        failure: Exception
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._exchange(request, timeout)
+        except _Stopped as stopped:
+            failure = stopped.error
+        except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
+            failure = error
+        finally:
+            _opened.reset(token)
+        reused = None if not self._owns_session else not opened
+        return _explained(failure, timeout, reused=reused)
+
+    async def _exchange(self, request: Request, timeout: float) -> Answer | TransportError:
+        url = URL(self._base_url + request.target, encoded=True)
+        async with self._connected().get(
+            url,
+            headers=self._headers,
+            allow_redirects=False,
+            raise_for_status=False,
+            middlewares=(_send_once,),
+            timeout=aiohttp.ClientTimeout(total=None, connect=min(timeout / 2, 10.0)),
+        ) as response:
+            status = response.status
+            if status == 200:
+                body = await _read(response, self._max_response_bytes)
+                if body is None:
+                    return ResponseTooLargeError(
+                        f"the answer is larger than {self._max_response_bytes} bytes.",
+                        maybe_charged=True,
+                    )
+                return Answer(status, body)
+            body = b""
+            # The status says what happened, whether or not the body arrives: a 402 whose body
+            # stalls is still a 402, and must not become a timeout that is tried again.
+            with contextlib.suppress(aiohttp.ClientError, OSError):
+                async with asyncio.timeout(min(timeout / 2, 5.0)):
+                    body = await _read(response, _ERROR_BODY_BYTES) or b""
+            headers = response.headers
+            return Answer(
+                status,
+                body,
+                retry_after=parse_retry_after(headers.get("Retry-After"), time.time()),
+                location_host=_host(headers.get("Location")),
+            )
+
+
+async def _read(response: aiohttp.ClientResponse, most: int) -> bytes | None:
+    """Read a body after decompression; None when it is larger than `most` bytes."""
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in response.content.iter_any():
+        size += len(chunk)
+        if size > most:
+            return None
+        chunks.append(chunk)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _explained(failure: Exception, timeout: float, *, reused: bool | None) -> TransportError:
+    kind = next((ours for theirs, ours in _FAILURES if isinstance(failure, theirs)), TransportError)
+    if isinstance(failure, aiohttp.ServerDisconnectedError) and not isinstance(
+        failure.message, str
+    ):
+        kind = PayloadError  # part of the head came: `message` holds what was parsed of it
+    # aiohttp's own text may hold request headers (ClientResponseError) or the URL's query, so
+    # only the name of its class and the system's words for an error number are quoted.
+    detail = type(failure).__name__
+    if isinstance(failure, OSError) and failure.strerror:
+        detail = f"{detail}: {failure.strerror}"
+    if kind is RequestTimeoutError:
+        detail = f"after {timeout:.3g} s"
+    error = kind(
+        f"{_SENTENCES.get(kind, 'the request failed')} ({detail}).",
+        maybe_charged=not issubclass(kind, ConnectError | TLSError),
+    )
+    if isinstance(error, ConnectionLostError):
+        error.reused = reused
+    return error
+
+
+def _host(location: str | None) -> str:
+    """Return the host of a redirect, which is all that a message may show of its address."""
+    try:
+        return urlsplit(location or "").hostname or ""
+    except ValueError:
+        return ""

@@ -1,0 +1,270 @@
+"""The client: joins the parts; one short method for each thing to ask."""
+
+import os
+import warnings
+from collections.abc import Iterable, Mapping
+from types import TracebackType
+from typing import Any, Final, NoReturn, Self, cast
+
+import aiohttp
+
+from socialfetch_async._exchange import Exchange
+from socialfetch_async._protocol import arguments
+from socialfetch_async._protocol.endpoints import (
+    BALANCE,
+    FOLLOWERS,
+    WHOAMI,
+    PageRequests,
+    Request,
+    ValueEndpoint,
+)
+from socialfetch_async._protocol.retry import RetryPolicy
+from socialfetch_async._shared_budget import SharedBudget
+from socialfetch_async._transport import ApiKey, Transport
+from socialfetch_async.models import Balance, FollowersPage, Usage, User
+from socialfetch_async.run import FollowersRun
+from socialfetch_async.stream import FollowerStream
+
+DEFAULT_BASE_URL: Final = "https://api.socialfetch.dev"
+_DEFAULT_RETRY: Final = RetryPolicy()
+
+
+class SocialFetchClient:
+    """A client of the Social Fetch API, for one event loop, shared by all its tasks.
+
+    Use it as `async with SocialFetchClient() as client:`, or call `aclose()` at the end.
+
+    Args:
+        api_key: `sfk_...`; by default the environment's SOCIALFETCH_API_KEY.
+        base_url: By default the environment's SOCIALFETCH_BASE_URL, else the vendor's address.
+            Plain http only to this machine.
+        session: An aiohttp session to use; it is never closed here. By default the client makes
+            its own at the first request.
+        max_concurrency: Requests of this client that are on the wire at once. An injected
+            session's connection limit lowers it.
+        timeout: Seconds for one attempt, from its slot to the decoded body.
+        retry: What is tried again, and for how long.
+        max_response_bytes: The largest answer, after decompression, in bytes.
+
+    Attributes:
+        usage: Live counters of everything this client sent.
+
+    Raises:
+        ValueError: A missing or malformed key, a base URL that would send it in the clear, a
+            limit below 1.
+        TypeError: An argument of another type.
+    """
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        *,
+        base_url: str | None = None,
+        session: aiohttp.ClientSession | None = None,
+        max_concurrency: int = 50,
+        timeout: float = 30.0,
+        retry: RetryPolicy = _DEFAULT_RETRY,
+        max_response_bytes: int = 16 * 2**20,
+    ) -> None:
+        if api_key is None:
+            api_key = os.environ.get("SOCIALFETCH_API_KEY")
+        if base_url is None:
+            base_url = os.environ.get("SOCIALFETCH_BASE_URL") or DEFAULT_BASE_URL
+        if session is not None and not isinstance(session, aiohttp.ClientSession):
+            raise TypeError(f"session is an aiohttp.ClientSession, not {type(session).__name__}")
+        if not isinstance(retry, RetryPolicy):
+            raise TypeError(f"retry is a RetryPolicy, not {type(retry).__name__}")
+        self._base_url = arguments.base_url(base_url)
+        arguments.required("max_concurrency", max_concurrency)
+        arguments.required("max_response_bytes", max_response_bytes)
+        arguments.seconds("timeout", timeout)
+        key = ApiKey(arguments.api_key(api_key))
+        self._transport = Transport(
+            self._base_url, key, session=session, max_response_bytes=max_response_bytes
+        )
+        self._exchange = Exchange(
+            self._transport,
+            secret=key,
+            policy=retry,
+            timeout=timeout,
+            max_concurrency=max_concurrency,
+        )
+
+    @property
+    def usage(self) -> Usage:
+        """Live counters: requests, retries, pages, credits."""
+        return self._exchange.usage
+
+    async def __aenter__(self) -> Self:
+        self._exchange.check_usable()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the client and the session it made; closing again does nothing."""
+        self._exchange.closed = True
+        await self._transport.aclose()
+
+    def iter_followers(
+        self,
+        handle: str,
+        *,
+        cursor: str | None = None,
+        user_id: str | None = None,
+        trim: bool = False,
+        max_followers: int | None = None,
+        max_pages: int | None = None,
+        max_credits: int | None = None,
+    ) -> FollowerStream:
+        """Iterate over the followers of one profile, newest first, page after page.
+
+        Nothing is sent before the first pull, nothing runs between pulls, and leaving the loop
+        buys nothing more. `GET /v1/tiktok/profiles/{handle}/followers`, one credit a page.
+
+        Args:
+            handle: TikTok handle, with or without @.
+            cursor: Where to go on: `stream.cursor` of an earlier stream, or `page.next_cursor`.
+            user_id: TikTok user id; speeds the request up on the vendor's side.
+            trim: Ask for fewer fields: no `avatar_urls`, `platform_user_id` and `sec_uid`.
+            max_followers: Stop after this many followers.
+            max_pages: Stop after this many pages.
+            max_credits: Never spend more than this, attempts that may have been charged included.
+
+        Raises:
+            InvalidHandleError: The handle can not be one; nothing was sent.
+            ValueError: An empty cursor or user id, a limit below 1.
+            TypeError: An argument of another type.
+
+        The iteration itself raises any `SocialFetchError`; then the stream's position is
+        unchanged, and iterating over it again tries the same page again.
+        """
+        handle = arguments.clean_handle(handle)
+        return FollowerStream(
+            self._exchange.fetch,
+            self._followers_of(handle, user_id=user_id, trim=trim),
+            handle,
+            arguments.opaque("cursor", cursor),
+            max_followers=arguments.positive("max_followers", max_followers),
+            max_pages=arguments.positive("max_pages", max_pages),
+            max_credits=arguments.positive("max_credits", max_credits),
+        )
+
+    def iter_followers_many(
+        self,
+        handles: Iterable[str] | Mapping[str, str | None],
+        *,
+        concurrency: int = 10,
+        trim: bool = False,
+        max_pages_per_handle: int | None = None,
+        max_credits: int | None = None,
+    ) -> FollowersRun:
+        """Fetch the followers of many profiles side by side.
+
+        Use it as `async with client.iter_followers_many(...) as run:` and iterate over `run`, or
+        over `run.followers()`.
+
+        Args:
+            handles: The handles, or a mapping of handle to start cursor, as `run.pending()` is.
+                The same handle twice is fetched once.
+            concurrency: Pages that are on their way or not yet taken by the loop, together.
+            trim: Ask for fewer fields.
+            max_pages_per_handle: Stop each handle after this many pages.
+            max_credits: Never spend more than this in the whole run.
+
+        Raises:
+            InvalidHandleError: One of the handles can not be one; nothing was sent.
+            ValueError: An empty cursor, a limit below 1.
+            TypeError: An argument of another type, such as one handle instead of many.
+        """
+        starts, duplicates = arguments.starts(handles)
+        return FollowersRun(
+            self._exchange.fetch,
+            lambda handle: self._followers_of(handle, user_id=None, trim=trim),
+            starts,
+            duplicates=duplicates,
+            concurrency=arguments.required("concurrency", concurrency),
+            max_pages=arguments.positive("max_pages_per_handle", max_pages_per_handle),
+            max_credits=arguments.positive("max_credits", max_credits),
+        )
+
+    async def get_followers_page(
+        self,
+        handle: str,
+        *,
+        cursor: str | None = None,
+        user_id: str | None = None,
+        trim: bool = False,
+    ) -> FollowersPage:
+        """Fetch one page: one credit. A profile that can not be listed is data, not an error.
+
+        Args:
+            handle: TikTok handle, with or without @.
+            cursor: `next_cursor` of the page before; None is the first page.
+            user_id: TikTok user id; speeds the request up on the vendor's side.
+            trim: Ask for fewer fields.
+
+        Raises:
+            InvalidHandleError: The handle can not be one; nothing was sent.
+            ValueError: An empty cursor or user id.
+            SocialFetchError: The page could not be had.
+        """
+        requests = self._followers_of(
+            arguments.clean_handle(handle), user_id=user_id, trim=trim
+        )
+        request = requests.at(arguments.opaque("cursor", cursor))
+        return cast(FollowersPage, await self._exchange.fetch(request, SharedBudget()))
+
+    async def whoami(self) -> User:
+        """Return whose key this is; free, so it is the way to check a key.
+
+        Raises:
+            AuthenticationError: The key is not valid.
+            SocialFetchError: No answer could be had.
+        """
+        return cast(User, await self._value(WHOAMI))
+
+    async def get_balance(self) -> Balance:
+        """Return the credits of the account; free.
+
+        Raises:
+            AuthenticationError: The key is not valid.
+            SocialFetchError: No answer could be had.
+        """
+        return cast(Balance, await self._value(BALANCE))
+
+    async def _value(self, endpoint: ValueEndpoint) -> Any:
+        return await self._exchange.fetch(Request(endpoint, endpoint.path), None)
+
+    @staticmethod
+    def _followers_of(handle: str, *, user_id: str | None, trim: bool) -> PageRequests:
+        return PageRequests(
+            FOLLOWERS, handle, user_id=arguments.opaque("user_id", user_id), trim=trim
+        )
+
+    def __repr__(self) -> str:
+        state = "closed" if self._exchange.closed else "open"
+        return f"<SocialFetchClient {self._base_url} {state}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a SocialFetchClient can not be pickled or copied: it holds the API key and open "
+            "connections. Make one in each process"
+        )
+
+    def __del__(self) -> None:
+        # A constructor that raised leaves no transport.
+        transport = self.__dict__.get("_transport")
+        if transport is not None and transport.open:
+            warnings.warn(
+                f"unclosed {self!r}: use `async with`, or call `await client.aclose()`",
+                ResourceWarning,
+                source=self,
+                stacklevel=2,
+            )

@@ -1,0 +1,291 @@
+"""What can go wrong, sorted by whose fault it is.
+
+SocialFetchError
+├── TransportError               no usable answer came
+│   ├── ConnectError             no connection: name lookup, refused, too slow, too many open files
+│   ├── TLSError                 the certificate or the host name in it is wrong
+│   ├── ConnectionLostError      the connection ended before an answer began
+│   ├── RequestTimeoutError      one attempt took longer than `timeout`, or the deadline passed
+│   ├── PayloadError             the answer broke off, or is not JSON
+│   ├── ResponseTooLargeError    the body is larger than `max_response_bytes`
+│   └── UnexpectedRedirectError  the API never redirects: something else answered
+├── APIStatusError               the API refused
+│   ├── BadRequestError 400 · AuthenticationError 401 · InsufficientCreditsError 402
+│   ├── PermissionDeniedError 403 · NotFoundError 404 · RateLimitError 429
+│   └── ServerError 5xx          InternalServerError 500 · LookupFailedError 502
+│                                ServiceUnavailableError 503
+├── DecodeError                  a 200 that has not the documented shape
+├── PaginationError              the list leads nowhere
+├── ProfileUnavailableError      the profile's list can not be had
+└── IncompleteRunError           some handles of a run failed
+
+InvalidHandleError is a ValueError, raised before any request is sent.
+"""
+
+import copyreg
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+
+class SocialFetchError(Exception):
+    """Base of every error that a request can end with.
+
+    Attributes:
+        summary: What happened, without the position and the advice that `str()` adds.
+        handle: The handle asked for, if the request had one.
+        cursor: The page that failed; None is the first page. Everything before it was delivered.
+        request_id: The vendor's id of the last answer, for its support.
+        attempts: Requests sent for this page, the failed ones included.
+        maybe_charged: Whether one of these attempts was, or may have been, billed.
+        retry_after: Seconds the API asked to wait, if it did.
+    """
+
+    advice: ClassVar[str] = ""
+
+    def __init__(
+        self,
+        summary: str,
+        *,
+        handle: str | None = None,
+        cursor: str | None = None,
+        request_id: str | None = None,
+        attempts: int = 0,
+        maybe_charged: bool = False,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(summary)
+        self.summary = summary
+        self.handle = handle
+        self.cursor = cursor
+        self.request_id = request_id
+        self.attempts = attempts
+        self.maybe_charged = maybe_charged
+        self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        where = [
+            f"handle {self.handle!r}" if self.handle is not None else "",
+            f"cursor {shortened(self.cursor)}" if self.cursor is not None else "",
+            f"request {self.request_id}" if self.request_id else "",
+            f"{self.attempts} attempt{'s' * (self.attempts != 1)}" if self.attempts else "",
+            "may have been charged" if self.maybe_charged else "",
+        ]
+        position = ", ".join(filter(None, where))
+        parts = [self.summary, f"[{position}]" if position else "", self.advice]
+        return " ".join(filter(None, parts))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Errors cross process borders. The default rebuilds by calling the class with `args`,
+        # which fails for every subclass that requires a keyword.
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
+
+    def at(self, **position: Any) -> Self:
+        """Set where and how often it happened; return the error itself."""
+        self.__dict__.update(position)
+        return self
+
+
+class TransportError(SocialFetchError):
+    """No usable answer came."""
+
+    advice = "Everything before this page was delivered; go on from the same cursor."
+
+
+class ConnectError(TransportError):
+    """No connection could be made, so nothing was sent and nothing was charged."""
+
+    advice = "Nothing was charged. Check the network and base_url, then go on from the same cursor."
+
+
+class TLSError(TransportError):
+    """The certificate is not valid for this host; the API key was not sent."""
+
+    advice = "The API key was not sent. Check base_url, the clock and the installed authorities."
+
+
+class ConnectionLostError(TransportError):
+    """The connection ended before the answer began.
+
+    Attributes:
+        reused: Whether the connection had served an earlier request (an idle one that the server
+            closed meanwhile). None when that is not known, as with an injected session.
+    """
+
+    reused: bool | None = None
+
+
+class RequestTimeoutError(TransportError):
+    """One attempt took longer than `timeout`, or the deadline of the retry policy passed."""
+
+
+class PayloadError(TransportError):
+    """The answer broke off, could not be decompressed, or is not JSON."""
+
+
+class ResponseTooLargeError(TransportError):
+    """The body is larger than `max_response_bytes`, after decompression."""
+
+    advice = "Raise max_response_bytes if answers of this size are expected."
+
+
+class UnexpectedRedirectError(TransportError):
+    """A redirect, which the API does not send; it was not followed."""
+
+    advice = "The API key was not sent on. Check base_url and any proxy in between."
+
+
+class APIStatusError(SocialFetchError):
+    """The API answered with an error.
+
+    Attributes:
+        status: The HTTP status.
+        code: The vendor's `error.code`, or None when the body had none. Branch on this.
+        message: The vendor's text, for people.
+    """
+
+    advice = "Everything before this page was delivered; go on from the same cursor."
+
+    def __init__(
+        self, summary: str, *, status: int, code: str | None = None, message: str = "", **kw: Any
+    ) -> None:
+        super().__init__(summary, **kw)
+        self.status = status
+        self.code = code
+        self.message = message
+
+
+class BadRequestError(APIStatusError):
+    """400: the handle or the cursor is not accepted."""
+
+    advice = "Nothing was charged. Correct the handle or the cursor; the same request fails again."
+
+
+class AuthenticationError(APIStatusError):
+    """401: the API key is missing or not valid."""
+
+    advice = "Nothing was charged. Check SOCIALFETCH_API_KEY, then go on from the same cursor."
+
+
+class InsufficientCreditsError(APIStatusError):
+    """402: the account has no credits left.
+
+    Attributes:
+        checkout_url: Where to buy credits, if the API said so.
+    """
+
+    advice = "Every page that was paid for was delivered. Buy credits, then go on from this cursor."
+
+    def __init__(self, summary: str, *, checkout_url: str | None = None, **kw: Any) -> None:
+        super().__init__(summary, **kw)
+        self.checkout_url = checkout_url
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        return f"{text} {self.checkout_url}" if self.checkout_url else text
+
+
+class PermissionDeniedError(APIStatusError):
+    """403: the key may not use this route."""
+
+    advice = "Nothing was charged. Use a key that may read this route."
+
+
+class NotFoundError(APIStatusError):
+    """404: the route does not exist. A profile that does not exist is a 200, `not_found`."""
+
+    advice = "Check base_url: the API has no such route there."
+
+
+class RateLimitError(APIStatusError):
+    """429: too many requests."""
+
+
+class ServerError(APIStatusError):
+    """5xx: the API failed."""
+
+
+class InternalServerError(ServerError):
+    """500: unexpected or billing error; the page may have been charged."""
+
+
+class LookupFailedError(ServerError):
+    """502: the API could not complete the lookup; not charged."""
+
+
+class ServiceUnavailableError(ServerError):
+    """503: the API is overloaded; not charged."""
+
+
+class DecodeError(SocialFetchError):
+    """A 200 that has not the documented shape. It is not asked for again: it was paid for.
+
+    Attributes:
+        path: The field that is wrong, as `$.data.page.hasMore`. Never its content.
+    """
+
+    advice = "The page was charged and not retried. Report it with the request id."
+
+    def __init__(self, summary: str, *, path: str, **kw: Any) -> None:
+        super().__init__(summary, **kw)
+        self.path = path
+
+
+class PaginationError(SocialFetchError):
+    """The pages lead nowhere, so no more of them are bought.
+
+    Attributes:
+        reason: `repeated_cursor` (a cursor came a second time), `no_progress` (a new cursor
+            brought the followers of the page before) or `empty_pages` (six in a row).
+    """
+
+    advice = "No further page was bought. Go on from this cursor to buy it on purpose."
+
+    def __init__(self, summary: str, *, reason: str, **kw: Any) -> None:
+        super().__init__(summary, **kw)
+        self.reason = reason
+
+
+class ProfileUnavailableError(SocialFetchError):
+    """The list of this profile can not be had. The answer was charged, as every 200 is.
+
+    Attributes:
+        lookup_status: `hidden`, `private`, `not_found`, or a value the vendor adds later.
+    """
+
+    advice = "Asking again costs a credit and answers the same until the profile changes."
+
+    def __init__(self, summary: str, *, lookup_status: str, **kw: Any) -> None:
+        super().__init__(summary, **kw)
+        self.lookup_status = lookup_status
+
+
+class IncompleteRunError(SocialFetchError):
+    """Some handles of a run failed; all that was paid for was delivered before this was raised.
+
+    Attributes:
+        outcomes: The `HandleDone` of each handle that ended.
+        pending: What is left, handle to cursor: an input of `iter_followers_many`.
+    """
+
+    advice = "Pass `pending` to iter_followers_many to go on with what is left."
+
+    def __init__(
+        self,
+        summary: str,
+        *,
+        outcomes: Mapping[str, Any],
+        pending: Mapping[str, str | None],
+        **kw: Any,
+    ) -> None:
+        super().__init__(summary, **kw)
+        self.outcomes = dict(outcomes)
+        self.pending = dict(pending)
+
+
+class InvalidHandleError(ValueError):
+    """Not a TikTok handle. Nothing was sent and nothing was charged."""
+
+
+def shortened(text: str) -> str:
+    """Quote a value for a message, cut so that one long cursor does not fill a log."""
+    return repr(text if len(text) <= 80 else f"{text[:77]}...")

@@ -1,0 +1,164 @@
+"""What the API says, as frozen values. The fields are the documented ones in snake_case.
+
+Contract: the vendor's page "List TikTok profile followers", section "Response body (200)".
+Fields the vendor adds later are ignored; an optional field that is absent reads None.
+"""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from socialfetch_async.errors import SocialFetchError
+
+# The leaves hold no lists and can not form cycles, so the garbage collector need not track them:
+# collecting a million followers takes less than half the time. Pages hold a list and stay tracked.
+
+
+class AvatarUrls(Struct, frozen=True, gc=False):
+    """Addresses of the profile picture at three resolutions."""
+
+    large: str | None = None
+    medium: str | None = None
+    thumb: str | None = None
+
+
+class FollowerMetrics(Struct, frozen=True, gc=False):
+    """Counts that TikTok reports for the follower's own account."""
+
+    followers: int
+    following: int
+
+
+class Follower(Struct, frozen=True, gc=False, rename="camel"):
+    """One account that follows the profile asked for.
+
+    Attributes:
+        handle: Public user name, without @.
+        display_name: Name shown on the profile; None when the API has none.
+        avatar_url: Best available picture.
+        bio: Profile text.
+        verified: Whether TikTok marks the account as verified.
+        private_account: Whether the account is private.
+        metrics: Its own follower and following counts.
+        avatar_urls: Pictures by size; absent, so None, with `trim=True`.
+        platform_user_id: Numeric id as text; absent with `trim=True`.
+        sec_uid: Opaque stable id; absent with `trim=True`.
+    """
+
+    handle: Annotated[str, Meta(min_length=1)]
+    verified: bool
+    private_account: bool
+    metrics: FollowerMetrics
+    display_name: str | None = None
+    avatar_url: str | None = None
+    bio: str | None = None
+    avatar_urls: AvatarUrls | None = None
+    platform_user_id: str | None = None
+    sec_uid: str | None = None
+
+
+class FollowersPage(Struct, frozen=True, kw_only=True):
+    """One page that was paid for, with what was asked: the same page can be asked for again.
+
+    Attributes:
+        handle: The handle that was asked for.
+        cursor: The cursor that was asked for; None is the first page.
+        lookup_status: `found`, `hidden`, `private`, `not_found`, or a later value.
+        followers: The rows, newest follower first as the API sends them.
+        next_cursor: What to ask for next. Opaque: never build or decode one.
+        has_more: Whether the API says that another page exists.
+        total_followers: The API's count for the profile, or None. It changes while you read.
+        credits_charged: Price of this page in credits, as billed (1 when the answer did not say).
+        request_id: The vendor's id of this answer.
+        cached: Whether the vendor answered from its cache (billed all the same).
+        invalid_rows: Rows that were not a follower and are missing in `followers`.
+    """
+
+    handle: str
+    cursor: str | None
+    lookup_status: str
+    followers: list[Follower]
+    next_cursor: str | None
+    has_more: bool
+    total_followers: int | None
+    credits_charged: int
+    request_id: str
+    cached: bool
+    invalid_rows: int
+
+
+class User(Struct, frozen=True, rename="camel"):
+    """Whose key this is, from `/v1/whoami` (free)."""
+
+    id: str
+    name: str | None = None
+    email: str | None = None
+
+
+class Subscription(Struct, frozen=True, rename="camel"):
+    """The plan behind a balance."""
+
+    tier: str | None = None
+    status: str | None = None
+    period_end: str | None = None
+
+
+class Balance(Struct, frozen=True, rename="camel"):
+    """The account's credits, from `/v1/balance` (free). Only `balance` is always there.
+
+    Attributes:
+        balance: Credits left, all sources together.
+        payg: Credits bought one by one; `payg_spendable` of them can be spent now.
+        subscription_included_remaining: Credits of the plan that are left in this period.
+    """
+
+    balance: int
+    billing_alert: str | None = None
+    payg: int | None = None
+    payg_spendable: int | None = None
+    grace_debt_credits: int | None = None
+    refill_state: str | None = None
+    subscription_included_remaining: int | None = None
+    subscription_included_total: int | None = None
+    subscription: Subscription | None = None
+    collection_status: str | None = None
+
+
+class Usage(Struct):
+    """Live counters of one client.
+
+    Attributes:
+        requests_sent: HTTP requests that left this machine, counted when their attempt ends.
+        retries: How many of them asked for a page a further time.
+        pages: Pages that arrived.
+        credits_charged: Credits the vendor's `meta` confirmed.
+        maybe_charged: Upper bound, in credits, of what failed attempts may have cost besides.
+    """
+
+    requests_sent: int = 0
+    retries: int = 0
+    pages: int = 0
+    credits_charged: int = 0
+    maybe_charged: int = 0
+
+
+class HandleDone(Struct, frozen=True, kw_only=True):
+    """The end of one handle in a run: exactly one for each started handle, always last.
+
+    Attributes:
+        status: `complete`, `missing_cursor`, `hidden`, `private`, `not_found` or another lookup
+            status, `max_pages`, `max_credits`, `stopped`, `failed`.
+        cursor: Where to go on; None when nothing is left, or when the first page failed.
+        pages: Pages that arrived for this handle in this run.
+        followers: Followers on them.
+        credits_charged: Credits confirmed for them.
+        error: Why it failed, if it did.
+    """
+
+    handle: str
+    status: str
+    cursor: str | None
+    pages: int
+    followers: int
+    credits_charged: int
+    error: SocialFetchError | None = None
