@@ -175,18 +175,18 @@ class Exchange:
         usage = self.usage
         usage.requests_sent += not isinstance(result, ConnectError | TLSError)
         usage.retries += retries.attempts > 1
-        maybe_charged = result is None or getattr(result, "maybe_charged", False)
-        retries.maybe_charged |= maybe_charged
-        if budget is None:
-            return
-        if maybe_charged or isinstance(result, SocialFetchError):
+        cost = 0
+        if result is None or isinstance(result, SocialFetchError):
+            maybe_charged = result is None or result.maybe_charged
+            retries.maybe_charged |= maybe_charged
             cost = reserved if maybe_charged else 0
             usage.maybe_charged += cost
-        else:
+        elif budget is not None:
             cost = result.credits_charged
             usage.pages += 1
             usage.credits_charged += cost
-        budget.settle(reserved, cost)
+        if budget is not None:
+            budget.settle(reserved, cost)
 
     def _given_up(
         self, request: Request, retries: Retries, error: SocialFetchError | None, why: str

@@ -215,9 +215,7 @@ class SocialFetchClient:
             ValueError: An empty cursor or user id.
             SocialFetchError: The page could not be had.
         """
-        requests = self._followers_of(
-            arguments.clean_handle(handle), user_id=user_id, trim=trim
-        )
+        requests = self._followers_of(arguments.clean_handle(handle), user_id=user_id, trim=trim)
         request = requests.at(arguments.opaque("cursor", cursor))
         return cast(FollowersPage, await self._exchange.fetch(request, SharedBudget()))
 

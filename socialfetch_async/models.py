@@ -29,7 +29,7 @@ class FollowerMetrics(Struct, frozen=True, gc=False):
     following: int
 
 
-class Follower(Struct, frozen=True, gc=False, rename="camel"):
+class Follower(Struct, frozen=True, gc=False, kw_only=True, rename="camel"):
     """One account that follows the profile asked for.
 
     Attributes:
@@ -46,12 +46,12 @@ class Follower(Struct, frozen=True, gc=False, rename="camel"):
     """
 
     handle: Annotated[str, Meta(min_length=1)]
-    verified: bool
-    private_account: bool
-    metrics: FollowerMetrics
     display_name: str | None = None
     avatar_url: str | None = None
     bio: str | None = None
+    verified: bool
+    private_account: bool
+    metrics: FollowerMetrics
     avatar_urls: AvatarUrls | None = None
     platform_user_id: str | None = None
     sec_uid: str | None = None

@@ -232,7 +232,7 @@ class FollowersRun:
                 self._end(lane, "failed", error)
                 if isinstance(error, _ENDS_THE_RUN):
                     self._abort(error)
-            except Exception as error:  # the client was closed, or a defect of ours
+            except Exception as error:  # noqa: BLE001 - the client was closed, or a defect of ours
                 self._end(lane, "stopped")
                 self._abort(error)
             else:
@@ -246,9 +246,7 @@ class FollowersRun:
         for handle, cursor in self._unstarted:
             return _Lane(
                 self._requests_of(handle),
-                Walk(
-                    handle, cursor, identity=FOLLOWERS.identity, max_pages=self._max_pages
-                ),
+                Walk(handle, cursor, identity=FOLLOWERS.identity, max_pages=self._max_pages),
                 handle,
             )
         return self._queue.popleft() if self._queue else None

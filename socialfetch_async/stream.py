@@ -68,8 +68,9 @@ class FollowerStream:
 
     @property
     def stop_reason(self) -> str | None:
-        """Why the iteration ended: `end`, `missing_cursor`, `max_followers`, `max_pages`,
-        `max_credits`; None while it has not.
+        """Why the iteration ended; None while it has not.
+
+        `end`, `missing_cursor`, `max_followers`, `max_pages` or `max_credits`.
         """
         return self._stop_reason or self._walk.stop_reason
 

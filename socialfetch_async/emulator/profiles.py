@@ -10,7 +10,13 @@ from typing import Any
 _HANDLE = re.compile(r"[A-Za-z0-9._]{1,64}")
 _FIRST = ("ada", "bo", "cleo", "dev", "eli", "fay", "gus", "hana", "ivo", "jun", "kai", "lu")
 _LAST = ("alps", "beats", "cooks", "draws", "edits", "films", "grows", "hikes")
-_BIOS = ("", "cooking at midnight 🍜", "línea nueva\nsegunda línea", "she/her", "日本語 & emoji 👩‍🚀")
+_BIOS = (
+    "",
+    "cooking at midnight 🍜",
+    "línea nueva\nsegunda línea",
+    "she/her",
+    "日本語 & emoji 👩‍🚀",
+)
 _PICTURE = "https://p16.example.invalid/avatar/{id}~tplv-{size}.webp"
 
 
@@ -96,7 +102,7 @@ class Profiles:
         bits = self._digest("follower", handle.lower(), index)
         first, last = _FIRST[bits[0] % len(_FIRST)], _LAST[bits[1] % len(_LAST)]
         number = str(7_000_000_000_000_000_000 + int.from_bytes(bits[2:8]))
-        follower = {
+        follower: dict[str, Any] = {
             "handle": f"{first}.{last}.{index}",
             "displayName": f"{first.title()} {last.title()}" if bits[8] % 16 else None,
             "avatarUrl": _PICTURE.format(id=number, size=720) if bits[9] % 16 else None,

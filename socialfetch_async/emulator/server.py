@@ -69,7 +69,7 @@ class Emulator:
         page_size: int = 20,
         latency: float = 0.0,
         seed: int = 0,
-        credits: int | None = None,  # noqa: A002 - the API's word
+        credits: int | None = None,
         faults: Mapping[str, float] | None = None,
         retry_after: int | None = None,
         api_keys: Iterable[str] = ("sfk_emulator",),
@@ -173,7 +173,9 @@ class Emulator:
         finally:
             self._here -= 1
 
-    async def _followers_page(self, request: web.Request) -> web.StreamResponse:
+    async def _followers_page(  # noqa: PLR0911 - one return for each documented answer
+        self, request: web.Request
+    ) -> web.StreamResponse:
         handle, cursor = request.match_info["handle"], request.query.get("cursor")
         trim = request.query.get("trim", "false")
         if not self._authorized(request):
@@ -248,6 +250,4 @@ def _json(
     status: int, value: dict[str, Any], headers: Mapping[str, str] | None = None
 ) -> web.Response:
     body = json.dumps(value, ensure_ascii=False).encode()
-    return web.Response(
-        status=status, body=body, content_type="application/json", headers=headers
-    )
+    return web.Response(status=status, body=body, content_type="application/json", headers=headers)

@@ -1,0 +1,152 @@
+"""The commands and their options. Heavy imports stand inside, so that `--help` is quick."""
+
+import sys
+
+import click
+
+from socialfetch_async._version import __version__
+from socialfetch_async.cli import stopping
+
+_limit = click.IntRange(min=1)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=stopping.EXIT_CODES)
+@click.version_option(__version__, prog_name="socialfetch")
+def socialfetch() -> None:
+    """Fetch TikTok followers from the Social Fetch API.
+
+    The key comes from SOCIALFETCH_API_KEY; SOCIALFETCH_BASE_URL replaces the API's address.
+    Data goes to stdout, everything else to stderr.
+    """
+
+
+@socialfetch.command(epilog=stopping.EXIT_CODES)
+@click.argument("handles", metavar="HANDLE... | -", nargs=-1, required=True)
+@click.option("--max-followers", type=_limit, help="Stop each handle after this many followers.")
+@click.option("--max-pages", type=_limit, help="Stop each handle after this many pages.")
+@click.option("--max-credits", type=_limit, help="Spend no more than this, all handles together.")
+@click.option("--trim", is_flag=True, help="Ask for fewer fields.")
+@click.option("--cursor", help="Go on from here; for one handle.")
+def followers(
+    handles: tuple[str, ...],
+    max_followers: int | None,
+    max_pages: int | None,
+    max_credits: int | None,
+    trim: bool,  # noqa: FBT001 - click passes options by name
+    cursor: str | None,
+) -> None:
+    """Write the followers of each HANDLE as JSON lines, one handle after the other.
+
+    `-` reads handles from stdin, one a line. Every line has `source`, the handle it follows. A
+    page costs one credit; `| head -1` stops the buying.
+    """
+    from socialfetch_async.cli.followers import write_followers  # noqa: PLC0415
+
+    if handles == ("-",):
+        handles = tuple(line for line in map(str.strip, sys.stdin) if line)
+        if not handles:
+            raise click.UsageError("no handle came on stdin: give one a line")
+    if cursor is not None and len(handles) > 1:
+        raise click.UsageError("--cursor belongs to one handle: give one handle")
+    stopping.run(
+        write_followers(
+            handles,
+            cursor=cursor,
+            trim=trim,
+            max_followers=max_followers,
+            max_pages=max_pages,
+            max_credits=max_credits,
+        )
+    )
+
+
+@socialfetch.command(epilog=stopping.EXIT_CODES)
+def whoami() -> None:
+    """Say whose key this is. Free."""
+    from socialfetch_async.cli.followers import write_value  # noqa: PLC0415
+
+    stopping.run(write_value(lambda client: client.whoami()))
+
+
+@socialfetch.command(epilog=stopping.EXIT_CODES)
+def balance() -> None:
+    """Say how many credits are left. Free."""
+    from socialfetch_async.cli.followers import write_value  # noqa: PLC0415
+
+    stopping.run(write_value(lambda client: client.get_balance()))
+
+
+@socialfetch.command()
+@click.option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True)
+@click.option("--page-size", type=_limit, default=20, show_default=True, help="Followers a page.")
+@click.option(
+    "--latency",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    show_default=True,
+    help="Seconds before each answer.",
+)
+@click.option("--credits", "credits_", type=click.IntRange(min=0), help="Credits of the account.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Other followers and faults.")
+@click.option(
+    "--profile",
+    "profiles",
+    multiple=True,
+    metavar="HANDLE=SIZE|STATUS",
+    help="A profile that exists, as ada=1000 or bo=private; may be repeated. Without any, every "
+    "handle exists, except private..., hidden... and missing...",
+)
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="KIND=RATE",
+    help="A share of requests that fail, as 503=0.05; may be repeated. Kinds: 429, 500, 502, 503, "
+    "drop, lose, truncate.",
+)
+@click.option(
+    "--retry-after", type=click.IntRange(min=0), help="Seconds in the Retry-After of a 503."
+)
+def emulate(
+    port: int,
+    page_size: int,
+    latency: float,
+    credits_: int | None,
+    seed: int,
+    profiles: tuple[str, ...],
+    faults: tuple[str, ...],
+    retry_after: int | None,
+) -> None:
+    """Run the emulator of the API on 127.0.0.1 until Ctrl-C; a status page is at `/`."""
+    from socialfetch_async.cli.demo import serve  # noqa: PLC0415
+    from socialfetch_async.emulator import Emulator  # noqa: PLC0415
+
+    try:
+        emulator = Emulator(
+            {handle: int(v) if v.isdecimal() else v for handle, v in map(_pair, profiles)} or None,
+            page_size=page_size,
+            latency=latency,
+            seed=seed,
+            credits=credits_,
+            faults={fault: float(rate) for fault, rate in map(_pair, faults)},
+            retry_after=retry_after,
+            port=port,
+        )
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    stopping.run(serve(emulator))
+
+
+@socialfetch.command()
+def demo() -> None:
+    """Show the main job on the embedded emulator: no key, no network, no cost."""
+    from socialfetch_async.cli.demo import show  # noqa: PLC0415
+
+    stopping.run(show())
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals and value):
+        raise click.UsageError(f"{text!r} is not NAME=VALUE")
+    return name, value

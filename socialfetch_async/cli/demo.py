@@ -1,0 +1,107 @@
+"""`socialfetch demo` and `emulate`: the API on this machine."""
+
+import asyncio
+
+import click
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from socialfetch_async._protocol.retry import RetryPolicy
+from socialfetch_async.client import SocialFetchClient
+from socialfetch_async.emulator import Emulator, Profile
+from socialfetch_async.models import FollowersPage, HandleDone
+from socialfetch_async.run import FollowersRun
+
+_PROFILES: dict[str, Profile | int | str] = {
+    "big.star": 3_000,
+    "dance.daily": 430,
+    "tiny.baker": 7,
+    "new.here": 0,
+    "quiet.one": "private",
+    "shy.list": "hidden",
+    "long.gone": "not_found",
+    "city.walks": 260,
+}
+
+
+async def serve(emulator: Emulator) -> int:
+    """Run an emulator until the command is stopped."""
+    try:
+        async with emulator as api:
+            click.echo(
+                f"The Social Fetch emulator listens on {api.base_url} (status page there). Use it "
+                f"with\n  export SOCIALFETCH_BASE_URL={api.base_url} "
+                f"SOCIALFETCH_API_KEY={api.api_key}\nCtrl-C ends it.",
+                err=True,
+            )
+            await asyncio.Event().wait()
+    except OSError as error:
+        click.echo(f"socialfetch: the emulator can not listen: {error.strerror}", err=True)
+        return 2
+    raise AssertionError("an event that nobody sets")
+
+
+async def show() -> int:
+    """Fetch several handles side by side, faults included, and say what it cost."""
+    console = Console()
+    console.print(
+        "The real client against an emulator of the API on this machine: no key, no network.\n"
+        "Some answers are 503, and some connections break on the way.\n"
+    )
+    emulator = Emulator(_PROFILES, latency=0.02, seed=7, faults={"503": 0.05, "drop": 0.02})
+    async with (
+        emulator as api,
+        SocialFetchClient(
+            api.api_key, base_url=api.base_url, retry=RetryPolicy(base=0.1)
+        ) as client,
+        client.iter_followers_many(list(_PROFILES), concurrency=4) as run,
+    ):
+        got = await _watch(run, console)
+        usage = client.usage
+    console.print(
+        f"\n{usage.pages:,} pages with {sum(map(len, got.values())):,} followers for "
+        f"{usage.credits_charged:,} credits, {usage.maybe_charged} more may have been charged; "
+        f"{usage.requests_sent:,} requests, {usage.retries} of them again after a fault."
+    )
+    lists = {handle: [row["handle"] for row in api.followers(handle)] for handle in _PROFILES}
+    complete = lists == got
+    console.print(
+        f"Charged in the emulator's ledger: {len(api.charges):,} credits. Every list compared "
+        f"with the emulator's, follower by follower: {'equal' if complete else 'NOT EQUAL'}."
+    )
+    return 0 if complete and len(api.charges) == usage.credits_charged else 1
+
+
+async def _watch(run: FollowersRun, console: Console) -> dict[str, list[str]]:
+    """Print what arrives: a live table in a terminal, a line for each event elsewhere."""
+    got: dict[str, list[str]] = {handle: [] for handle in _PROFILES}
+    status = dict.fromkeys(_PROFILES, "")
+    with Live(console=console, refresh_per_second=12, auto_refresh=False) as live:
+        async for event in run:
+            if isinstance(event, FollowersPage):
+                got[event.handle] += [follower.handle for follower in event.followers]
+                latest = event.followers[-1].handle if event.followers else "-"
+                status[event.handle] = f"... {latest}"
+                of = "" if event.total_followers is None else f" of {event.total_followers:,}"
+                line = f"{event.handle:<12} {len(got[event.handle]):>5,}{of}  {latest}"
+            else:
+                status[event.handle] = event.status
+                line = f"{event.handle:<12} {_summary(event)}"
+            if console.is_terminal:
+                live.update(_table(got, status), refresh=True)
+            else:
+                console.print(line)
+    return got
+
+
+def _summary(done: HandleDone) -> str:
+    return f"done: {done.status}, {done.followers:,} followers, {done.credits_charged:,} credits"
+
+
+def _table(got: dict[str, list[str]], status: dict[str, str]) -> Table:
+    table = Table("handle", "followers", "latest, or how it ended")
+    table.columns[1].justify = "right"
+    for handle, names in got.items():
+        table.add_row(handle, f"{len(names):,}", status[handle])
+    return table
