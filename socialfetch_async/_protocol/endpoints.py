@@ -1,6 +1,7 @@
 """The routes: one row each. A second list route is a second `ListEndpoint`."""
 
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 from urllib.parse import quote
 
@@ -67,7 +68,8 @@ class ListEndpoint(NamedTuple):
     page_type: type[FollowersPage]
     rows_field: str
     total_field: str
-    identity: Callable[[Any], str]
+    identity: Callable[[Any], object]
+    """What makes a row the same row; both ids, since the vendor's own examples share one."""
     decoder: Decoder[Any]
     # For a page that does not decode as documented: rows one by one, so that one bad row costs
     # a row and not the page.
@@ -98,7 +100,7 @@ FOLLOWERS: Final = ListEndpoint(
     page_type=FollowersPage,
     rows_field="followers",
     total_field="total_followers",
-    identity=lambda follower: follower.platform_user_id or follower.handle,
+    identity=attrgetter("handle", "platform_user_id"),
     decoder=Decoder(Envelope[FollowersData[Follower, int], Meta]),
     loose_decoder=Decoder(Envelope[FollowersData[Raw, Any], LooseMeta]),
     row_decoder=Decoder(Follower),

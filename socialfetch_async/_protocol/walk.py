@@ -53,7 +53,7 @@ class Walk:
         handle: str,
         cursor: str | None,
         *,
-        identity: Callable[[Any], str],
+        identity: Callable[[Any], object],
         max_pages: int | None = None,
     ) -> None:
         self._handle = handle
