@@ -1,0 +1,311 @@
+"""One page: retries, Retry-After, deadlines, the shared gate, slots, and what is counted."""
+
+import asyncio
+import time
+from email.utils import formatdate
+
+import pytest
+
+from socialfetch_async import (
+    ConnectError,
+    ConnectionLostError,
+    InternalServerError,
+    LookupFailedError,
+    RequestTimeoutError,
+    RetryPolicy,
+    ServiceUnavailableError,
+    SocialFetchError,
+)
+from socialfetch_async.emulator import Emulator
+from tests.conftest import MakeClient
+from tests.scripted import HANG, Scripted, error, page
+
+OK = page(["a"])
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504, 599])
+async def test_these_statuses_are_tried_again(client_of: MakeClient, status: int) -> None:
+    """Two failures, then the page: three requests, two of them retries."""
+    async with Scripted(error(status), error(status), OK) as api:
+        client = client_of(api)
+        assert (await client.get_followers_page("ada")).followers[0].handle == "a"
+        assert len(api.seen) == client.usage.requests_sent == 3
+        assert client.usage.retries == 2
+        charged = status in {500, 504, 599}
+        assert client.usage.maybe_charged == (2 if charged else 0)
+
+
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 409, 410, 422, 301, 307])
+async def test_these_statuses_are_not(client_of: MakeClient, status: int) -> None:
+    """One request, one error, nothing charged."""
+    async with Scripted(error(status, Location="https://elsewhere.invalid/x?y")) as api:
+        client = client_of(api)
+        with pytest.raises(SocialFetchError) as caught:
+            await client.get_followers_page("ada", cursor="7")
+        assert (caught.value.attempts, caught.value.maybe_charged) == (1, False)
+        assert (caught.value.handle, caught.value.cursor) == ("ada", "7")
+        assert len(api.seen) == 1
+        assert client.usage.maybe_charged == 0
+
+
+async def test_attempts_end_with_the_last_error(client_of: MakeClient) -> None:
+    """`max_attempts` requests, then the error with their number and what may have been billed."""
+    async with Scripted(error(500), error(502)) as api:
+        client = client_of(api, retry=RetryPolicy(max_attempts=4, base=0.001))
+        with pytest.raises(LookupFailedError) as caught:
+            await client.get_followers_page("ada")
+        assert len(api.seen) == caught.value.attempts == 4
+        assert caught.value.maybe_charged  # by the 500 before
+        assert caught.value.request_id == "req_e"
+        assert caught.value.__context__ is None
+        assert caught.value.__cause__ is None
+
+
+async def test_retry_after_is_a_floor(client_of: MakeClient) -> None:
+    """The request comes back after what was asked, and no sooner."""
+    async with Scripted(error(503, Retry_After="1"), OK) as api:
+        began = time.monotonic()
+        await client_of(api).get_followers_page("ada")
+        assert time.monotonic() - began >= 1
+
+
+@pytest.mark.parametrize(
+    "value", ["0", "-5", "nan", "inf", "1_000", "٣٠", "soon", formatdate(0, usegmt=True)]
+)
+async def test_an_unusable_retry_after_is_ignored(client_of: MakeClient, value: str) -> None:
+    """Zero, negative, past and garbage values leave the plain backoff."""
+    busy = error(503).replace(b"\r\n\r\n", f"\r\nRetry-After: {value}\r\n\r\n".encode(), 1)
+    async with Scripted(busy, OK) as api:
+        began = time.monotonic()
+        await client_of(api).get_followers_page("ada")
+        assert time.monotonic() - began < 1
+
+
+@pytest.mark.parametrize(("value", "words"), [("300", "retry_after_cap"), ("3", "deadline of 2 s")])
+async def test_a_retry_after_that_is_too_long_fails_now(
+    client_of: MakeClient, value: str, words: str
+) -> None:
+    """Over the cap or the deadline: no waiting, the same error class, `retry_after` set."""
+    async with Scripted(error(503, Retry_After=value)) as api:
+        client = client_of(api, retry=RetryPolicy(deadline=2.0))
+        began = time.monotonic()
+        with pytest.raises(ServiceUnavailableError, match=words) as caught:
+            await client.get_followers_page("ada")
+        assert time.monotonic() - began < 1
+        assert caught.value.retry_after == float(value)
+        assert len(api.seen) == 1
+
+
+async def test_a_retry_after_date_is_understood(client_of: MakeClient) -> None:
+    """An HTTP date is as good as seconds."""
+    async with Scripted(error(503, Retry_After=formatdate(time.time() + 500, usegmt=True))) as api:
+        with pytest.raises(ServiceUnavailableError) as caught:
+            await client_of(api).get_followers_page("ada")
+        assert caught.value.retry_after is not None
+        assert 490 < caught.value.retry_after <= 500
+
+
+async def test_a_timeout_is_per_attempt_and_retried(client_of: MakeClient) -> None:
+    """A hanging attempt is cut after `timeout`, counted as maybe charged, and tried again."""
+    async with Scripted(HANG, OK) as api:
+        client = client_of(api, timeout=0.05)
+        await client.get_followers_page("ada")
+        assert (len(api.seen), client.usage.maybe_charged) == (2, 1)
+
+
+async def test_the_deadline_cuts_attempts_and_is_named(client_of: MakeClient) -> None:
+    """Attempts end with the deadline, whatever `timeout` says."""
+    async with Scripted(HANG) as api:
+        client = client_of(api, retry=RetryPolicy(deadline=0.15, base=0.001))
+        began = time.monotonic()
+        with pytest.raises(RequestTimeoutError, match=r"deadline of 0\.15 s") as caught:
+            await client.get_followers_page("ada")
+        assert 0.15 <= time.monotonic() - began < 0.3
+        assert caught.value.maybe_charged
+
+
+async def test_waiting_for_a_slot_costs_neither_timeout_nor_deadline(
+    client_of: MakeClient,
+) -> None:
+    """A queue in front of the own limit fails nobody."""
+    async with Emulator({"ada": 5}, latency=0.03) as api:
+        client = client_of(
+            api, max_concurrency=1, timeout=0.2, retry=RetryPolicy(deadline=0.3, base=0.001)
+        )
+        pages = await asyncio.gather(*(client.get_followers_page("ada") for _ in range(15)))
+        assert len(pages) == 15
+        assert api.peak_concurrency == 1
+        assert client.usage.retries == 0
+
+
+async def test_a_retry_that_finds_no_slot_ends_at_the_deadline(client_of: MakeClient) -> None:
+    """The deadline cuts the wait for a slot too, once the first attempt was made."""
+    async with Scripted(error(503), HANG) as api:
+        client = client_of(
+            api, max_concurrency=1, retry=RetryPolicy(deadline=0.1, base=0.05, cap=0.05)
+        )
+        first = asyncio.ensure_future(client.get_followers_page("ada"))
+        while not api.seen:
+            await asyncio.sleep(0.001)
+        blockers = [asyncio.ensure_future(client.get_followers_page("bo")) for _ in range(2)]
+        with pytest.raises(ServiceUnavailableError, match="deadline"):
+            await first
+        for blocker in blockers:
+            blocker.cancel()
+        await asyncio.gather(*blockers, return_exceptions=True)
+
+
+async def test_an_idle_connection_that_was_closed_is_replaced_at_once(
+    client_of: MakeClient,
+) -> None:
+    """A reused connection that ends without a byte: once, at once, and it is no outage."""
+    async with Scripted(page(["a"], "1"), b"", page(["b"])) as api:
+        client = client_of(api, retry=RetryPolicy(base=5.0, cap=5.0))
+        stream = client.iter_followers("ada")
+        began = time.monotonic()
+        assert [f.handle async for f in stream] == ["a", "b"]
+        assert time.monotonic() - began < 1
+        assert (client.usage.requests_sent, client.usage.maybe_charged) == (3, 1)
+        assert client._exchange._gate._failures == 0
+
+
+async def test_a_fresh_connection_that_is_dropped_waits(client_of: MakeClient) -> None:
+    """The backoff applies, and the failure counts as a sign of an outage."""
+    async with Scripted(b"") as api:
+        client = client_of(api, retry=RetryPolicy(max_attempts=1))
+        with pytest.raises(ConnectionLostError) as caught:
+            await client.get_followers_page("ada")
+        assert caught.value.reused is False
+        assert caught.value.maybe_charged
+        assert client._exchange._gate._failures == 1
+
+
+async def test_nobody_listening_is_a_connect_error_and_charges_nothing(
+    client_of: MakeClient,
+) -> None:
+    """A refused connection: tried again, never counted as sent or charged."""
+    async with Scripted(OK) as api:
+        pass
+    client = client_of(api)
+    with pytest.raises(ConnectError) as caught:
+        await client.get_followers_page("ada")
+    assert caught.value.attempts == 6
+    assert not caught.value.maybe_charged
+    assert (client.usage.requests_sent, client.usage.maybe_charged) == (0, 0)
+
+
+async def test_an_outage_is_found_out_once_for_all(client_of: MakeClient) -> None:
+    """Ten failures close the gate; probes go one at a time; the first success opens it."""
+    down = True
+    seen_down = 0
+
+    def answer(_: object) -> bytes:
+        nonlocal seen_down
+        seen_down += down
+        return error(503) if down else OK
+
+    async with Scripted(by=answer) as api:
+        client = client_of(api, max_concurrency=20)
+        tasks = [asyncio.ensure_future(client.get_followers_page(f"u{i}")) for i in range(60)]
+        await asyncio.sleep(0.4)
+        down = False
+        await asyncio.gather(*tasks)
+        assert seen_down <= 20 + 10
+        assert client.usage.pages == 60
+
+
+async def test_without_patience_an_outage_fails_at_once(client_of: MakeClient) -> None:
+    """`RetryPolicy.interactive()` does not wait at the gate, but somebody probes."""
+    async with Scripted(error(503)) as api:
+        client = client_of(api, retry=RetryPolicy(max_attempts=2, base=0.0, wait_in_outage=False))
+        results = await asyncio.gather(
+            *(client.get_followers_page(f"u{i}") for i in range(30)), return_exceptions=True
+        )
+        assert all(isinstance(r, ServiceUnavailableError) for r in results)
+        unsent = [r for r in results if isinstance(r, ServiceUnavailableError) and not r.attempts]
+        before = len(api.seen)
+        with pytest.raises(ServiceUnavailableError):
+            await client.get_followers_page("probe")
+        assert len(api.seen) > before
+        async with asyncio.timeout(1):
+            api._answers = [OK]
+            assert (await client.get_followers_page("probe")).followers
+            assert (await client.get_followers_page("all")).followers
+        for quick in unsent:
+            assert "nothing was sent" in str(quick)
+
+
+async def test_the_gate_costs_the_deadline_and_no_attempts(client_of: MakeClient) -> None:
+    """Whoever waits at the gate until its deadline gets the reason of the outage."""
+    async with Scripted(error(503)) as api:
+        client = client_of(api, retry=RetryPolicy(max_attempts=2, deadline=0.4, base=0.0))
+        results = await asyncio.gather(
+            *(client.get_followers_page(f"u{i}") for i in range(40)), return_exceptions=True
+        )
+        assert all(isinstance(r, ServiceUnavailableError) for r in results)
+        assert any("deadline of 0.4 s" in str(r) for r in results)
+        assert len(api.seen) <= 60
+
+
+async def test_a_cancelled_request_frees_its_slot_and_its_probe(client_of: MakeClient) -> None:
+    """Cancelled while waiting at the gate or on the wire: the others go on."""
+    async with Scripted(error(503)) as api:
+        client = client_of(api, max_concurrency=12, retry=RetryPolicy(max_attempts=50, base=0.0))
+        tasks = [asyncio.ensure_future(client.get_followers_page(f"u{i}")) for i in range(12)]
+        while not client._exchange._gate.closed:
+            await asyncio.sleep(0.001)
+        await asyncio.sleep(0.02)
+        for task in tasks[:11]:
+            task.cancel()
+        await asyncio.wait(tasks[:11])
+        api._answers = [OK]
+        async with asyncio.timeout(5):
+            assert (await tasks[11]).followers
+        assert client._exchange._slots._value == 12
+        assert not client._exchange._gate._probing.locked()
+
+
+async def test_no_request_beyond_max_concurrency(client_of: MakeClient) -> None:
+    """One semaphore for all of a client."""
+    async with Emulator(latency=0.005) as api:
+        client = client_of(api, max_concurrency=7)
+        await asyncio.gather(*(client.get_followers_page(f"u{i}") for i in range(50)))
+        assert api.peak_concurrency == 7
+
+
+@pytest.mark.parametrize("charged", [None, -3, 10**9, "1", 2.5, True])
+async def test_a_broken_price_counts_as_one(client_of: MakeClient, charged: object) -> None:
+    """The page is delivered, and the budget takes one credit for it."""
+    async with Scripted(
+        page(["a"], "1", charged=charged), page(["b"], "2", charged=charged)
+    ) as api:
+        client = client_of(api)
+        stream = client.iter_followers("ada", max_credits=2)
+        assert [f.handle async for f in stream] == ["a", "b"]
+        assert (stream.stop_reason, stream.credits_charged) == ("max_credits", 2)
+
+
+async def test_a_free_answer_frees_its_credit(client_of: MakeClient) -> None:
+    """A page that cost nothing leaves the limit as it was."""
+    async with Scripted(page(["a"], "1", charged=0), page(["b"], "2"), page(["c"])) as api:
+        stream = client_of(api).iter_followers("ada", max_credits=2)
+        assert [f.handle async for f in stream] == ["a", "b", "c"]
+        assert stream.credits_charged == 2
+
+
+async def test_the_highest_price_seen_is_reserved(client_of: MakeClient) -> None:
+    """After a page for 2 credits the last single credit buys nothing more."""
+    async with Scripted(page(["a"], "1", charged=2), page(["b"], "2", charged=2)) as api:
+        stream = client_of(api).iter_followers("ada", max_credits=3)
+        assert [f.handle async for f in stream] == ["a"]
+        assert stream.stop_reason == "max_credits"
+
+
+async def test_free_routes_are_retried_and_cost_nothing(client_of: MakeClient) -> None:
+    """whoami and balance take part in retries and not in credits."""
+    async with Scripted(error(500), error(500)) as api:
+        client = client_of(api, retry=RetryPolicy(max_attempts=2, base=0.0))
+        with pytest.raises(InternalServerError):
+            await client.whoami()
+        assert len(api.seen) == 2
+        assert client.usage.maybe_charged == 0

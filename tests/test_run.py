@@ -1,0 +1,507 @@
+"""Many handles: outcomes, bounds, fairness, limits, stopping, and what is pending."""
+
+import asyncio
+import json
+import logging
+from collections import Counter
+from random import Random
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from socialfetch_async import (
+    AuthenticationError,
+    FollowersPage,
+    FollowersRun,
+    HandleDone,
+    IncompleteRunError,
+    InsufficientCreditsError,
+    InvalidHandleError,
+    SocialFetchClient,
+)
+from socialfetch_async.emulator import Emulator
+from tests.conftest import FAST, KEY, MakeClient
+from tests.scripted import Scripted, Seen, error, page
+
+Got = dict[str, list[str]]
+
+
+async def drain(run: FollowersRun, got: Got | None = None) -> Got:
+    """Take every event, and check what every run promises."""
+    got = {} if got is None else got
+    ended: set[str] = set()
+    async for event in run:
+        assert event.handle not in ended, "an event after the HandleDone"
+        if isinstance(event, HandleDone):
+            ended.add(event.handle)
+        else:
+            got.setdefault(event.handle, []).extend(f.handle for f in event.followers)
+    return got
+
+
+def expected(api: Emulator, handles: list[str]) -> Got:
+    return {handle: [row["handle"] for row in api.followers(handle)] for handle in handles}
+
+
+async def test_every_handle_has_one_outcome_and_all_its_followers(client_of: MakeClient) -> None:
+    """Found, empty, hidden, private and missing profiles end once, each with its status."""
+    profiles = {"big": 95, "small": 3, "none": 0, "p": "private", "h": "hidden"}
+    async with Emulator(profiles) as api:  # type: ignore[arg-type]
+        client = client_of(api)
+        async with client.iter_followers_many([*profiles, "gone"]) as run:
+            got = await drain(run)
+        assert got == expected(api, [*profiles, "gone"])
+        assert {h: d.status for h, d in run.outcomes.items()} == {
+            "big": "complete",
+            "small": "complete",
+            "none": "complete",
+            "p": "private",
+            "h": "hidden",
+            "gone": "not_found",
+        }
+        assert run.pending() == {}
+        assert (run.handles_total, run.handles_done, run.duplicates) == (6, 6, 0)
+        assert run.pages_fetched == run.credits_charged == len(api.charges) == 10
+        done = run.outcomes["big"]
+        assert (done.pages, done.followers, done.credits_charged) == (5, 95, 5)
+        assert (done.cursor, done.error) == (None, None)
+
+
+async def test_the_page_of_a_private_profile_is_delivered(client_of: MakeClient) -> None:
+    """It was paid for, so it is an event with its price, before the HandleDone."""
+    async with Emulator({"p": "private"}) as api:
+        async with client_of(api).iter_followers_many(["p"]) as run:
+            events = [event async for event in run]
+        assert isinstance(events[0], FollowersPage)
+        assert (events[0].lookup_status, events[0].credits_charged) == ("private", 1)
+        assert isinstance(events[1], HandleDone)
+        assert events[1].credits_charged == 1
+
+
+async def test_a_thousand_handles_are_bounded_fair_and_counted(client_of: MakeClient) -> None:
+    """1,000 handles at 50: all complete, never more than 50 at once, the ledger agrees."""
+    random = Random(3)
+    sizes = {f"user.{i}": random.choice([0, 5, 20, 45]) for i in range(999)}
+    profiles = {"huge": 4_000, **sizes}
+    async with Emulator(profiles, latency=0.002) as api:
+        client = client_of(api)
+        order: list[str] = []
+        got: Got = {}
+        async with client.iter_followers_many(list(profiles), concurrency=50) as run:
+            async for event in run:
+                if isinstance(event, HandleDone):
+                    order.append(event.handle)
+                else:
+                    got.setdefault(event.handle, []).extend(f.handle for f in event.followers)
+        assert Counter(order) == dict.fromkeys(profiles, 1)
+        assert {d.status for d in run.outcomes.values()} == {"complete"}
+        assert got == expected(api, list(profiles))
+        assert api.peak_concurrency <= 50
+        assert len(api.charges) == run.credits_charged == client.usage.credits_charged
+        assert len(set(api.charges)) == len(api.charges)
+        assert len(api.requests) == client.usage.requests_sent
+        assert order[-1] == "huge"
+
+
+@pytest.mark.parametrize("concurrency", [1, 4])
+async def test_a_stalled_consumer_stops_the_buying(client_of: MakeClient, concurrency: int) -> None:
+    """In flight and undelivered are together never more than `concurrency` pages."""
+    profiles = {f"u{i}": 400 for i in range(8)}
+    async with Emulator(profiles) as api:
+        async with client_of(api).iter_followers_many(
+            list(profiles), concurrency=concurrency
+        ) as run:
+            for delivered in range(1, 6):
+                await anext(run)
+                await asyncio.sleep(0.03)
+                assert len(api.charges) == delivered + concurrency
+
+
+async def test_a_small_handle_given_last_is_not_behind_the_huge_ones(
+    client_of: MakeClient,
+) -> None:
+    """Handles take turns: with every worker on a huge handle a small one still comes soon."""
+    profiles = {**{f"huge{i}": 2_000 for i in range(4)}, "small": 3}
+    async with Emulator(profiles) as api:
+        seen = 0
+        async with client_of(api).iter_followers_many(list(profiles), concurrency=4) as run:
+            async for event in run:
+                if event.handle == "small":
+                    break
+                seen += 1
+        assert seen <= 4 * 5 + 4
+
+
+async def test_a_never_awaiting_consumer_lets_the_next_request_leave(
+    client_of: MakeClient,
+) -> None:
+    """With one slot the next request is on its way while the loop works on a page."""
+    async with Emulator({"a": 100}) as api:
+        async with client_of(api).iter_followers_many(["a"], concurrency=1) as run:
+            await anext(run)
+            # From here to the check the loop does not await: the request has to be out already,
+            # which is seen on the semaphore's one slot being on the wire.
+            assert len(run._budget.on_wire) == 1
+
+
+@pytest.mark.parametrize("limit", [1, 37, 100])
+async def test_a_credit_limit_is_used_to_the_last_and_not_passed(
+    client_of: MakeClient, limit: int
+) -> None:
+    """`max_credits` at concurrency 20 makes exactly that many charged requests."""
+    profiles = {f"u{i}": 130 for i in range(40)}
+    async with Emulator(profiles, latency=0.001) as api:
+        client = client_of(api)
+        async with client.iter_followers_many(
+            list(profiles), concurrency=20, max_credits=limit
+        ) as run:
+            got = await drain(run)
+        assert len(api.charges) == run.credits_charged == limit
+        assert {d.status for d in run.outcomes.values()} <= {"complete", "max_credits"}
+        pending = json.loads(json.dumps(run.pending()))
+        assert set(pending) | {h for h, d in run.outcomes.items() if d.status == "complete"} == set(
+            profiles
+        )
+        async with client.iter_followers_many(pending, concurrency=20) as rest:
+            await drain(rest, got)
+        assert got == expected(api, list(profiles))
+        assert len(set(api.charges)) == len(api.charges)
+        assert len({(c.handle, c.cursor) for c in api.charges}) == len(api.charges)
+
+
+async def test_a_credit_limit_is_exact_under_faults(client_of: MakeClient) -> None:
+    """Uncharged failures free their credit for others; charged ones do not."""
+    profiles = {f"u{i}": 130 for i in range(30)}
+    async with Emulator(profiles, faults={"503": 0.2, "truncate": 0.1}, seed=5) as api:
+        client = client_of(api)
+        async with client.iter_followers_many(
+            list(profiles), concurrency=20, max_credits=100
+        ) as run:
+            await drain(run)
+        assert len(api.charges) == 100
+        assert client.usage.credits_charged + client.usage.maybe_charged == 100
+
+
+async def test_out_of_credits_ends_the_run_after_what_is_paid_for(client_of: MakeClient) -> None:
+    """402: no new request, paid pages delivered, the error raised, `pending()` finishes the job."""
+    profiles = {f"u{i}": 130 for i in range(60)}
+    async with Emulator(profiles, credits=70, latency=0.002) as api:
+        client = client_of(api)
+        got: Got = {}
+        async with client.iter_followers_many(list(profiles), concurrency=20) as run:
+            with pytest.raises(InsufficientCreditsError) as caught:
+                await drain(run, got)
+            with pytest.raises(InsufficientCreditsError):
+                await anext(run)
+        assert caught.value.checkout_url == "https://app.example.invalid/checkout"
+        statuses = [received.status for received in api.requests]
+        assert statuses.count(402) <= 20
+        assert statuses.count(200) == 70
+        assert sum(map(len, got.values())) == sum(d.followers for d in run.outcomes.values())
+        assert {d.status for d in run.outcomes.values()} <= {"complete", "failed", "stopped"}
+        api.credits = None
+        async with client.iter_followers_many(run.pending(), concurrency=20) as rest:
+            await drain(rest, got)
+        assert got == expected(api, list(profiles))
+        assert len({(c.handle, c.cursor) for c in api.charges}) == len(api.charges)
+
+
+async def test_a_refused_key_ends_the_run_at_once(client_of: MakeClient) -> None:
+    """401: at most the requests on their way are sent, and every handle is pending."""
+    async with Emulator({"a": 10}, api_keys=["sfk_other"]) as api:
+        api.api_key = KEY
+        handles = [f"u{i}" for i in range(100)]
+        async with client_of(api).iter_followers_many(handles, concurrency=5) as run:
+            with pytest.raises(AuthenticationError):
+                await drain(run)
+        assert len(api.requests) <= 5
+        assert run.pending() == dict.fromkeys(handles)
+
+
+async def test_one_failing_handle_does_not_stop_the_others(client_of: MakeClient) -> None:
+    """It ends as `failed` with its error and cursor, and stays pending."""
+    async with Emulator({"a": 50, "b": 50}) as api:
+        api.script("b", None, *["502"] * 6)
+        client = client_of(api)
+        async with client.iter_followers_many(["a", "b"]) as run:
+            got = await drain(run)
+        assert run.outcomes["a"].status == "complete"
+        failed = run.outcomes["b"]
+        assert (failed.status, failed.pages, failed.followers) == ("failed", 1, 20)
+        assert failed.error is not None
+        assert (failed.error.handle, failed.error.attempts) == ("b", 6)
+        assert run.pending() == {"b": failed.cursor}
+        assert failed.cursor is not None
+        async with client.iter_followers_many(run.pending()) as rest:
+            await drain(rest, got)
+        assert got == expected(api, ["a", "b"])
+
+
+async def test_followers_is_the_easy_form(client_of: MakeClient) -> None:
+    """Pairs of handle and follower; `break` loses nothing, and other iterations go on."""
+    async with Emulator({"a": 50, "b": 25, "p": "private"}) as api:
+        got: Got = {"p": []}
+        async with client_of(api).iter_followers_many(["a", "b", "p"]) as run:
+            for _ in range(5):
+                taken = 0
+                async for handle, follower in run.followers():
+                    got.setdefault(handle, []).append(follower.handle)
+                    taken += 1
+                    if taken == 19:
+                        break
+        assert got == expected(api, ["a", "b", "p"])
+
+
+async def test_followers_raises_after_the_last_when_a_handle_failed(
+    client_of: MakeClient,
+) -> None:
+    """A list that is short is never silent: IncompleteRunError with what is pending."""
+    async with Emulator({"a": 50, "b": 50}) as api:
+        api.script("b", *["502"] * 6)
+        async with client_of(api).iter_followers_many(["a", "b"]) as run:
+            got = []
+            with pytest.raises(IncompleteRunError) as caught:
+                async for _, follower in run.followers():
+                    got.append(follower.handle)
+        assert got == expected(api, ["a"])["a"]
+        assert caught.value.pending == {"b": None}
+        assert caught.value.outcomes == run.outcomes
+        assert "'b'" in str(caught.value)
+
+
+async def test_stop_delivers_what_is_paid_for_and_buys_nothing_twice(
+    client_of: MakeClient,
+) -> None:
+    """After `stop()` and draining, `pending()` finishes the job with no page bought twice."""
+    profiles = {f"u{i}": 90 for i in range(20)}
+    async with Emulator(profiles, latency=0.002) as api:
+        client = client_of(api)
+        got: Got = {}
+        async with client.iter_followers_many(list(profiles), concurrency=6) as run:
+            for _ in range(15):
+                event = await anext(run)
+                if isinstance(event, FollowersPage):
+                    got.setdefault(event.handle, []).extend(f.handle for f in event.followers)
+            run.stop()
+            at_stop = len(api.requests)
+            await drain(run, got)
+        assert len(api.requests) <= at_stop + 6
+        assert {d.status for d in run.outcomes.values()} <= {"complete", "stopped"}
+        async with client.iter_followers_many(run.pending(), concurrency=6) as rest:
+            await drain(rest, got)
+        assert got == expected(api, list(profiles))
+        assert len({(c.handle, c.cursor) for c in api.charges}) == len(api.charges)
+
+
+async def test_stop_ends_waits_at_once(client_of: MakeClient) -> None:
+    """A worker that waits for a retry is not waited for, and its handle can go on."""
+    async with Scripted(error(503, Retry_After="60")) as api:
+        async with client_of(api).iter_followers_many(["a", "b"]) as run:
+            pull = asyncio.ensure_future(drain(run))
+            while len(api.seen) < 2:
+                await asyncio.sleep(0.001)
+            await asyncio.sleep(0.02)
+            run.stop()
+            async with asyncio.timeout(1):
+                assert await pull == {}
+        assert {d.status for d in run.outcomes.values()} == {"stopped"}
+        assert run.pending() == {"a": None, "b": None}
+
+
+async def test_a_failure_after_stop_is_not_retried(client_of: MakeClient) -> None:
+    """A request that was on its way at `stop()` and fails is not sent again."""
+    async with Emulator({"a": 90}, latency=0.02) as api:
+        api.script("a", "503", "503", "503")
+        async with client_of(api).iter_followers_many(["a"]) as run:
+            pull = asyncio.ensure_future(drain(run))
+            await asyncio.sleep(0.01)
+            run.stop()
+            await pull
+        assert run.outcomes["a"].status == "stopped"
+        assert len(api.requests) == 1
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(seed=st.integers(0, 10**6), concurrency=st.integers(1, 6), taken=st.integers(0, 25))
+async def test_leaving_early_loses_nothing_and_repeats_little(
+    seed: int, concurrency: int, taken: int
+) -> None:
+    """A hard stop at any event: nothing is lost, at most concurrency + 1 pages are bought again."""
+    random = Random(seed)
+    profiles = {f"u{i}": random.randrange(60) for i in range(8)}
+    async with (
+        Emulator(profiles, page_size=7) as api,
+        SocialFetchClient(api.api_key, base_url=api.base_url, retry=FAST) as client,
+    ):
+        handled: list[FollowersPage] = []
+        last: FollowersPage | HandleDone | None = None
+        async with client.iter_followers_many(list(profiles), concurrency=concurrency) as run:
+            for _ in range(taken):
+                if isinstance(last, FollowersPage):
+                    handled.append(last)
+                last = await anext(run, None)
+        got: Got = {handle: [] for handle in profiles}
+        for part in handled:
+            got[part.handle] += [f.handle for f in part.followers]
+        before = len(api.charges)
+        async with client.iter_followers_many(run.pending(), concurrency=concurrency) as rest:
+            await drain(rest, got)
+        assert got == expected(api, list(profiles))
+        again = Counter((c.handle, c.cursor) for c in api.charges)
+        assert sum(n - 1 for n in again.values()) <= concurrency + 1
+        assert before <= len(handled) + concurrency + 1
+
+
+async def test_leaving_cancels_every_worker(client_of: MakeClient) -> None:
+    """After `async with` no task of the run is left, and iterating further is refused."""
+    async with Emulator({f"u{i}": 90 for i in range(20)}, latency=0.01) as api:
+        client = client_of(api)
+        before = len(asyncio.all_tasks())
+        async with client.iter_followers_many([f"u{i}" for i in range(20)]) as run:
+            await anext(run)
+            assert len(asyncio.all_tasks()) > before
+        assert not run._workers
+        with pytest.raises(RuntimeError, match="inside its `async with`"):
+            await anext(run)
+        sent = client.usage.requests_sent
+        await asyncio.sleep(0.03)
+        assert client.usage.requests_sent == sent
+
+
+async def test_a_run_is_used_inside_async_with_and_once(client_of: MakeClient) -> None:
+    """Iterating it outside, or entering it twice, is a RuntimeError."""
+    async with Emulator({"a": 5}) as api:
+        run = client_of(api).iter_followers_many(["a"])
+        with pytest.raises(RuntimeError, match="async with"):
+            await anext(run)
+        async with run:
+            await drain(run)
+        with pytest.raises(RuntimeError, match="used once"):
+            await run.__aenter__()
+        assert not api.requests[1:]
+
+
+async def test_two_tasks_on_one_run_are_refused(client_of: MakeClient) -> None:
+    """Which page was handled would be anybody's guess."""
+    async with Emulator({"a": 5}, latency=0.02) as api:
+        async with client_of(api).iter_followers_many(["a"]) as run:
+            results = await asyncio.gather(anext(run), anext(run), return_exceptions=True)
+        assert sum(isinstance(r, RuntimeError) for r in results) == 1
+
+
+async def test_a_cancelled_pull_loses_no_event(client_of: MakeClient) -> None:
+    """Cancelled at any moment, the loop goes on with the event it had not got."""
+    async with Emulator({f"u{i}": 30 for i in range(6)}, page_size=3) as api:
+        got: Got = {}
+        async with client_of(api).iter_followers_many([f"u{i}" for i in range(6)]) as run:
+            for attempt in range(10_000):
+                pull = asyncio.ensure_future(anext(run))
+                for _ in range(attempt % 4):
+                    await asyncio.sleep(0)
+                if not pull.done():
+                    pull.cancel()
+                await asyncio.wait([pull])
+                if pull.cancelled():
+                    continue
+                if isinstance(pull.exception(), StopAsyncIteration | RuntimeError):
+                    break
+                event = pull.result()
+                if isinstance(event, FollowersPage):
+                    got.setdefault(event.handle, []).extend(f.handle for f in event.followers)
+        assert got == expected(api, [f"u{i}" for i in range(6)])
+        assert len({(c.handle, c.cursor) for c in api.charges}) == len(api.charges)
+
+
+async def test_the_same_handle_twice_is_fetched_once(client_of: MakeClient) -> None:
+    """Under the spelling that came first; the others are counted."""
+    async with Emulator({"ada": 5, "bo": 5}) as api:
+        handles = [" @Ada", "ada", "bo", "ADA ", "@bo"]
+        async with client_of(api).iter_followers_many(handles) as run:
+            got = await drain(run)
+        assert set(got) == set(run.outcomes) == {"Ada", "bo"}
+        assert (run.handles_total, run.duplicates) == (2, 3)
+        assert sorted(r.path for r in api.requests) == [
+            "/v1/tiktok/profiles/Ada/followers",
+            "/v1/tiktok/profiles/bo/followers",
+        ]
+
+
+async def test_max_pages_per_handle_leaves_the_rest_pending(client_of: MakeClient) -> None:
+    """Each handle stops after its pages; shorter ones are complete."""
+    async with Emulator({"a": 100, "b": 25}) as api:
+        client = client_of(api)
+        async with client.iter_followers_many(["a", "b"], max_pages_per_handle=2) as run:
+            got = await drain(run)
+        assert {h: d.status for h, d in run.outcomes.items()} == {"a": "max_pages", "b": "complete"}
+        assert run.pending() == {"a": run.outcomes["a"].cursor}
+        async with client.iter_followers_many(run.pending()) as rest:
+            await drain(rest, got)
+        assert got == expected(api, ["a", "b"])
+
+
+async def test_a_missing_cursor_is_an_outcome_of_its_own(
+    client_of: MakeClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is finished, as nothing can be asked for, but neither silent nor `complete`."""
+    async with Scripted(page(["x"], None, more=True)) as api:
+        async with client_of(api).iter_followers_many(["a"]) as run:
+            await drain(run)
+    assert run.outcomes["a"].status == "missing_cursor"
+    assert run.pending() == {}
+    assert [r.levelno for r in caplog.records] == [logging.WARNING]
+
+
+async def test_a_repeated_page_is_not_delivered_in_a_run(client_of: MakeClient) -> None:
+    """`no_progress` fails the handle, frees its slot and keeps the cursor."""
+
+    def answer(seen: Seen) -> bytes:
+        return page(["x", "y"], {None: "1", "1": "2"}.get(seen.cursor))
+
+    async with Scripted(by=answer) as api:
+        async with client_of(api).iter_followers_many(["a", "b"], concurrency=1) as run:
+            got = await drain(run)
+    assert got == {"a": ["x", "y"], "b": ["x", "y"]}
+    assert {d.status for d in run.outcomes.values()} == {"failed"}
+    assert run.pending() == {"a": "1", "b": "1"}
+
+
+async def test_a_client_closed_under_a_run_is_named(client_of: MakeClient) -> None:
+    """The loop ends with a RuntimeError that says what happened, not with silence."""
+    async with Emulator({f"u{i}": 500 for i in range(5)}, latency=0.005) as api:
+        client = client_of(api)
+        async with client.iter_followers_many([f"u{i}" for i in range(5)]) as run:
+            await anext(run)
+            await client.aclose()
+            with pytest.raises(RuntimeError, match="SocialFetchClient"):
+                await drain(run)
+        assert set(run.pending()) == {f"u{i}" for i in range(5)}
+
+
+async def test_no_handles_is_a_run_that_is_over(client_of: MakeClient) -> None:
+    """An empty list of handles sends nothing and ends."""
+    async with Emulator() as api:
+        async with client_of(api).iter_followers_many([]) as run:
+            assert await drain(run) == {}
+        assert not api.requests
+        assert repr(run) == "<FollowersRun handles_done=0/0 pages_fetched=0 credits_charged=0>"
+
+
+@pytest.mark.parametrize("bad", ["", "..", "a/b", "a" * 65, "👩‍🚀", "a\nb"])
+async def test_a_bad_handle_is_refused_before_anything_is_spent(
+    client_of: MakeClient, bad: str
+) -> None:
+    """Good handles before it are not fetched either."""
+    async with Emulator() as api:
+        with pytest.raises(InvalidHandleError):
+            client_of(api).iter_followers_many(["good", bad])
+        assert not api.requests
+
+
+async def test_one_handle_instead_of_many_is_a_type_error(client_of: MakeClient) -> None:
+    """A str is iterable, and would be fetched letter by letter."""
+    async with Emulator() as api:
+        with pytest.raises(TypeError, match="iterable of handles"):
+            client_of(api).iter_followers_many("ada")
