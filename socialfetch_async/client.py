@@ -148,7 +148,7 @@ class SocialFetchClient:
         handle = arguments.clean_handle(handle)
         return FollowerStream(
             self._exchange.fetch,
-            self._followers_of(handle, user_id=user_id, trim=trim),
+            _followers_of(handle, user_id=user_id, trim=trim),
             handle,
             arguments.opaque("cursor", cursor),
             max_followers=arguments.positive("max_followers", max_followers),
@@ -184,9 +184,10 @@ class SocialFetchClient:
             TypeError: An argument of another type, such as one handle instead of many.
         """
         starts, duplicates = arguments.starts(handles)
+        arguments.flag("trim", trim)
         return FollowersRun(
             self._exchange.fetch,
-            lambda handle: self._followers_of(handle, user_id=None, trim=trim),
+            lambda handle: _followers_of(handle, user_id=None, trim=trim),
             starts,
             duplicates=duplicates,
             concurrency=arguments.required("concurrency", concurrency),
@@ -215,7 +216,7 @@ class SocialFetchClient:
             ValueError: An empty cursor or user id.
             SocialFetchError: The page could not be had.
         """
-        requests = self._followers_of(arguments.clean_handle(handle), user_id=user_id, trim=trim)
+        requests = _followers_of(arguments.clean_handle(handle), user_id=user_id, trim=trim)
         request = requests.at(arguments.opaque("cursor", cursor))
         return cast(FollowersPage, await self._exchange.fetch(request, SharedBudget()))
 
@@ -240,12 +241,6 @@ class SocialFetchClient:
     async def _value(self, endpoint: ValueEndpoint) -> Any:
         return await self._exchange.fetch(Request(endpoint, endpoint.path), None)
 
-    @staticmethod
-    def _followers_of(handle: str, *, user_id: str | None, trim: bool) -> PageRequests:
-        return PageRequests(
-            FOLLOWERS, handle, user_id=arguments.opaque("user_id", user_id), trim=trim
-        )
-
     def __repr__(self) -> str:
         state = "closed" if self._exchange.closed else "open"
         return f"<SocialFetchClient {self._base_url} {state}>"
@@ -266,3 +261,9 @@ class SocialFetchClient:
                 source=self,
                 stacklevel=2,
             )
+
+
+def _followers_of(handle: str, *, user_id: str | None, trim: bool) -> PageRequests:
+    arguments.opaque("user_id", user_id)
+    arguments.flag("trim", trim)
+    return PageRequests(FOLLOWERS, handle, user_id=user_id, trim=trim)

@@ -76,7 +76,7 @@ class Scripted:
                     await asyncio.Event().wait()
                 writer.write(answer)
                 await writer.drain()
-                if b"\r\nConnection: close\r\n" in answer or not answer.startswith(b"HTTP/1.1"):
+                if b"\r\nConnection: close\r\n" in answer or b"\r\n\r\n" not in answer:
                     break
         except (asyncio.IncompleteReadError, ConnectionError):
             pass

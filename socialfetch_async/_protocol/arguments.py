@@ -86,11 +86,22 @@ def required(name: str, value: int) -> int:
     return value
 
 
+def flag(name: str, value: bool) -> bool:  # noqa: FBT001 - it is what is checked
+    """Check a switch, so that `"false"` is not taken for True."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} is a bool, not {type(value).__name__}")
+    return value
+
+
 def seconds(name: str, value: float, *, zero: bool = False) -> float:
     """Check a finite number of seconds: more than 0, or from 0 on where `zero` says so."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{name} is a number of seconds, not {type(value).__name__}")
-    if not math.isfinite(value) or value < 0 or (value == 0 and not zero):
+    try:
+        finite = math.isfinite(value)
+    except OverflowError:  # an int with hundreds of digits
+        finite = False
+    if not finite or value < 0 or (value == 0 and not zero):
         least = "at least 0" if zero else "more than 0"
         raise ValueError(f"{name} is a finite number of seconds, {least}, not {value}")
     return value
@@ -120,8 +131,9 @@ def base_url(url: str) -> str:
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
-    except ValueError as error:
-        raise ValueError(f"{rule}: {error}") from None
+    except ValueError:
+        # Its text may quote the address, with a password in it.
+        raise ValueError(f"{rule}; its host or port is not one") from None
     if "@" in parts.netloc:
         raise ValueError(f"{rule}; it carries no user name or password")
     if "?" in url or "#" in url:

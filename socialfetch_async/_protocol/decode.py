@@ -187,7 +187,7 @@ _meta_decoder: Final = msgspec.json.Decoder(_OnlyMeta)
 
 def _wrong_shape(what: str, where: str, body: bytes) -> DecodeError:
     try:
-        request_id = _meta_decoder.decode(body).meta.request_id
+        request_id = _meta_decoder.decode(_repaired(body) or body).meta.request_id
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         request_id = None
     return DecodeError(
@@ -233,9 +233,8 @@ _error_decoder: Final = msgspec.json.Decoder(_ErrorEnvelope)
 def _status_error(answer: Answer, secret: str) -> APIStatusError:
     """Make the error of a status. The body may be the vendor's, a proxy's HTML, or nothing."""
     try:
-        body = _error_decoder.decode(answer.body)
-        said = body.error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        said = _error_decoder.decode(_repaired(answer.body) or b"").error
+    except msgspec.DecodeError:
         said = _ErrorBody()
     status = answer.status
     code = _text(said.code, secret) or None

@@ -125,8 +125,6 @@ class PageRequests:
     def __init__(
         self, endpoint: ListEndpoint, handle: str, *, user_id: str | None, trim: bool
     ) -> None:
-        if not isinstance(trim, bool):
-            raise TypeError(f"trim is a bool, not {type(trim).__name__}")
         self._endpoint = endpoint
         self._handle = handle
         self._path = endpoint.path.format(handle=quote(handle, safe=""))

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from email.utils import parsedate_to_datetime
+from itertools import repeat
 from typing import Final, NamedTuple, Self
 
 import backoff
@@ -43,12 +44,11 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
     wait_in_outage: bool = True
 
     def __post_init__(self) -> None:
-        arguments.positive("max_attempts", self.max_attempts)
+        arguments.required("max_attempts", self.max_attempts)
         arguments.seconds("deadline", self.deadline)
         for name in ("base", "cap", "retry_after_cap"):
             arguments.seconds(name, getattr(self, name), zero=True)
-        if not isinstance(self.wait_in_outage, bool):
-            raise TypeError("wait_in_outage is a bool")
+        arguments.flag("wait_in_outage", self.wait_in_outage)
 
     @classmethod
     def interactive(cls) -> Self:
@@ -101,7 +101,10 @@ def delays(growth: float, first: float, longest: float) -> Iterator[float]:
     """Yield growing seconds: `first`, then each `growth` times the last, up to `longest`."""
     values = backoff.expo(base=growth, factor=first, max_value=longest)
     next(values)  # backoff's generators begin with a value that is not a delay
-    return values
+    try:
+        yield from values
+    except OverflowError:  # a first delay so small that a thousand doublings did not reach the end
+        yield from repeat(longest if first else 0.0)
 
 
 class Retries:

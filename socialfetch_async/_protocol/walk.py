@@ -39,6 +39,7 @@ class Walk:
         "_last_rows",
         "_max_pages",
         "_page",
+        "_request_id",
         "credits_charged",
         "cursor",
         "done",
@@ -61,6 +62,7 @@ class Walk:
         self._max_pages = max_pages
         self._page: FollowersPage | None = None
         self._last_rows: Sequence[Any] = ()
+        self._request_id: str | None = None
         self._empty_in_a_row = 0
         self._error: SocialFetchError | None = None
         # Hashes, not cursors: 26 MB for the 235,000 pages of the largest accounts. Python's
@@ -128,6 +130,7 @@ class Walk:
             PaginationError: The page repeats the one before; it is not to be delivered.
             ProfileUnavailableError: The list can not be had, and no rows came with that.
         """
+        self._request_id = page.request_id
         self.pages += 1
         self.credits_charged += page.credits_charged
         if page.lookup_status != "found" and not rows:
@@ -136,7 +139,7 @@ class Walk:
         if rows and self._repeats(rows):
             self._error = self._pagination(
                 "no_progress", "a new cursor brought the followers of the page before once more"
-            ).at(request_id=page.request_id)
+            )
             raise self._error
         self.rows += len(rows)
         self.invalid_rows += page.invalid_rows
@@ -158,6 +161,7 @@ class Walk:
             reason=reason,
             handle=self._handle,
             cursor=self.cursor,
+            request_id=self._request_id,
             maybe_charged=True,
         )
 
@@ -167,5 +171,5 @@ class Walk:
             lookup_status=page.lookup_status,
             handle=self._handle,
             cursor=self.cursor,
-            request_id=page.request_id,
+            request_id=self._request_id,
         )

@@ -1,5 +1,6 @@
 """The `socialfetch` command. It needs the extra `cli`; the library does not."""
 
+import signal
 import sys
 
 __all__ = ["main"]
@@ -7,10 +8,14 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run the command line; every way out is an exit code (see `stopping.py`)."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        # Until a command has set its own handler nothing is bought: Ctrl-C just ends the process.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         from socialfetch_async.cli.commands import socialfetch  # noqa: PLC0415 - needs the extra
+
+        socialfetch(prog_name="socialfetch")
     except ModuleNotFoundError as error:
-        if error.name not in {"click", "rich"}:
+        if (error.name or "").partition(".")[0] not in {"click", "rich"}:
             raise
         sys.exit("socialfetch needs its extra: pip install 'socialfetch-async[cli]'")
-    socialfetch(prog_name="socialfetch")

@@ -40,24 +40,17 @@ def followers(
     `-` reads handles from stdin, one a line. Every line has `source`, the handle it follows. A
     page costs one credit; `| head -1` stops the buying.
     """
-    from socialfetch_async.cli.followers import write_followers  # noqa: PLC0415
+    from socialfetch_async.cli.followers import Options, write_followers  # noqa: PLC0415
 
     if handles == ("-",):
-        handles = tuple(line for line in map(str.strip, sys.stdin) if line)
+        text = sys.stdin.buffer.read().decode("utf-8-sig", "replace")
+        handles = tuple(line for line in map(str.strip, text.splitlines()) if line)
         if not handles:
             raise click.UsageError("no handle came on stdin: give one a line")
     if cursor is not None and len(handles) > 1:
         raise click.UsageError("--cursor belongs to one handle: give one handle")
-    stopping.run(
-        write_followers(
-            handles,
-            cursor=cursor,
-            trim=trim,
-            max_followers=max_followers,
-            max_pages=max_pages,
-            max_credits=max_credits,
-        )
-    )
+    options = Options(trim, max_followers, max_pages, max_credits)
+    stopping.run(write_followers(handles, cursor, options))
 
 
 @socialfetch.command(epilog=stopping.EXIT_CODES)

@@ -8,13 +8,14 @@ from rich.live import Live
 from rich.table import Table
 
 from socialfetch_async._protocol.retry import RetryPolicy
+from socialfetch_async.cli import stopping
 from socialfetch_async.client import SocialFetchClient
 from socialfetch_async.emulator import Emulator, Profile
 from socialfetch_async.models import FollowersPage, HandleDone
 from socialfetch_async.run import FollowersRun
 
 _PROFILES: dict[str, Profile | int | str] = {
-    "big.star": 3_000,
+    "big.star": 1_600,
     "dance.daily": 430,
     "tiny.baker": 7,
     "new.here": 0,
@@ -23,6 +24,11 @@ _PROFILES: dict[str, Profile | int | str] = {
     "long.gone": "not_found",
     "city.walks": 260,
 }
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError  # rich would exit with 1; how a command ends is in `stopping.py`
 
 
 async def serve(emulator: Emulator) -> int:
@@ -35,16 +41,15 @@ async def serve(emulator: Emulator) -> int:
                 f"SOCIALFETCH_API_KEY={api.api_key}\nCtrl-C ends it.",
                 err=True,
             )
-            await asyncio.Event().wait()
+            await asyncio.Event().wait()  # nobody sets it: only cancelling ends this
     except OSError as error:
         click.echo(f"socialfetch: the emulator can not listen: {error.strerror}", err=True)
-        return 2
-    raise AssertionError("an event that nobody sets")
+    return stopping.USAGE
 
 
 async def show() -> int:
     """Fetch several handles side by side, faults included, and say what it cost."""
-    console = Console()
+    console = _Console()
     console.print(
         "The real client against an emulator of the API on this machine: no key, no network.\n"
         "Some answers are 503, and some connections break on the way.\n"

@@ -4,13 +4,13 @@ import asyncio
 import contextlib
 import os
 import signal
-import stat
 import sys
 from collections.abc import Coroutine
 from typing import Any, Final
 
 import click
 
+from socialfetch_async.cli.output import is_watched_pipe
 from socialfetch_async.errors import (
     AuthenticationError,
     InsufficientCreditsError,
@@ -18,6 +18,7 @@ from socialfetch_async.errors import (
     SocialFetchError,
 )
 
+DONE: Final = 0
 SOME_FAILED: Final = 1
 USAGE: Final = 2
 KEY_REFUSED: Final = 3
@@ -43,55 +44,56 @@ def run(command: Coroutine[Any, Any, int]) -> None:
     Ctrl-C, SIGTERM and a closed pipe cancel it: it says how to go on, and no request follows.
     """
     code = _run(command)
-    with contextlib.suppress(BrokenPipeError):
+    try:
         sys.stdout.flush()
-        sys.exit(code)
-    # The reader is gone; the interpreter's own flush at exit must not complain about it.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    sys.exit(PIPE_CLOSED)
+    except OSError as error:
+        code = code or _cannot_write(error)
+        # The interpreter's own flush at exit must not fail, and complain, once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
 
 
 def _run(command: Coroutine[Any, Any, int]) -> int:
     stopped: list[int] = []
-
-    async def supervised() -> int:
-        task = asyncio.ensure_future(command)
-
-        def stop(code: int) -> None:
-            if not stopped:
-                stopped.append(code)
-                task.cancel()
-
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            with contextlib.suppress(NotImplementedError):  # Windows
-                loop.add_signal_handler(number, stop, 128 + number)
-        if _stdout_is_pipe():
-            # The writing end of a pipe becomes "readable" when its reader goes away.
-            loop.add_reader(sys.stdout.fileno(), stop, PIPE_CLOSED)
-        try:
-            return await task
-        finally:
-            if _stdout_is_pipe():
-                loop.remove_reader(sys.stdout.fileno())
-
     try:
-        return asyncio.run(supervised())
+        return asyncio.run(_supervised(command, stopped))
     except asyncio.CancelledError:
         return stopped[0]
-    except BrokenPipeError:
-        return PIPE_CLOSED
     except SocialFetchError as error:
         click.echo(f"socialfetch: {error}", err=True)
         return exit_code(error)
     except ValueError as error:
         click.echo(f"socialfetch: {error}", err=True)
         return USAGE
+    except OSError as error:
+        return _cannot_write(error)
 
 
-def _stdout_is_pipe() -> bool:
+async def _supervised(command: Coroutine[Any, Any, int], stopped: list[int]) -> int:
+    task = asyncio.ensure_future(command)
+
+    def stop(code: int) -> None:
+        if not stopped:
+            stopped.append(code)
+            task.cancel()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError):  # Windows
+            loop.add_signal_handler(number, stop, 128 + number)
+    watched = is_watched_pipe()
+    if watched:
+        # The writing end of a pipe becomes "readable" when its reader goes away.
+        loop.add_reader(sys.stdout.fileno(), stop, PIPE_CLOSED)
     try:
-        mode = os.fstat(sys.stdout.fileno()).st_mode
-    except (OSError, ValueError):
-        return False
-    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
+        return await task
+    finally:
+        if watched:
+            loop.remove_reader(sys.stdout.fileno())
+
+
+def _cannot_write(error: OSError) -> int:
+    if isinstance(error, BrokenPipeError):
+        return PIPE_CLOSED
+    click.echo(f"socialfetch: can not write to stdout: {error.strerror}", err=True)
+    return SOME_FAILED

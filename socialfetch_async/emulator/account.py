@@ -1,6 +1,6 @@
 """The account that pays: keys, credits, and the ledger of what was charged."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 CHECKOUT_URL = "https://app.example.invalid/checkout"
 
@@ -28,3 +28,23 @@ class Account:
             self.credits -= 1
         self.charges.append(Charge(handle, cursor, request_id))
         return True
+
+
+def balance(left: int) -> dict[str, Any]:
+    """Return the documented `data` of a balance: an account that bought its credits one by one."""
+    return {
+        "balance": left,
+        "billingAlert": "none",
+        "payg": left,
+        "paygSpendable": left,
+        "graceDebtCredits": 0,
+        "refillState": "healthy",
+        "subscriptionIncludedRemaining": 0,
+        "subscriptionIncludedTotal": 0,
+        "subscription": {
+            "tier": "payg",
+            "status": "active",
+            "periodEnd": "2030-01-01T00:00:00.000Z",
+        },
+        "collectionStatus": "current",
+    }

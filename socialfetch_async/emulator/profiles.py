@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
+_LOOKUP_STATUSES = ("found", "hidden", "private", "not_found")
 _HANDLE = re.compile(r"[A-Za-z0-9._]{1,64}")
+_MOST_FOLLOWERS = 2**32 - 1  # a cursor has four bytes for the position
 _FIRST = ("ada", "bo", "cleo", "dev", "eli", "fay", "gus", "hana", "ivo", "jun", "kai", "lu")
 _LAST = ("alps", "beats", "cooks", "draws", "edits", "films", "grows", "hikes")
 _BIOS = (
@@ -26,11 +28,25 @@ class Profile:
 
     Attributes:
         followers: How many follow it.
-        lookup_status: `found`, `hidden`, `private` or `not_found`.
+        lookup_status: `found`, `hidden`, `private` or `not_found`; only a profile that is found
+            has followers.
     """
 
     followers: int = 0
     lookup_status: str = "found"
+
+    def __post_init__(self) -> None:
+        if self.lookup_status not in _LOOKUP_STATUSES:
+            raise ValueError(
+                f"no such lookup status: {self.lookup_status!r}. There are "
+                f"{', '.join(_LOOKUP_STATUSES)}"
+            )
+        most = _MOST_FOLLOWERS if self.lookup_status == "found" else 0
+        if not 0 <= self.followers <= most:
+            raise ValueError(
+                f"a profile that is {self.lookup_status} has 0 to {most} followers, not "
+                f"{self.followers}"
+            )
 
 
 def well_formed(handle: str) -> bool:
@@ -52,6 +68,9 @@ class Profiles:
     def __init__(
         self, given: Mapping[str, Profile | int | str] | None, *, seed: int, page_size: int
     ) -> None:
+        for handle in given or {}:
+            if not well_formed(handle):
+                raise ValueError(f"no profile can have the handle {handle!r}")
         self._given = None if given is None else {k.lower(): _profile(v) for k, v in given.items()}
         self._key = str(seed).encode()
         self._page_size = page_size
@@ -68,7 +87,7 @@ class Profiles:
 
     def cursor(self, handle: str, offset: int) -> str:
         """Return the opaque cursor of a position. It has `+`, `/` and `=` in it on purpose."""
-        proof = self._digest("cursor", handle.lower(), offset)[:6]
+        proof = self._digest("cursor", handle.lower(), offset)[:7]
         return base64.b64encode(b"\xfb\xff" + proof + offset.to_bytes(4)).decode()
 
     def offset(self, handle: str, cursor: str | None) -> int | None:
@@ -76,7 +95,7 @@ class Profiles:
         if cursor is None:
             return 0
         try:
-            offset = int.from_bytes(base64.b64decode(cursor, validate=True)[8:])
+            offset = int.from_bytes(base64.b64decode(cursor, validate=True)[9:])
         except ValueError:
             return None
         return offset if offset < 2**32 and self.cursor(handle, offset) == cursor else None

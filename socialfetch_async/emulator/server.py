@@ -1,14 +1,16 @@
 """The documented routes on aiohttp.web, on an address of this machine."""
 
 import asyncio
+import contextlib
 import json
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
 
 from aiohttp import web
 
-from socialfetch_async.emulator.account import CHECKOUT_URL, Account, Charge
+from socialfetch_async.emulator.account import CHECKOUT_URL, Account, Charge, balance
 from socialfetch_async.emulator.faults import FaultPlan
 from socialfetch_async.emulator.profiles import Profile, Profiles, well_formed
 from socialfetch_async.emulator.status_page import status_page
@@ -23,6 +25,7 @@ _ERRORS: Final = {
     502: ("lookup_failed", "The lookup could not be completed."),
     503: ("temporarily_unavailable", "The service is temporarily unavailable."),
 }
+_REQUEST_ID: Final = web.RequestKey("request_id", str)
 
 
 class Received(NamedTuple):
@@ -31,7 +34,9 @@ class Received(NamedTuple):
     Attributes:
         path: The path as sent, percent-encoding included.
         query: The query string as sent.
-        status: What was answered; 0 when the connection was dropped instead.
+        handle: The handle in the path, if the route has one.
+        cursor: The cursor in the query, decoded.
+        status: What was answered; 0 while nothing is, and when the connection broke instead.
     """
 
     path: str
@@ -48,7 +53,7 @@ class Emulator:
         profiles: Handle to `Profile`, number of followers, or lookup status. None: every handle
             exists (see `Profiles`).
         page_size: Followers on a page.
-        latency: Seconds before each answer.
+        latency: Seconds that a page takes, from its charge to its answer.
         seed: Decides the followers and the order of faults.
         credits: Credits of the account, one for each page; None: without end.
         faults: Fault to share of the requests, 0 to 1; the kinds are in `FAULTS`.
@@ -56,8 +61,11 @@ class Emulator:
         api_keys: The keys that are accepted.
         port: 0 takes a free one.
 
+    Raises:
+        ValueError: An argument that no emulator can have.
+
     Attributes:
-        requests: Every request, in order of arrival.
+        requests: Every request but those for the status page, in order of arrival.
         charges: Every credit taken, in order.
         peak_concurrency: The most requests that were here at once.
     """
@@ -75,12 +83,20 @@ class Emulator:
         api_keys: Iterable[str] = ("sfk_emulator",),
         port: int = 0,
     ) -> None:
+        _check("page_size", page_size, least=1)
+        _check("latency", latency)
+        _check("credits", credits or 0)
+        _check("retry_after", retry_after or 0)
+        _check("port", port, most=65_535)
+        keys = tuple(api_keys)
+        if not keys:
+            raise ValueError("api_keys is empty: nobody could ask for anything")
         self._profiles = Profiles(profiles, seed=seed, page_size=page_size)
         self._account = Account(credits)
         self._faults = FaultPlan(faults or {}, seed)
         self._latency = latency
         self._retry_after = retry_after
-        self._api_keys = frozenset(api_keys)
+        self._api_keys = frozenset(keys)
         self._port = port
         self._runner: web.AppRunner | None = None
         self._served: set[tuple[str, str | None]] = set()
@@ -88,7 +104,7 @@ class Emulator:
         self.requests: list[Received] = []
         self.peak_concurrency = 0
         self.base_url = ""
-        self.api_key = next(iter(api_keys), "")
+        self.api_key = keys[0]
 
     @property
     def charges(self) -> list[Charge]:
@@ -114,17 +130,20 @@ class Emulator:
         return [self._profiles.follower(handle, index) for index in range(size)]
 
     async def __aenter__(self) -> Self:
-        app = web.Application()
+        app = web.Application(middlewares=[self._recorded])
         app.router.add_get("/", self._status)
         app.router.add_get("/health", self._health)
         app.router.add_get("/v1/whoami", self._whoami)
         app.router.add_get("/v1/balance", self._balance)
         app.router.add_get("/v1/tiktok/profiles/{handle}/followers", self._followers)
-        app.router.add_get("/{rest:.*}", self._unknown)
+        app.router.add_route("*", "/{rest:.*}", self._unknown)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self._port)
-        await site.start()
+        try:
+            await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
+        except OSError:
+            await self._runner.cleanup()
+            raise
         self.base_url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
         return self
 
@@ -136,6 +155,39 @@ class Emulator:
     ) -> None:
         if self._runner is not None:
             await self._runner.cleanup()
+
+    # -- every route ------------------------------------------------------------------------
+
+    @web.middleware
+    async def _recorded(
+        self,
+        request: web.Request,
+        handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
+    ) -> web.StreamResponse:
+        if request.path == "/":
+            return await handler(request)
+        number = len(self.requests)
+        request[_REQUEST_ID] = f"req_{number + 1:08d}"
+        path, _, query = request.raw_path.partition("?")
+        handle, cursor = request.match_info.get("handle"), request.query.get("cursor")
+        received = Received(path, query, handle, cursor, 0)
+        self.requests.append(received)
+        answer = await handler(request)
+        self.requests[number] = received._replace(status=answer.status)
+        return answer
+
+    def _authorized(self, request: web.Request) -> bool:
+        return request.headers.get("x-api-key") in self._api_keys
+
+    def _refuse(self, request: web.Request, status: int) -> web.Response:
+        code, message = _ERRORS[status]
+        error = {"code": code, "message": message, "requestId": request[_REQUEST_ID]}
+        headers = {}
+        if status == 402:
+            error["checkoutUrl"] = CHECKOUT_URL
+        if status == 503 and self._retry_after is not None:
+            headers["Retry-After"] = str(self._retry_after)
+        return _json(status, {"error": error}, headers)
 
     # -- free routes ------------------------------------------------------------------------
 
@@ -154,13 +206,13 @@ class Emulator:
         return self._free(request, {"user": user})
 
     async def _balance(self, request: web.Request) -> web.Response:
-        left = self.credits
-        return self._free(request, {"balance": 1_000_000 if left is None else left})
+        left = 1_000_000 if self.credits is None else self.credits
+        return self._free(request, balance(left))
 
     def _free(self, request: web.Request, data: dict[str, Any]) -> web.Response:
         if not self._authorized(request):
             return self._refuse(request, 401)
-        meta = {"requestId": self._log(request, 200), "creditsCharged": 0, "version": "v1"}
+        meta = {"requestId": request[_REQUEST_ID], "creditsCharged": 0, "version": "v1"}
         return _json(200, {"data": data, "meta": meta})
 
     # -- the paid route ---------------------------------------------------------------------
@@ -185,69 +237,57 @@ class Emulator:
             return self._refuse(request, 400)
         fault = self._faults.next(handle)
         if fault == "drop":
-            return await self._hang_up(request)
+            return _hang_up(request)
         if fault is not None and fault.isdigit():
             await asyncio.sleep(self._latency)
             return self._refuse(request, int(fault))
-        request_id = f"req_{len(self.requests) + 1:08d}"
-        if not self._account.charge(handle, cursor, request_id):
+        if not self._account.charge(handle, cursor, request[_REQUEST_ID]):
             return self._refuse(request, 402)
-        await asyncio.sleep(self._latency)
-        if fault == "lose":
-            return await self._hang_up(request)
-        meta = {"requestId": request_id, "creditsCharged": 1, "version": "v1"}
+        meta: dict[str, Any] = {
+            "requestId": request[_REQUEST_ID],
+            "creditsCharged": 1,
+            "version": "v1",
+        }
         if (handle.lower(), cursor) in self._served:
             meta["cached"] = True
         self._served.add((handle.lower(), cursor))
+        await asyncio.sleep(self._latency)
+        if fault == "lose":
+            return _hang_up(request)
         data = self._profiles.page(handle, offset, trim=trim == "true")
-        answer = _json(200, {"data": data, "meta": meta})
-        if fault == "truncate":
-            return await self._break_off(request, answer)
-        self._log(request, 200)
-        return answer
+        body = {"data": data, "meta": meta}
+        return await _break_off(request, body) if fault == "truncate" else _json(200, body)
 
-    async def _hang_up(self, request: web.Request) -> web.StreamResponse:
-        self._log(request, 0)
-        if request.transport is not None:
-            request.transport.abort()
-        return web.Response()
 
-    async def _break_off(self, request: web.Request, answer: web.Response) -> web.StreamResponse:
-        self._log(request, 0)
-        body = answer.body
-        assert isinstance(body, bytes)
-        half = web.StreamResponse(headers={"Content-Type": "application/json"})
-        half.content_length = len(body)
+def _hang_up(request: web.Request) -> web.Response:
+    if request.transport is not None:  # else the client was quicker
+        request.transport.close()  # what was written before still leaves
+    return web.Response(status=0)  # nobody is there to get it
+
+
+async def _break_off(request: web.Request, value: dict[str, Any]) -> web.Response:
+    body = _encoded(value)
+    half = web.StreamResponse(headers={"Content-Type": "application/json"})
+    half.content_length = len(body)
+    with contextlib.suppress(ConnectionError):  # the client may have left
         await half.prepare(request)
         await half.write(body[: len(body) // 2])
-        if request.transport is not None:
-            request.transport.close()  # what was written still leaves
-        return half
-
-    # -- every route ------------------------------------------------------------------------
-
-    def _authorized(self, request: web.Request) -> bool:
-        return request.headers.get("x-api-key") in self._api_keys
-
-    def _refuse(self, request: web.Request, status: int) -> web.Response:
-        code, message = _ERRORS[status]
-        error = {"code": code, "message": message, "requestId": self._log(request, status)}
-        headers = {}
-        if status == 402:
-            error["checkoutUrl"] = CHECKOUT_URL
-        if status == 503 and self._retry_after is not None:
-            headers["Retry-After"] = str(self._retry_after)
-        return _json(status, {"error": error}, headers)
-
-    def _log(self, request: web.Request, status: int) -> str:
-        path, _, query = request.raw_path.partition("?")
-        handle, cursor = request.match_info.get("handle"), request.query.get("cursor")
-        self.requests.append(Received(path, query, handle, cursor, status))
-        return f"req_{len(self.requests):08d}"
+    return _hang_up(request)
 
 
 def _json(
     status: int, value: dict[str, Any], headers: Mapping[str, str] | None = None
 ) -> web.Response:
-    body = json.dumps(value, ensure_ascii=False).encode()
-    return web.Response(status=status, body=body, content_type="application/json", headers=headers)
+    return web.Response(
+        status=status, body=_encoded(value), content_type="application/json", headers=headers
+    )
+
+
+def _encoded(value: dict[str, Any]) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode()
+
+
+def _check(name: str, value: float, *, least: int = 0, most: float = math.inf) -> None:
+    if not (least <= value <= most and math.isfinite(value)):
+        to = "" if most == math.inf else f", at most {most}"
+        raise ValueError(f"{name} is a finite number, at least {least}{to}, not {value}")

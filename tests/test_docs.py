@@ -1,0 +1,63 @@
+"""Every program in the README and the docs, run as it stands, and its printed output."""
+
+import asyncio
+import os
+import re
+import sys
+from itertools import zip_longest
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from socialfetch_async.emulator import Emulator
+
+ROOT = Path(__file__).parent.parent
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+class Program(NamedTuple):
+    """A program in a page, and what the page says that it prints."""
+
+    place: str
+    code: str
+    output: str | None
+
+
+def programs() -> list[Program]:
+    """Return all blocks of Python; a block of text behind one is its output."""
+    found = []
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
+        text = page.read_text()
+        blocks = list(FENCE.finditer(text))
+        for block, after in zip_longest(blocks, blocks[1:]):
+            if block[1] != "python":
+                continue
+            line = text.count("\n", 0, block.start()) + 1
+            output = after[2] if after is not None and after[1] == "text" else None
+            found.append(Program(f"{page.relative_to(ROOT)}:{line}", block[2], output))
+    return found
+
+
+def test_the_readme_has_programs() -> None:
+    """The search for programs finds some."""
+    assert len([p for p in programs() if p.place.startswith("README")]) >= 4
+
+
+@pytest.mark.parametrize("program", programs(), ids=lambda program: program.place)
+async def test_a_program_runs_as_it_stands(program: Program) -> None:
+    """In a new interpreter, against the emulator, with the output that is printed below it."""
+    async with Emulator() as api:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-W", "error", "-c", program.code,
+            env=os.environ
+            | {"SOCIALFETCH_API_KEY": api.api_key, "SOCIALFETCH_BASE_URL": api.base_url},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        async with asyncio.timeout(30):
+            out, err = await process.communicate()
+    assert err.decode() == ""
+    assert process.returncode == 0
+    if program.output is not None:
+        assert out.decode() == program.output

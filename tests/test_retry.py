@@ -1,0 +1,568 @@
+"""Retries: what is tried again, after exactly how long, and when it is given up."""
+
+import math
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from itertools import islice
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from socialfetch_async import errors
+from socialfetch_async._protocol.retry import (
+    Retries,
+    RetryPolicy,
+    Rule,
+    deadline_passed,
+    delays,
+    parse_retry_after,
+    rule,
+    shows_the_api_alive,
+)
+from socialfetch_async.errors import (
+    APIStatusError,
+    ConnectError,
+    ConnectionLostError,
+    PayloadError,
+    SocialFetchError,
+)
+
+FOREVER = 1e9
+
+
+def longest(most: float) -> float:
+    """Draw the largest random number."""
+    return most
+
+
+def shortest(_most: float) -> float:
+    """Draw the smallest random number."""
+    return 0.0
+
+
+def retries(jitter: Callable[[float], float] = longest, **policy: Any) -> Retries:
+    """Return the attempts at one page after the first of them."""
+    made = Retries(RetryPolicy(**policy), jitter)
+    made.attempts = 1
+    return made
+
+
+def lost(*, reused: bool | None) -> ConnectionLostError:
+    """Return a lost connection."""
+    error = ConnectionLostError("x.")
+    error.reused = reused
+    return error
+
+
+# -- the policy ---------------------------------------------------------------------------------
+
+
+def test_defaults() -> None:
+    """The default policy is the documented one."""
+    policy = RetryPolicy()
+
+    assert (policy.max_attempts, policy.deadline, policy.base) == (6, 120.0, 0.5)
+    assert (policy.cap, policy.retry_after_cap, policy.wait_in_outage) == (20.0, 120.0, True)
+
+
+def test_interactive() -> None:
+    """The policy for web requests tries twice, for 10 s, and does not wait in an outage."""
+    assert RetryPolicy.interactive() == RetryPolicy(
+        max_attempts=2, deadline=10.0, wait_in_outage=False
+    )
+
+
+def test_the_policy_is_frozen() -> None:
+    """A policy that is shared by all requests can not be changed under them."""
+    policy: Any = RetryPolicy()
+    with pytest.raises(AttributeError):
+        policy.max_attempts = 1
+    assert hash(policy) == hash(RetryPolicy())
+
+
+def test_the_policy_is_written_with_names() -> None:
+    """Bare numbers in a row would not say which of them are seconds."""
+    kind: Any = RetryPolicy
+    with pytest.raises(TypeError):
+        kind(6)
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        {"max_attempts": 1},
+        {"deadline": 0.001},
+        {"deadline": 1},
+        {"base": 0},
+        {"cap": 0.0},
+        {"retry_after_cap": 0},
+        {"wait_in_outage": False},
+    ],
+    ids=repr,
+)
+def test_policies(policy: dict[str, Any]) -> None:
+    """The smallest values that make sense are accepted as they are."""
+    made = RetryPolicy(**policy)
+
+    assert [getattr(made, name) for name in policy] == list(policy.values())
+
+
+@pytest.mark.parametrize(
+    ("policy", "kind", "text"),
+    [
+        ({"max_attempts": 0}, ValueError, "max_attempts is at least 1, not 0"),
+        ({"max_attempts": 2.0}, TypeError, "max_attempts is an int, not float"),
+        ({"max_attempts": None}, TypeError, "max_attempts is an int, not NoneType"),
+        ({"deadline": 0}, ValueError, "deadline is a finite number of seconds, more than 0, not 0"),
+        ({"deadline": None}, TypeError, "deadline is a number of seconds, not NoneType"),
+        (
+            {"deadline": math.inf},
+            ValueError,
+            "deadline is a finite number of seconds, more than 0, not inf",
+        ),
+        ({"base": -1}, ValueError, "base is a finite number of seconds, at least 0, not -1"),
+        ({"cap": math.nan}, ValueError, "cap is a finite number of seconds, at least 0, not nan"),
+        ({"cap": "20"}, TypeError, "cap is a number of seconds, not str"),
+        (
+            {"retry_after_cap": -0.1},
+            ValueError,
+            "retry_after_cap is a finite number of seconds, at least 0, not -0.1",
+        ),
+        ({"wait_in_outage": 1}, TypeError, "wait_in_outage is a bool, not int"),
+        ({"wait_in_outage": None}, TypeError, "wait_in_outage is a bool, not NoneType"),
+    ],
+    ids=repr,
+)
+def test_policies_refused(policy: dict[str, Any], kind: type[Exception], text: str) -> None:
+    """A policy that can not work is refused where it is made, by the name of the field."""
+    with pytest.raises(kind) as caught:
+        RetryPolicy(**policy)
+
+    assert str(caught.value) == text
+
+
+# -- the rules ----------------------------------------------------------------------------------
+
+AGAIN = Rule(retry=True, outage=False)
+OUTAGE = Rule(retry=True, outage=True)
+NEVER = Rule(retry=False, outage=False)
+OWN: dict[str, dict[str, Any]] = {
+    "DecodeError": {"path": "$"},
+    "PaginationError": {"reason": "no_progress"},
+    "ProfileUnavailableError": {"lookup_status": "hidden"},
+    "IncompleteRunError": {"outcomes": {}, "pending": {}},
+}
+RULES: list[tuple[str, int | None, Rule, bool]] = [
+    ("SocialFetchError", None, NEVER, False),
+    ("TransportError", None, NEVER, False),
+    ("ConnectError", None, OUTAGE, False),
+    ("TLSError", None, NEVER, False),
+    ("ConnectionLostError", None, OUTAGE, False),
+    ("RequestTimeoutError", None, AGAIN, False),
+    ("PayloadError", None, AGAIN, False),
+    ("ResponseTooLargeError", None, NEVER, False),
+    ("UnexpectedRedirectError", None, NEVER, False),
+    ("APIStatusError", 409, NEVER, True),
+    ("APIStatusError", 422, NEVER, True),
+    ("APIStatusError", 499, NEVER, True),
+    ("BadRequestError", 400, NEVER, True),
+    ("AuthenticationError", 401, NEVER, True),
+    ("InsufficientCreditsError", 402, NEVER, True),
+    ("PermissionDeniedError", 403, NEVER, True),
+    ("NotFoundError", 404, NEVER, True),
+    ("RateLimitError", 429, OUTAGE, False),
+    ("ServerError", 504, AGAIN, False),
+    ("InternalServerError", 500, AGAIN, False),
+    ("LookupFailedError", 502, AGAIN, False),
+    ("ServiceUnavailableError", 503, OUTAGE, False),
+    ("DecodeError", None, NEVER, False),
+    ("PaginationError", None, NEVER, False),
+    ("ProfileUnavailableError", None, NEVER, False),
+    ("IncompleteRunError", None, NEVER, False),
+]
+
+
+def example(name: str, status: int | None) -> SocialFetchError:
+    """Return an error of a class."""
+    own = OWN.get(name, {}) if status is None else {"status": status}
+    error = getattr(errors, name)("x.", **own)
+    assert isinstance(error, SocialFetchError)
+    return error
+
+
+@pytest.mark.parametrize(("name", "status", "row", "alive"), RULES)
+def test_rules(name: str, status: int | None, row: Rule, *, alive: bool) -> None:
+    """Each kind of failure is retried, and taken for an outage, exactly as the table says."""
+    error = example(name, status)
+
+    assert rule(error) == row
+    assert shows_the_api_alive(error) is alive
+
+
+def test_the_rules_name_every_class() -> None:
+    """A class that is added to the tree must get a row in the table above."""
+    kinds = {
+        name
+        for name, kind in vars(errors).items()
+        if isinstance(kind, type) and issubclass(kind, SocialFetchError)
+    }
+
+    assert {name for name, *_ in RULES} == kinds
+
+
+@pytest.mark.parametrize(
+    ("reused", "row"), [(True, AGAIN), (False, OUTAGE), (None, OUTAGE)], ids=repr
+)
+def test_a_stale_connection_is_no_outage(*, reused: bool | None, row: Rule) -> None:
+    """An idle connection that the server closed says nothing about the server's health."""
+    assert rule(lost(reused=reused)) == row
+
+
+@pytest.mark.parametrize("result", [object(), "a page", {}], ids=["object", "str", "dict"])
+def test_an_answer_shows_the_api_alive(result: object) -> None:
+    """Whatever is no error came from an API that answers."""
+    assert shows_the_api_alive(result) is True
+
+
+@pytest.mark.parametrize(
+    ("status", "alive"), [(428, True), (429, False), (430, True), (499, True), (500, False)]
+)
+def test_which_refusals_show_the_api_alive(status: int, *, alive: bool) -> None:
+    """A refusal below 500 shows an API at work, except that it refuses everybody."""
+    assert shows_the_api_alive(APIStatusError("x.", status=status)) is alive
+
+
+# -- delays -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("growth", "first", "cap", "expected"),
+    [
+        (2, 0.5, 20.0, [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 20.0, 20.0, 20.0]),
+        (2, 1, 4, [1, 2, 4, 4, 4]),
+        (3, 1, 10, [1, 3, 9, 10, 10]),
+        (1.5, 0.1, 0.2, [0.1, 0.1 * 1.5, 0.2, 0.2]),
+        (2, 30, 20, [20, 20, 20]),
+        (2, 0.5, 0, [0, 0, 0]),
+        (2, 0, 20, [0, 0, 0]),
+    ],
+)
+def test_delays(growth: float, first: float, cap: float, expected: list[float]) -> None:
+    """Delays begin with the first, grow by the factor and stay at the longest."""
+    assert list(islice(delays(growth, first, cap), len(expected))) == expected
+
+
+@pytest.mark.parametrize(("first", "last"), [(0.0, 0.0), (5e-324, 20.0), (0.5, 20.0)])
+def test_delays_never_run_out(first: float, last: float) -> None:
+    """However often it is asked, the next delay is no shorter and not over the longest."""
+    many = list(islice(delays(2, first, 20.0), 3000))
+
+    assert many == sorted(many)
+    assert (many[0], many[-1]) == (first, last)
+
+
+# -- the next attempt ---------------------------------------------------------------------------
+
+
+def test_nothing_was_tried_at_first() -> None:
+    """The attempts at a page begin with none, and none charged."""
+    made = Retries(RetryPolicy(), longest)
+
+    assert (made.attempts, made.maybe_charged) == (0, False)
+
+
+def test_full_jitter_of_a_growing_delay() -> None:
+    """Each wait is drawn between 0 and a limit that doubles up to the cap."""
+    drawn: list[float] = []
+
+    def jitter(most: float) -> float:
+        drawn.append(most)
+        return most / 4
+
+    made = retries(jitter, max_attempts=100)
+    waits = [made.wait(PayloadError("x."), FOREVER) for _ in range(8)]
+
+    assert drawn == [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 20.0, 20.0]
+    assert waits == [0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 5.0, 5.0]
+
+
+def test_pages_have_their_own_delays() -> None:
+    """What one page went through does not make another page wait longer."""
+    for _ in range(3):
+        assert retries().wait(PayloadError("x."), FOREVER) == 0.5
+
+
+@pytest.mark.parametrize(("name", "status", "row", "_alive"), RULES)
+def test_only_what_may_be_tried_again_is(
+    name: str, status: int | None, row: Rule, *, _alive: bool
+) -> None:
+    """A failure that would be the same the next time is given up at once, without a comment."""
+    assert retries().wait(example(name, status), FOREVER) == (0.5 if row.retry else "")
+
+
+@pytest.mark.parametrize(
+    ("attempts", "most", "answer"),
+    [(1, 1, ""), (1, 2, 0.5), (2, 2, ""), (3, 2, ""), (5, 6, 0.5), (6, 6, ""), (7, 6, "")],
+)
+def test_max_attempts(attempts: int, most: int, answer: float | str) -> None:
+    """A page is tried exactly `max_attempts` times, and the error says the rest itself."""
+    made = retries(max_attempts=most)
+    made.attempts = attempts
+
+    assert made.wait(PayloadError("x."), FOREVER) == answer
+
+
+NO_TIME = "The deadline of 120 s leaves no time for another attempt."
+
+
+@pytest.mark.parametrize(
+    ("remaining", "answer"),
+    [(0.501, 0.5), (0.5, NO_TIME), (0.499, NO_TIME), (0.0, NO_TIME), (-1.0, NO_TIME)],
+)
+def test_the_deadline(remaining: float, answer: float | str) -> None:
+    """A wait that does not end before the deadline is not begun."""
+    assert retries().wait(PayloadError("x."), remaining) == answer
+
+
+@pytest.mark.parametrize(("deadline", "said"), [(120.0, "120 s"), (0.25, "0.25 s"), (90, "90 s")])
+def test_the_deadline_is_named(deadline: float, said: str) -> None:
+    """The sentence about the deadline has its length, as a person would write it."""
+    assert deadline_passed(RetryPolicy(deadline=deadline)) == (
+        f"The deadline of {said} leaves no time for another attempt."
+    )
+
+
+# -- Retry-After --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "jitter", "wait"),
+    [
+        (30.0, shortest, 30.0),
+        (30.0, longest, 33.0),
+        (30.0, lambda most: most / 2, 31.5),
+        (120.0, longest, 132.0),
+        (0.2, longest, 0.5),
+        (0.2, shortest, 0.2),
+        (0.0, longest, 0.5),
+    ],
+)
+def test_retry_after_is_a_floor(
+    retry_after: float, jitter: Callable[[float], float], wait: float
+) -> None:
+    """What the API asks for is waited for, up to a tenth longer, or the backoff if that is more."""
+    error = PayloadError("x.", retry_after=retry_after)
+
+    assert retries(jitter).wait(error, FOREVER) == wait
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "cap", "said"),
+    [
+        (120.5, 120.0, "It asks to wait 120.5 s, longer than retry_after_cap=120 allows."),
+        (3600.0, 120.0, "It asks to wait 3600 s, longer than retry_after_cap=120 allows."),
+        (1.0, 0, "It asks to wait 1 s, longer than retry_after_cap=0 allows."),
+    ],
+)
+def test_retry_after_over_its_cap(retry_after: float, cap: float, said: str) -> None:
+    """A wait beyond the cap is not begun, and the sentence has both numbers."""
+    made = retries(retry_after_cap=cap)
+
+    assert made.wait(PayloadError("x.", retry_after=retry_after), FOREVER) == said
+
+
+def test_retry_after_over_the_deadline() -> None:
+    """A wait that the API asks for and the deadline forbids is not begun."""
+    made = retries(shortest)
+    error = PayloadError("x.", retry_after=30.0)
+
+    assert made.wait(error, 30.0) == NO_TIME
+    assert made.wait(error, 30.001) == 30.0
+
+
+def test_retry_after_does_not_revive_what_is_given_up() -> None:
+    """A failure that is never tried again is not tried again for a Retry-After."""
+    assert retries().wait(errors.TLSError("x.", retry_after=1.0), FOREVER) == ""
+
+
+@given(retry_after=st.floats(0, 120), seed=st.floats(0, 1), earlier=st.integers(0, 10))
+@settings(deadline=None, max_examples=300)
+def test_nothing_comes_before_retry_after(retry_after: float, seed: float, earlier: int) -> None:
+    """Whatever is drawn, at any attempt, the wait is at least what the API asked for."""
+    made = retries(lambda most: most * seed, max_attempts=100)
+    for _ in range(earlier):
+        made.wait(PayloadError("x."), FOREVER)
+
+    wait = made.wait(PayloadError("x.", retry_after=retry_after), FOREVER)
+
+    assert isinstance(wait, float)
+    assert retry_after <= wait <= max(20.0, retry_after * 1.1 + 1e-9)
+
+
+# -- stale connections --------------------------------------------------------------------------
+
+
+def test_a_stale_connection_is_replaced_once_at_once() -> None:
+    """The first connection found closed costs no wait; after that it is a failure like others."""
+    made = retries()
+
+    assert made.wait(lost(reused=True), FOREVER) == 0.0
+    assert made.wait(lost(reused=True), FOREVER) == 1.0
+    assert made.wait(lost(reused=True), FOREVER) == 2.0
+
+
+@pytest.mark.parametrize("reused", [False, None])
+def test_a_fresh_connection_that_is_lost_waits(*, reused: bool | None) -> None:
+    """Only a connection known to be an old one is replaced at once, also after a fresh one."""
+    made = retries()
+
+    assert made.wait(lost(reused=reused), FOREVER) == 0.5
+    assert made.wait(lost(reused=True), FOREVER) == 0.0
+
+
+def test_other_failures_do_not_wait_less() -> None:
+    """Being replaced at once is for lost connections, whatever else went wrong before."""
+    made = retries()
+
+    assert made.wait(lost(reused=True), FOREVER) == 0.0
+    assert made.wait(ConnectError("x."), FOREVER) == 1.0
+    assert made.wait(PayloadError("x."), FOREVER) == 2.0
+
+
+def test_a_stale_connection_costs_an_attempt() -> None:
+    """A stale connection is replaced within the limits only."""
+    spent = retries(max_attempts=1)
+
+    assert spent.wait(lost(reused=True), FOREVER) == ""
+    assert retries().wait(lost(reused=True), 0.0) == NO_TIME
+
+
+def test_a_stale_connection_waits_when_asked_to() -> None:
+    """A Retry-After counts more than the guess that the connection was old."""
+    made = retries(shortest)
+    asked = lost(reused=True).at(retry_after=7.0)
+
+    assert made.wait(asked, FOREVER) == 7.0
+    assert made.wait(lost(reused=True), FOREVER) == 0.0
+
+
+# -- the header ---------------------------------------------------------------------------------
+
+NOW = 784_111_767.0  # ten seconds before the date of RFC 9110's examples
+
+
+@pytest.mark.parametrize(
+    ("value", "wait"),
+    [
+        ("1", 1.0),
+        ("30", 30.0),
+        ("007", 7.0),
+        ("999999999", 999_999_999.0),
+        (" 5 ", 5.0),
+        ("\t5\t", 5.0),
+        ("Sun, 06 Nov 1994 08:49:37 GMT", 10.0),
+        (" Sun, 06 Nov 1994 08:49:37 GMT\t", 10.0),
+        ("Sun, 06 Nov 1994 08:49:28 GMT", 1.0),
+        ("Mon, 07 Nov 1994 08:49:27 GMT", 86_400.0),
+    ],
+    ids=repr,
+)
+def test_retry_after_headers(value: str, wait: float) -> None:
+    """Digits are seconds, and an HTTP date is counted from now."""
+    assert parse_retry_after(value, NOW) == wait
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        "",
+        " ",
+        "0",
+        "000",
+        "-1",
+        "+1",
+        "1.5",
+        "1e3",
+        "1_000",
+        "1,000",
+        "1000000000",
+        "nan",
+        "inf",
+        "Infinity",
+        "0x10",
+        "5s",
+        "X5X",
+        "5 5",
+        "5\n",
+        "\n5",
+        "5\u00a0",
+        "\uff11\uff12",
+        "\u0663",
+        "soon",
+        "Sun, 06 Nov 1994 08:49:27 GMT",
+        "Sun, 06 Nov 1994 08:49:26 GMT",
+        "Sun, 06 Nov 1894 08:49:37 GMT",
+        "Sun, 06 Nov 1994 08:49:37 UTC",
+        "Sun, 06 Nov 1994 08:49:37 +0100",
+        "Sun, 06 Nov 1994 08:49:37",
+        "Sun, 6 Nov 1994 08:49:37 GMT",
+        "Sun, 06 nov 1994 08:49:37 GMT",
+        "sun, 06 Nov 1994 08:49:37 GMT",
+        "Sun, 06 Nov 94 08:49:37 GMT",
+        "Sunday, 06-Nov-94 08:49:37 GMT",
+        "Sun Nov  6 08:49:37 1994",
+        "Sun, 06 Nov 1994 08:49:37 GMT\n",
+        "x Sun, 06 Nov 1994 08:49:37 GMT",
+        "Sun, 06 Foo 1994 08:49:37 GMT",
+        "Sun, 31 Feb 2094 08:49:37 GMT",
+        "Sun, 00 Nov 2094 08:49:37 GMT",
+        "Sun, 06 Nov 2094 24:49:37 GMT",
+        "Sun, 06 Nov 2094 08:60:37 GMT",
+        "Sun, 06 Nov 2094 08:49:60 GMT",
+        "Sun, 06 Nov \u0661\u0669\u0669\u0664 08:49:37 GMT",
+    ],
+    ids=ascii,
+)
+def test_retry_after_headers_without_a_wait(value: str | None) -> None:
+    """Whatever is no wait in the future, strictly written, leaves the plain backoff."""
+    assert parse_retry_after(value, NOW) is None
+
+
+@given(st.integers(0, 10**12))
+@settings(deadline=None, max_examples=200)
+def test_every_number_of_seconds(number: int) -> None:
+    """Up to nine digits are seconds; more are no wait that anybody means."""
+    expected = float(number) if 0 < number < 10**9 else None
+
+    assert parse_retry_after(str(number), NOW) == expected
+
+
+@given(
+    st.datetimes(datetime(1970, 1, 1), datetime(9999, 12, 31), timezones=st.just(UTC)),  # noqa: DTZ001
+    st.floats(0, 4e9),
+)
+@settings(deadline=None, max_examples=200)
+def test_every_http_date(moment: datetime, now: float) -> None:
+    """Any date that a server may write is read to the second, and the past is no wait."""
+    moment = moment.replace(microsecond=0)
+    wait = moment.timestamp() - now
+
+    read = parse_retry_after(format_datetime(moment, usegmt=True), now)
+
+    assert read == (wait if wait > 0 else None)
+
+
+@given(st.text(max_size=40) | st.from_regex(r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} .{8} GMT"))
+@settings(deadline=None, max_examples=500)
+def test_any_header_is_a_wait_or_none(value: str) -> None:
+    """No header of any content raises, or makes a wait that is not a positive number."""
+    wait = parse_retry_after(value, NOW)
+
+    assert wait is None or (0 < wait < math.inf)
+    if wait is not None:
+        assert re.fullmatch(r"[ \t]*([0-9]{1,9}|[A-Z].{25} GMT)[ \t]*", value)
