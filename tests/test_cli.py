@@ -286,6 +286,7 @@ async def test_a_signal_stops_the_buying_and_nothing_is_lost(number: signal.Sign
         assert len(api.requests) == 3
         assert done.code == 128 + number
         assert done.rows == listed(api, "ada")[:40]
+        api._latency = 0
         rest = [
             await run(api, *done.says("go on with")),
             await run(api, *done.says("not begun")),
@@ -349,16 +350,20 @@ def waiting_bytes(pipe: FileIO) -> int:
 async def test_a_closed_pipe_stops_the_buying(pipe: tuple[FileIO, FileIO]) -> None:
     """As `| head -1` does: 141, at most the page under way is bought, and the rest can be had."""
     reader, writer = pipe
-    async with emulator({"ada": 160}, latency=0.1) as api:
+    async with emulator({"ada": 160}, latency=0.2) as api:
         env = environment(api)
         async with started("followers", "ada", env=env, stdout=writer, stderr=PIPE) as process:
             writer.close()
-            first = await asyncio.to_thread(reader.read, 1 << 20)
+            # What is in a pipe when its reader goes is gone: a page that is written is read whole.
+            first = b""
+            while first.count(b"\n") < 20:
+                first += await asyncio.to_thread(reader.read, 1 << 20)
             bought = len(api.charges)
             reader.close()
             done = await ended(process)
         assert done.code == 141
-        assert len(api.charges) <= bought + 2
+        assert len(api.charges) <= bought + 1
+        api._latency = 0
         rest = await run(api, *done.says("go on with"))
         rows = Done(0, first.decode(), "").rows + rest.rows
         assert {row["handle"] for row in rows} == {row["handle"] for row in listed(api, "ada")}
