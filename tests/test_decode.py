@@ -1415,3 +1415,17 @@ def test_errors_of_a_200_keep_retry_after(body: bytes) -> None:
 
     assert isinstance(error, PayloadError | DecodeError)
     assert (error.retry_after, error.handle, error.cursor) == (3.0, "nasa", "c1")
+
+
+@pytest.mark.parametrize("text", [b"404 page not found", b'{"data": [], "meta"', b"[1, 2"])
+def test_a_text_that_begins_like_json_is_a_broken_answer(text: bytes) -> None:
+    """A wrong shape seen in the first half of a broken body is still a broken body: tried again."""
+    assert type(error_of(text)) is PayloadError
+
+
+def test_an_echoed_key_is_cut_out_of_a_request_id_and_a_host() -> None:
+    """Where the API, or whatever answers for it, quotes the key, the error does not."""
+    shape = decode(ASKED, Answer(200, b'{"meta": {"requestId": "r sfk_Key"}}'), secret="sfk_Key")
+    assert (type(shape), shape.request_id) == (DecodeError, "r [api key]")
+    answer = Answer(302, b"", location_host="sfk_key.example.invalid")
+    assert "[api key].example.invalid" in str(decode(ASKED, answer, secret="sfk_Key"))

@@ -179,7 +179,7 @@ RULES: list[tuple[str, int | None, Rule, bool]] = [
     ("InternalServerError", 500, AGAIN, False),
     ("LookupFailedError", 502, AGAIN, False),
     ("ServiceUnavailableError", 503, OUTAGE, False),
-    ("DecodeError", None, NEVER, False),
+    ("DecodeError", None, NEVER, True),
     ("PaginationError", None, NEVER, False),
     ("ProfileUnavailableError", None, NEVER, False),
     ("IncompleteRunError", None, NEVER, False),

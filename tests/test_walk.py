@@ -348,7 +348,7 @@ def test_five_empty_pages_are_gone_through_and_the_sixth_is_not() -> None:
     error = refused(walk)
 
     assert error.reason == "empty_pages"
-    assert error.summary == "six pages in a row were empty."
+    assert error.summary == "six pages in a row brought no follower."
     assert (error.handle, error.cursor) == ("nasa", "c6")
     assert error.maybe_charged is True
     assert (walk.pages, place(walk)) == (6, ("c6", False, None))
@@ -607,3 +607,14 @@ def test_the_memory_of_the_largest_account() -> None:
         tracemalloc.stop()
 
     assert peak <= 30e6, f"{peak / 1e6:.1f} MB for 235,000 cursors"
+
+
+def test_a_repeat_behind_an_empty_page_is_a_repeat() -> None:
+    """An empty page between two equal ones does not hide that the list leads nowhere."""
+    walk = walk_at()
+    take(walk, page("c1"), "a", "b")
+    take(walk, page("c2"))
+    assert walk.advance()
+    with pytest.raises(PaginationError) as caught:
+        walk.receive(page("c3"), rows("a", "b"))
+    assert caught.value.reason == "no_progress"

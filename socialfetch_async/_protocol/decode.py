@@ -56,10 +56,13 @@ def decode(request: Request, answer: Answer, *, secret: str = "") -> Any:
     """
     if 200 <= answer.status < 300:
         result = _decode_success(request.endpoint, request, answer.body)
+        if isinstance(result, DecodeError):
+            result.at(request_id=_text(result.request_id, secret) or None)
     elif 300 <= answer.status < 400:
+        # A host is lower case, whatever it was sent as; so is a key in it.
+        host = _text(answer.location_host, secret.lower()) or "an unnamed place"
         result = UnexpectedRedirectError(
-            f"the API does not redirect, but a {answer.status} to "
-            f"{answer.location_host or 'an unnamed place'} came; it was not followed."
+            f"the API does not redirect, but a {answer.status} to {host} came; it was not followed."
         )
     else:
         result = _status_error(answer, secret)
@@ -75,12 +78,14 @@ def _decode_success(endpoint: ListEndpoint | ValueEndpoint, request: Request, bo
     try:
         return _read(endpoint, request, body)
     except RecursionError:
-        return _wrong_shape("nested too deeply", "$", body)
+        return _decode_error("nested too deeply", "$", None)
     except (msgspec.DecodeError, UnicodeDecodeError):  # the second is not one of msgspec's
         repaired = _repaired(body)
-    if repaired is None:
-        return PayloadError("the answer is not the JSON it should be.", maybe_charged=True)
-    return _read(endpoint, request, repaired)
+    return _no_json() if repaired is None else _read(endpoint, request, repaired)
+
+
+def _no_json() -> PayloadError:
+    return PayloadError("the answer is not the JSON it should be.", maybe_charged=True)
 
 
 def _read(endpoint: ListEndpoint | ValueEndpoint, request: Request, body: bytes) -> Any:
@@ -185,15 +190,34 @@ class _OnlyMeta(msgspec.Struct):
 _meta_decoder: Final = msgspec.json.Decoder(_OnlyMeta)
 
 
-def _wrong_shape(what: str, where: str, body: bytes) -> DecodeError:
+def _wrong_shape(what: str, where: str, body: bytes) -> DecodeError | PayloadError:
+    repaired = _repaired(body)
+    if repaired is None and not _is_nested_deeply(body):
+        # A wrong shape shows before the end of the text does: `404 page not found` begins with
+        # a number. What is no JSON as a whole is a broken answer, and the next may be whole.
+        return _no_json()
     try:
-        request_id = _meta_decoder.decode(_repaired(body) or body).meta.request_id
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        request_id = _meta_decoder.decode(repaired or b"").meta.request_id
+    except msgspec.DecodeError:
         request_id = None
+    return _decode_error(what, where, request_id if isinstance(request_id, str) else None)
+
+
+def _is_nested_deeply(body: bytes) -> bool:
+    try:
+        msgspec.json.decode(body)
+    except RecursionError:
+        return True
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        pass
+    return False
+
+
+def _decode_error(what: str, where: str, request_id: str | None) -> DecodeError:
     return DecodeError(
         f"the answer has not the documented shape at {where}: {what}.",
         path=where,
-        request_id=_text(request_id, "") or None,
+        request_id=request_id,
         maybe_charged=True,
     )
 

@@ -14,6 +14,7 @@ from socialfetch_async.errors import (
     APIStatusError,
     ConnectError,
     ConnectionLostError,
+    DecodeError,
     PayloadError,
     RateLimitError,
     RequestTimeoutError,
@@ -91,10 +92,10 @@ def rule(error: SocialFetchError) -> Rule:
 
 
 def shows_the_api_alive(result: object) -> bool:
-    """Whether an answer, even a refusal, shows that there is no outage."""
+    """Whether an answer, even a refusal or one we do not understand, shows that it is no outage."""
     if isinstance(result, APIStatusError):
         return result.status < 500 and result.status != 429
-    return not isinstance(result, SocialFetchError)
+    return isinstance(result, DecodeError) or not isinstance(result, SocialFetchError)
 
 
 def delays(growth: float, first: float, longest: float) -> Iterator[float]:

@@ -95,7 +95,7 @@ class Walk:
             return False
         if self._empty_in_a_row >= EMPTY_PAGES_IN_A_ROW:
             self._empty_in_a_row = 0  # asked again on purpose, it goes on from here
-            raise self._pagination("empty_pages", "six pages in a row were empty")
+            raise self._pagination("empty_pages", "six pages in a row brought no follower")
         return True
 
     def leave(self) -> None:
@@ -143,7 +143,7 @@ class Walk:
             raise self._error
         self.rows += len(rows)
         self.invalid_rows += page.invalid_rows
-        self._last_rows = rows
+        self._last_rows = rows or self._last_rows
         self._empty_in_a_row = 0 if rows else self._empty_in_a_row + 1
         self._page = page
 
