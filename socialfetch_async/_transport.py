@@ -41,6 +41,7 @@ _FAILURES: Final[tuple[tuple[type[Exception], type[TransportError]], ...]] = (
     (aiohttp.ClientConnectorError, ConnectError),
     (aiohttp.ConnectionTimeoutError, ConnectError),
     (aiohttp.ClientHttpProxyError, ConnectError),
+    (UnicodeError, ConnectError),  # a host name that no lookup takes (a label of 64 characters)
     (TimeoutError, RequestTimeoutError),
     (aiohttp.ClientPayloadError, PayloadError),
     (aiohttp.ClientResponseError, PayloadError),  # the head is not HTTP
@@ -171,7 +172,7 @@ class Transport:
                 return await self._exchange(request, timeout)
         except _Stopped as stopped:
             failure = stopped.error
-        except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
+        except (aiohttp.ClientError, OSError, UnicodeError) as error:  # TimeoutError is an OSError
             failure = error
         finally:
             _opened.reset(token)

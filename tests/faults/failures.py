@@ -1,0 +1,109 @@
+"""The rows of the fault matrix that are one answer to one request, as data."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from socialfetch_async import (
+    APIStatusError,
+    AuthenticationError,
+    BadRequestError,
+    ConnectionLostError,
+    DecodeError,
+    InsufficientCreditsError,
+    InternalServerError,
+    LookupFailedError,
+    NotFoundError,
+    PayloadError,
+    PermissionDeniedError,
+    RateLimitError,
+    RequestTimeoutError,
+    ResponseTooLargeError,
+    ServerError,
+    ServiceUnavailableError,
+    SocialFetchError,
+    UnexpectedRedirectError,
+)
+from tests.faults.harness import ONCE, THREE
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A fault that a page meets until the client gives up.
+
+    Attributes:
+        row: Of the fault matrix.
+        fault: Its name in `tests.faults.wire`.
+        error: The very class that is raised.
+        retried: Whether it is tried again.
+        maybe: Whether a failed attempt may have been billed.
+        before: What the page before meets; `last` makes the connection a fresh one.
+        options: Of the client.
+    """
+
+    row: int
+    fault: str
+    error: type[SocialFetchError]
+    retried: bool
+    maybe: bool
+    before: str = ""
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.row}-{self.fault.partition(' ')[0]}"
+
+
+def _rows(
+    row: int,
+    faults: str,
+    error: type[SocialFetchError],
+    *,
+    retried: bool = True,
+    maybe: bool = False,
+    before: str = "",
+    **options: Any,
+) -> list[Failure]:
+    return [
+        Failure(row, fault, error, retried, maybe, before, {"retry": THREE, **options})
+        for fault in faults.split()
+    ]
+
+
+def _redirects(*statuses: int) -> list[Failure]:
+    error, options = UnexpectedRedirectError, {"retry": THREE}
+    return [
+        Failure(
+            10, f"{status} Location: ELSEWHERE/stolen?token=1", error, False, False, "", options
+        )
+        for status in statuses
+    ]
+
+
+FAILURES: list[Failure] = [
+    *_rows(1, "400 400-echo", BadRequestError, retried=False),
+    *_rows(2, "401 401-echo", AuthenticationError, retried=False),
+    *_rows(2, "403", PermissionDeniedError, retried=False),
+    *_rows(3, "402 402-html 402-empty", InsufficientCreditsError, retried=False),
+    *_rows(3, "402-stall", InsufficientCreditsError, retried=False, timeout=0.3),
+    *_rows(4, "404", NotFoundError, retried=False),
+    *_rows(4, "409 410 422", APIStatusError, retried=False),
+    *_rows(5, "429 429-html 429-empty", RateLimitError),
+    *_rows(6, "500 500-after 500-html", InternalServerError, maybe=True),
+    *_rows(7, "502 502-html 502-empty", LookupFailedError),
+    *_rows(8, "503 503-html 503-empty 503-endless", ServiceUnavailableError),
+    *_rows(8, "503-stall", ServiceUnavailableError, timeout=0.3),
+    *_rows(9, "504 504-after 504-html 501 520", ServerError, maybe=True),
+    *_redirects(301, 302, 307, 308),
+    *_rows(16, "stale stale-after", ConnectionLostError, retried=False, maybe=True, retry=ONCE),
+    *_rows(17, "reset-before reset-after", ConnectionLostError, maybe=True, before="last"),
+    *_rows(17, "close-before close-after", ConnectionLostError, maybe=True, before="last"),
+    *_rows(18, "head-before head-after not-http", PayloadError, maybe=True),
+    *_rows(18, "short-body cut-chunked bad-chunk until-close", PayloadError, maybe=True),
+    *_rows(19, "gzip-truncated gzip-corrupt", PayloadError, maybe=True),
+    *_rows(20, "html html-as-json empty half-json", PayloadError, maybe=True),
+    *_rows(23, "envelope-list envelope-page envelope-more", DecodeError, retried=False, maybe=True),
+    *_rows(28, "endless bomb", ResponseTooLargeError, retried=False, maybe=True),
+    *_rows(
+        29, "stall-before stall-after stall-body", RequestTimeoutError, maybe=True, timeout=0.25
+    ),
+    *_rows(29, "loris-head loris-body", RequestTimeoutError, maybe=True, timeout=0.25),
+]

@@ -1,0 +1,284 @@
+"""The fault server: raw asyncio, a process of its own, ordered about by JSON lines on stdin.
+
+    python -m tests.faults.server [--cert CHAIN.pem]
+
+Prints `{"port": ..., "other_port": ...}`, then answers each line `{"op": ..., ...}` with one line.
+It ends when its stdin does. Nothing of socialfetch_async is in it, and no aiohttp.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import socket
+import ssl
+import struct
+import sys
+import threading
+import time
+from itertools import pairwise
+from typing import Any
+
+from tests.faults.book import Book, Outage, Plan
+from tests.faults.wire import End, answer
+
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+
+
+class Connection(asyncio.Protocol):
+    """One connection: reads heads, plays answers."""
+
+    def __init__(self, server: "Server") -> None:
+        self._server = server
+        self._transport: asyncio.Transport
+        self._buffer = b""
+        self._served = 0
+        self._in_flight = False
+        self._task: asyncio.Task[None] | None = None
+        self._writable = asyncio.Event()
+        self._writable.set()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        server, book = self._server, self._server.book
+        book.count["connections"] += 1
+        server.connections.add(self)
+        if book.refused_accepts:
+            book.refused_accepts -= 1
+        elif server.resetting:
+            book.count["outage_requests"] += 1
+        else:
+            return
+        book.count["requests"] += 1
+        self.reset()
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        head, found, rest = self._buffer.partition(b"\r\n\r\n")
+        if not found:
+            if not self._buffer.startswith(b"GET "[: len(self._buffer)]):
+                self._transport.write(answer(b"", status="400 Not HTTP"))  # as to a TLS greeting
+                self._transport.close()
+            return
+        self._buffer = rest
+        server = self._server
+        plan = server.book.answer(head, reused=self._served > 0)
+        self._served += 1
+        self._in_flight = True
+        server.in_flight += 1
+        if isinstance(plan.steps, list) and len(plan.steps) == 1 and type(plan.steps[0]) is bytes:
+            whole = plan.steps[0]
+            if server.book.latency:
+                loop = asyncio.get_running_loop()
+                loop.call_later(server.book.latency, self._write, server.book, plan, whole)
+            else:
+                self._write(server.book, plan, whole)
+        else:
+            self._task = asyncio.create_task(self._play(server.book, plan))
+
+    def _write(self, book: Book, plan: Plan, whole: bytes) -> None:
+        self._landed()
+        if not self._transport.is_closing():
+            self._transport.write(whole)
+            book.sent(plan)
+
+    async def _play(self, book: Book, plan: Plan) -> None:
+        await asyncio.sleep(book.latency)
+        for step in plan.steps:
+            if isinstance(step, float):
+                await asyncio.sleep(step)
+            elif step is End.RESET:
+                self.reset()
+            elif step is End.CLOSE:
+                self._transport.close()
+            else:
+                assert isinstance(step, bytes)
+                self._transport.write(step)
+                await self._writable.wait()
+                await asyncio.sleep(0)  # an endless body must not keep its own end from being seen
+        self._landed()
+        book.sent(plan)
+
+    def reset(self) -> None:
+        """End the connection with a RST and not a FIN."""
+        raw = self._transport.get_extra_info("socket")
+        with contextlib.suppress(OSError):
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+        self._transport.abort()
+
+    def pause_writing(self) -> None:
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        self._writable.set()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._landed()
+        self._server.connections.discard(self)
+        if self._task is not None:
+            self._task.cancel()
+
+    def _landed(self) -> None:
+        self._server.in_flight -= self._in_flight
+        self._in_flight = False
+
+
+class OtherHost(asyncio.Protocol):
+    """Where redirects point to: whatever comes here should not have come."""
+
+    def __init__(self, server: "Server") -> None:
+        self._server = server
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._server.book.count["other_host"] += 1
+        self._server.book.count["other_host_keys"] += b"x-api-key" in data.lower()
+        self._transport.write(answer(b"{}"))
+
+
+class Server:
+    """The listeners and the orders."""
+
+    def __init__(self, context: ssl.SSLContext | None) -> None:
+        self._context = context
+        self._listener: asyncio.Server
+        self._port = 0
+        self.book = Book()
+        self.connections: set[Connection] = set()
+        self.in_flight = 0
+        self.ended = asyncio.Event()
+
+    @property
+    def resetting(self) -> bool:
+        """Whether this is an outage in which connections are reset."""
+        return self.book.outage is not None and self.book.outage.how == "reset"
+
+    async def listen(self) -> None:
+        """Begin, or after an outage go on, to accept."""
+        self._listener = await asyncio.get_running_loop().create_server(
+            lambda: Connection(self), "127.0.0.1", self._port, ssl=self._context, backlog=2048
+        )
+        self._port = self._listener.sockets[0].getsockname()[1]
+
+    async def run(self) -> None:
+        """Serve until stdin ends."""
+        loop = asyncio.get_running_loop()
+        await self.listen()
+        other = await loop.create_server(lambda: OtherHost(self), "127.0.0.1", 0)
+        self._say({"port": self._port, "other_port": other.sockets[0].getsockname()[1]})
+        threading.Thread(target=self._listen_to_orders, args=(loop,), daemon=True).start()
+        await self.ended.wait()
+
+    def _listen_to_orders(self, loop: asyncio.AbstractEventLoop) -> None:
+        for line in sys.stdin:
+            order = json.loads(line)
+            loop.call_soon_threadsafe(self._obey, order)
+        loop.call_soon_threadsafe(self.ended.set)
+
+    def _obey(self, order: dict[str, Any]) -> None:
+        try:
+            said = getattr(self, f"op_{order.pop('op')}")(**order)
+        except Exception as error:  # noqa: BLE001 - the one who ordered is told
+            said = {"error": repr(error)}
+        self._say(said)
+
+    @staticmethod
+    def _say(said: Any) -> None:
+        sys.stdout.write(json.dumps(said) + "\n")
+        sys.stdout.flush()
+
+    # -- orders -----------------------------------------------------------------------------
+
+    def op_reset(self, **settings: Any) -> None:
+        """Begin anew; connections of before are reset and count nowhere."""
+        self.book = Book()
+        for connection in list(self.connections):
+            connection.reset()
+        self.book = Book(**settings)
+
+    def op_order(self, handle: str, page: int, faults: list[str]) -> None:
+        self.book.order(handle, page, faults)
+
+    def op_always(self, handle: str, fault: str) -> None:
+        self.book.always(handle, fault)
+
+    def op_credits(self, left: int | None) -> None:
+        """Give the account so many credits from now on; None: without end."""
+        self.book.balance = None if left is None else self.book.count["charged"] + left
+        self.book.count["no_credits"] = 0
+
+    def op_refuse_accepts(self, times: int) -> None:
+        self.book.refused_accepts = times
+
+    def op_outage(self, seconds: float, how: str) -> dict[str, float]:
+        """Serve nobody for some seconds: `reset`, `503`, or `refuse`, where no one listens."""
+        now = time.monotonic()
+        self.book.outage = Outage(now - self.book.begun, now - self.book.begun + seconds, how)
+        self.book.count["in_flight_at_outage"] = in_flight = self.in_flight
+        if how == "refuse":
+            self._listener.close()
+        if how != "503":
+            for connection in list(self.connections):
+                connection.reset()
+        asyncio.get_running_loop().call_later(seconds, self._end_outage, self.book, how)
+        return {"in_flight": in_flight, "begin": self.book.outage.begin}
+
+    def _end_outage(self, book: Book, how: str) -> None:
+        book.outage = None
+        if how == "refuse":
+            self._resuming = asyncio.ensure_future(self.listen())
+
+    def op_counters(self) -> dict[str, int]:
+        twice = sum(max(0, entry.delivered - 1) for entry in self.book.ledger.values())
+        bought_twice = sum(max(0, entry.charged - 1) for entry in self.book.ledger.values())
+        return {
+            **self.book.count,
+            "open": len(self.connections),
+            "delivered_twice": twice,
+            "bought_twice": bought_twice,
+        }
+
+    def op_ledger(self) -> list[tuple[str, str | None, int, int, int]]:
+        return [(*at, e.requests, e.charged, e.delivered) for at, e in self.book.ledger.items()]
+
+    def op_arrivals(self, handle: str, cursor: str | None) -> list[float]:
+        return self.book.ledger[handle, cursor].at
+
+    def op_gaps(self) -> list[float]:
+        """Return the shortest time between two requests for each page asked for twice."""
+        times = [entry.at for entry in self.book.ledger.values() if len(entry.at) > 1]
+        return [min(b - a for a, b in pairwise(at)) for at in times]
+
+    def op_rates(self) -> dict[str, int]:
+        """Return pages delivered in each tenth of a second since the reset."""
+        return {str(tenth): pages for tenth, pages in self.book.delivered_at.items()}
+
+    def op_in_flight(self) -> int:
+        return self.in_flight
+
+    def op_paths(self) -> list[str]:
+        return self.book.paths
+
+
+def main() -> None:
+    """Run until stdin ends."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--cert")
+    chain = parser.parse_args().cert
+    context = None
+    if chain is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(chain)
+
+    async def serve() -> None:
+        await Server(context).run()
+
+    asyncio.run(serve())
+
+
+if __name__ == "__main__":
+    main()

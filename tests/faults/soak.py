@@ -1,0 +1,95 @@
+"""The figures of the fault design, each number beside its goal.
+
+    python -m tests.faults.soak [--small] [--seeds 3]
+
+Exit code 1 if a goal is missed. Beside figures 1 to 3 stands what a plain loop of backoff and
+aiohttp does on the same server, with the same seeds, waits and attempts.
+"""
+
+import argparse
+import asyncio
+import sys
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from tests.faults.child import FaultServer
+from tests.faults.figures import FULL, SMALL, Compared, Line, Scale
+from tests.faults.figures_limits import (
+    key_sightings,
+    large_and_slow,
+    long_list,
+    routes_and_cursors,
+    waits_and_deadlines,
+)
+from tests.faults.figures_many import cancellations, many_faults, mixed_faults, no_credits, outage
+
+Measured = tuple[list[Line], list[Compared]]
+Measure = Callable[[FaultServer, Scale], Coroutine[Any, Any, Measured]]
+
+
+def _alone(
+    measure: Callable[[FaultServer, Scale], Coroutine[Any, Any, list[Line]]],
+) -> Measure:
+    async def measured(server: FaultServer, scale: Scale) -> Measured:
+        return await measure(server, scale), []
+
+    return measured
+
+
+def _seeded(
+    measure: Callable[[FaultServer, Scale, int], Coroutine[Any, Any, Measured]], seeds: int
+) -> Measure:
+    async def measured(server: FaultServer, scale: Scale) -> Measured:
+        results = [await measure(server, scale, seed) for seed in range(1, seeds + 1)]
+        return [x for lines, _ in results for x in lines], [
+            x for _, plain in results for x in plain
+        ]
+
+    return measured
+
+
+def measures(seeds: int) -> dict[int, Measure]:
+    """Return what measures each figure, memory first, while the process is small."""
+    return {
+        10: _alone(long_list),
+        8: _alone(large_and_slow),
+        1: _seeded(mixed_faults, seeds),
+        2: _seeded(many_faults, 1),
+        3: outage,
+        4: _alone(cancellations),
+        5: _alone(no_credits),
+        6: _alone(key_sightings),
+        7: _alone(routes_and_cursors),
+        9: _alone(waits_and_deadlines),
+    }
+
+
+def main() -> int:
+    """Measure, print, and return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--small", action="store_true", help="less of everything, under a minute")
+    parser.add_argument("--seeds", type=int, default=3, help="of figure 1")
+    arguments = parser.parse_args()
+    scale = SMALL if arguments.small else FULL
+    lines: list[Line] = []
+    compared: list[Compared] = []
+    begun = time.monotonic()
+    with FaultServer() as server:
+        for figure, measure in measures(arguments.seeds).items():
+            started = time.monotonic()
+            found, beside = asyncio.run(measure(server, scale))
+            lines += found
+            compared += beside
+            took = time.monotonic() - started
+            sys.stderr.write(f"figure {figure}: {took:.1f} s\n")
+    sys.stdout.write("\n".join(map(str, sorted(lines, key=lambda line: line.figure))) + "\n\n")
+    sys.stdout.write("\n".join(map(str, compared)) + "\n\n")
+    failed = [line for line in lines if not line.passed]
+    took = time.monotonic() - begun
+    sys.stdout.write(f"{len(lines) - len(failed)} of {len(lines)} goals reached in {took:.0f} s\n")
+    return bool(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

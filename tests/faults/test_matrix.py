@@ -1,0 +1,109 @@
+"""The fault matrix: one case or more for each of its 38 rows."""
+
+import pytest
+
+from socialfetch_async import (
+    ConnectionLostError,
+    DecodeError,
+    FollowersPage,
+    InsufficientCreditsError,
+    SocialFetchError,
+    UnexpectedRedirectError,
+)
+from tests.faults import situations
+from tests.faults.book import cursor_of
+from tests.faults.child import FaultServer
+from tests.faults.failures import FAILURES, Failure
+from tests.faults.harness import assert_bracketed, client_of, ids, on
+from tests.faults.wire import CHECKOUT_URL
+
+ROWS = range(1, 39)
+
+
+def test_every_row_has_a_case() -> None:
+    """No row of the matrix is without a case."""
+    covered = {failure.row for failure in FAILURES} | set(situations.SITUATIONS)
+    assert covered == set(ROWS)
+
+
+@pytest.mark.parametrize("failure", FAILURES, ids=str)
+async def test_a_failing_page_is_an_error_and_the_same_stream_goes_on(
+    server: FaultServer, failure: Failure
+) -> None:
+    """Requests, error, account and position are as the row says, and nothing is lost."""
+    attempts = 3 if failure.retried else 1
+    if failure.before:
+        server.order("ann", 0, failure.before)
+    server.order("ann", 1, *[failure.fault.replace("ELSEWHERE", server.elsewhere)] * attempts)
+    async with client_of(server, **failure.options) as client:
+        stream = client.iter_followers("ann")
+        pages: list[FollowersPage] = []
+        with pytest.raises(failure.error) as caught:
+            async for page in stream.pages():
+                pages.append(page)
+        error = caught.value
+        assert on(pages) == ids("ann", [0])
+        assert server.count.requests == 1 + attempts == client.usage.requests_sent
+        assert client.usage.retries == attempts - 1
+        assert client.usage.maybe_charged == (attempts if failure.maybe else 0)
+        assert_position(error, failure, attempts)
+        assert_details(error, failure)
+        assert stream.cursor == cursor_of(1)
+        assert not stream.done
+        pages += [page async for page in stream.pages()]
+        assert on(pages) == ids("ann", range(3))
+        assert stream.stop_reason == "end"
+        assert server.count.requests == 3 + attempts
+        assert server.count.delivered == 3
+        assert server.count.other_host == 0
+        assert_bracketed(server, client)
+
+
+def assert_position(error: SocialFetchError, failure: Failure, attempts: int) -> None:
+    """The error says where, how often and at what price."""
+    assert type(error) is failure.error
+    assert error.handle == "ann"
+    assert error.cursor == cursor_of(1)
+    assert error.attempts == attempts
+    assert error.maybe_charged is failure.maybe
+
+
+def assert_details(error: SocialFetchError, failure: Failure) -> None:
+    """What only some rows promise."""
+    if isinstance(error, InsufficientCreditsError) and failure.fault == "402":
+        assert error.checkout_url == CHECKOUT_URL
+    if isinstance(error, UnexpectedRedirectError):
+        assert "localhost" in str(error)
+        assert "stolen" not in str(error)
+        assert "token" not in str(error)
+    if isinstance(error, DecodeError):
+        assert error.path.startswith("$")
+    if isinstance(error, ConnectionLostError):
+        assert error.reused is (failure.row == 16)
+
+
+@pytest.mark.parametrize("failure", [row for row in FAILURES if row.retried], ids=str)
+async def test_a_page_that_fails_once_is_got_by_the_second_request(
+    server: FaultServer, failure: Failure
+) -> None:
+    """What is worth a retry costs one more request and no page."""
+    server.order("ann", 1, failure.fault)
+    async with client_of(server, **failure.options) as client:
+        pages = [page async for page in client.iter_followers("ann").pages()]
+        assert on(pages) == ids("ann", range(3))
+        assert server.count.requests == 4 == client.usage.requests_sent
+        assert client.usage.maybe_charged == failure.maybe
+        assert_bracketed(server, client)
+
+
+@pytest.mark.parametrize(
+    "situation",
+    [
+        pytest.param(found, id=f"{row}-{found.__name__}")
+        for row, cases in sorted(situations.SITUATIONS.items())
+        for found in cases
+    ],
+)
+async def test_a_situation(server: FaultServer, situation: situations.Situation) -> None:
+    """The rows that are more than one answer behave as they say."""
+    await situation(server)
