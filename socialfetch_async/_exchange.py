@@ -9,7 +9,7 @@ from typing import Any, Final
 import backoff
 
 from socialfetch_async._gate import OutageGate
-from socialfetch_async._protocol.decode import Answer, decode
+from socialfetch_async._protocol.decode import decode
 from socialfetch_async._protocol.endpoints import Request
 from socialfetch_async._protocol.retry import (
     Retries,
@@ -18,6 +18,7 @@ from socialfetch_async._protocol.retry import (
     rule,
     shows_the_api_alive,
 )
+from socialfetch_async._protocol.status import Answer
 from socialfetch_async._shared_budget import NothingMoreMaySend, SharedBudget
 from socialfetch_async._transport import Transport
 from socialfetch_async.errors import ConnectError, SocialFetchError, TLSError

@@ -15,9 +15,9 @@ from urllib.parse import urlsplit
 import aiohttp
 from yarl import URL
 
-from socialfetch_async._protocol.decode import Answer
 from socialfetch_async._protocol.endpoints import Request
 from socialfetch_async._protocol.retry import parse_retry_after
+from socialfetch_async._protocol.status import Answer
 from socialfetch_async._version import __version__
 from socialfetch_async.errors import (
     ConnectError,

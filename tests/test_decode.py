@@ -8,12 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from socialfetch_async._protocol.decode import (
-    HIGHEST_CREDIBLE_PRICE,
-    STATUS_ERRORS,
-    Answer,
-    decode,
-)
+from socialfetch_async._protocol.decode import HIGHEST_CREDIBLE_PRICE, decode
 from socialfetch_async._protocol.endpoints import (
     BALANCE,
     FOLLOWERS,
@@ -21,6 +16,7 @@ from socialfetch_async._protocol.endpoints import (
     PageRequests,
     Request,
 )
+from socialfetch_async._protocol.status import STATUS_ERRORS, Answer
 from socialfetch_async.errors import (
     APIStatusError,
     AuthenticationError,

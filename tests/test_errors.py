@@ -10,7 +10,7 @@ import pytest
 
 import socialfetch_async
 from socialfetch_async import errors
-from socialfetch_async._protocol.decode import STATUS_ERRORS
+from socialfetch_async._protocol.status import STATUS_ERRORS
 from socialfetch_async.errors import (
     APIStatusError,
     AuthenticationError,
