@@ -89,15 +89,11 @@ class Exchange:
         retries = Retries(self._policy, self._jitter)
         # The deadline starts with the first slot: a queue in front of the own limit is no fault
         # of the API, and how long it is depends on the caller alone.
-        deadline = float("inf")
+        await self._slots.acquire()
+        deadline = clock() + self._policy.deadline
         error: SocialFetchError | None = None
         while True:
-            self.check_usable()
-            if not await self._take_slot(deadline):
-                raise self._given_up(request, retries, error, deadline_passed(self._policy))
             try:
-                if deadline == float("inf"):
-                    deadline = clock() + self._policy.deadline
                 probing = False
                 if self._gate.closed:
                     probing = await self._pass_gate(request, retries, error, deadline)
@@ -119,10 +115,10 @@ class Exchange:
             if logger.isEnabledFor(logging.INFO):
                 logger.info("trying again in %.2f s: %s", pause, error.summary)
             await asyncio.sleep(pause)
+            if not await self._slot_before(deadline):
+                raise self._given_up(request, retries, error, deadline_passed(self._policy))
 
-    async def _take_slot(self, deadline: float) -> bool:
-        if not self._slots.locked() or deadline == float("inf"):
-            return await self._slots.acquire()
+    async def _slot_before(self, deadline: float) -> bool:
         try:
             async with asyncio.timeout_at(deadline):
                 return await self._slots.acquire()
@@ -148,7 +144,8 @@ class Exchange:
         self, request: Request, retries: Retries, budget: SharedBudget | None, remaining: float
     ) -> Any:
         """Send once; count it, settle its price and tell the gate. Errors are returned."""
-        reserved = 0 if budget is None else await budget.reserve()
+        self.check_usable()  # closed, perhaps, during a wait
+        reserved = 0 if budget is None else budget.reserve() or await budget.wait()
         retries.attempts += 1
         result: Any = None
         try:
@@ -157,7 +154,9 @@ class Exchange:
                 result = decode(request, result, secret=self._secret)
         finally:
             self._account(result, retries, budget, reserved)
-        if isinstance(result, SocialFetchError):
+        if not isinstance(result, SocialFetchError):
+            self._gate.succeeded()
+        else:
             if self.closed:  # a page that still arrived is returned: it is paid for
                 raise RuntimeError(
                     "the SocialFetchClient was closed while a request was on its way: close it "
@@ -165,8 +164,8 @@ class Exchange:
                 )
             if rule(result).outage:
                 self._gate.failed(result)
-        if shows_the_api_alive(result):
-            self._gate.succeeded()
+            elif shows_the_api_alive(result):
+                self._gate.succeeded()
         return result
 
     def _account(

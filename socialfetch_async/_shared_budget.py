@@ -21,39 +21,50 @@ class SharedBudget:
         closed: Why nothing more may leave, once that is so.
     """
 
-    __slots__ = ("_budget", "_settled", "closed", "on_wire")
+    __slots__ = ("_budget", "_settled", "_waiting", "closed", "on_wire")
 
     def __init__(self, max_credits: int | None = None) -> None:
         self._budget = Budget(max_credits)
         self._settled = asyncio.Event()
+        self._waiting = 0
         self.on_wire: set[asyncio.Task[object] | None] = set()
         self.closed: str | None = None
 
-    async def reserve(self) -> int:
-        """Return the credits set aside for the request that leaves now.
+    def reserve(self) -> int:
+        """Return the credits set aside for the request that leaves now; 0 while it may not."""
+        reserved = 0 if self.closed is not None else self._budget.reserve()
+        if reserved:
+            self.on_wire.add(asyncio.current_task())
+        return reserved
 
-        While the rest of the limit is held by requests on the wire it waits for them: one that
-        turns out not to be charged frees its credit, and the limit is to be used to the last.
+    async def wait(self) -> int:
+        """Wait until something can be set aside, and return it.
+
+        While the rest of the limit is held by requests on the wire, one of them may turn out not
+        to be charged and free its credit: the limit is to be used to the last.
 
         Raises:
             NothingMoreMaySend: The limit is reached, or the switch is off.
         """
-        while self.closed is None:
-            if reserved := self._budget.reserve():
-                self.on_wire.add(asyncio.current_task())
-                return reserved
+        while not (reserved := self.reserve()):
             if not self._budget.reserved:
-                self.closed = "max_credits"
-                break
+                self.close("max_credits")
+            if self.closed is not None:
+                raise NothingMoreMaySend(self.closed)
+            self._waiting += 1
             self._settled.clear()
-            await self._settled.wait()
-        raise NothingMoreMaySend(self.closed)
+            try:
+                await self._settled.wait()
+            finally:
+                self._waiting -= 1
+        return reserved
 
     def settle(self, reserved: int, cost: int) -> None:
         """Replace a reservation by what the request cost, in credits."""
         self.on_wire.discard(asyncio.current_task())
         self._budget.settle(reserved, cost)
-        self._settled.set()
+        if self._waiting:
+            self._settled.set()
 
     def close(self, reason: str) -> None:
         """Let nothing more leave. What is on the wire comes back."""

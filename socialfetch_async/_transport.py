@@ -9,6 +9,7 @@ import contextlib
 import socket
 import time
 from contextvars import ContextVar
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -18,6 +19,7 @@ from yarl import URL
 from socialfetch_async._protocol.endpoints import Request
 from socialfetch_async._protocol.retry import parse_retry_after
 from socialfetch_async._protocol.status import Answer
+from socialfetch_async._timeouts import AttemptTimeouts
 from socialfetch_async._version import __version__
 from socialfetch_async.errors import (
     ConnectError,
@@ -89,6 +91,8 @@ async def _send_once(
         raise _Stopped(error) from None
 
 
+_MIDDLEWARES: Final = (_send_once,)
+
 # Set to a new list for each attempt; a socket that is opened for the attempt is noted in it. A
 # lost connection that was not opened for the attempt was an idle one the server had closed.
 _opened: ContextVar[list[bool]] = ContextVar("_opened")
@@ -111,7 +115,7 @@ class Transport:
         session: aiohttp.ClientSession | None,
         max_response_bytes: int,
     ) -> None:
-        self._base_url = base_url
+        self._base = URL(base_url)
         self._headers = {
             "x-api-key": key,
             "Accept": "application/json",
@@ -120,6 +124,7 @@ class Transport:
         self._session = session
         self._owns_session = session is None
         self._max_response_bytes = max_response_bytes
+        self._timeouts = AttemptTimeouts()
 
     @property
     def connection_limit(self) -> int:
@@ -140,12 +145,14 @@ class Transport:
 
     async def aclose(self) -> None:
         """Close the own session; an injected one is its owner's."""
+        self._timeouts.close()
         if self._owns_session and self._session is not None:
             await self._session.close()
 
     def _connected(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = aiohttp.ClientSession(
+                headers=self._headers,
                 # The client's own semaphore limits requests; waiting here would count as slow.
                 connector=aiohttp.TCPConnector(limit=0, socket_factory=_open_socket),
                 cookie_jar=aiohttp.DummyCookieJar(),  # the vendor's cookies are not kept
@@ -166,63 +173,84 @@ class Transport:
         """
         opened: list[bool] = []
         token = _opened.set(opened)
+        scope = self._timeouts.start(asyncio.get_running_loop(), timeout)
         failure: Exception
         try:
-            async with asyncio.timeout(timeout):
-                return await self._exchange(request, timeout)
+            async with (
+                scope,
+                self._connected().get(
+                    self._url(request),
+                    # An own session has them already.
+                    headers=None if self._owns_session else self._headers,
+                    allow_redirects=False,
+                    raise_for_status=False,
+                    middlewares=_MIDDLEWARES,
+                    timeout=_connect_timeout(timeout),
+                ) as response,
+            ):
+                if response.status != 200:
+                    return await _error_answer(response, timeout)
+                body = await _read(response, self._max_response_bytes)
+                return self._too_large() if body is None else Answer(200, body)
         except _Stopped as stopped:
             failure = stopped.error
         except (aiohttp.ClientError, OSError, UnicodeError) as error:  # TimeoutError is an OSError
             failure = error
         finally:
+            self._timeouts.stop(scope)
             _opened.reset(token)
         reused = None if not self._owns_session else not opened
         return _explained(failure, timeout, reused=reused)
 
-    async def _exchange(self, request: Request, timeout: float) -> Answer | TransportError:
-        url = URL(self._base_url + request.target, encoded=True)
-        async with self._connected().get(
-            url,
-            headers=self._headers,
-            allow_redirects=False,
-            raise_for_status=False,
-            middlewares=(_send_once,),
-            timeout=aiohttp.ClientTimeout(total=None, connect=min(timeout / 2, 10.0)),
-        ) as response:
-            status = response.status
-            if status == 200:
-                body = await _read(response, self._max_response_bytes)
-                if body is None:
-                    return ResponseTooLargeError(
-                        f"the answer is larger than {self._max_response_bytes} bytes.",
-                        maybe_charged=True,
-                    )
-                return Answer(status, body)
-            body = b""
-            # The status says what happened, whether or not the body arrives: a 402 whose body
-            # stalls is still a 402, and must not become a timeout that is tried again.
-            with contextlib.suppress(aiohttp.ClientError, OSError):
-                async with asyncio.timeout(min(timeout / 2, 5.0)):
-                    body = await _read(response, _ERROR_BODY_BYTES) or b""
-            headers = response.headers
-            return Answer(
-                status,
-                body,
-                retry_after=parse_retry_after(headers.get("Retry-After"), time.time()),
-                location_host=_host(headers.get("Location")),
-            )
+    def _url(self, request: Request) -> URL:
+        # Built and not parsed: what is encoded in the target stays as it is, byte for byte.
+        path, _, query = request.target.partition("?")
+        base = self._base
+        return URL.build(
+            scheme=base.scheme,
+            authority=base.raw_authority,
+            path=base.raw_path.rstrip("/") + path,
+            query_string=query,
+            encoded=True,
+        )
+
+    def _too_large(self) -> ResponseTooLargeError:
+        return ResponseTooLargeError(
+            f"the answer is larger than {self._max_response_bytes} bytes.", maybe_charged=True
+        )
+
+
+@lru_cache(maxsize=16)
+def _connect_timeout(timeout: float) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=None, connect=min(timeout / 2, 10.0))
+
+
+async def _error_answer(response: aiohttp.ClientResponse, timeout: float) -> Answer:
+    body = b""
+    # The status says what happened, whether or not the body arrives: a 402 whose body stalls is
+    # still a 402, and must not become a timeout that is tried again.
+    with contextlib.suppress(aiohttp.ClientError, OSError):
+        async with asyncio.timeout(min(timeout / 2, 5.0)):
+            body = await _read(response, _ERROR_BODY_BYTES) or b""
+    headers = response.headers
+    return Answer(
+        response.status,
+        body,
+        retry_after=parse_retry_after(headers.get("Retry-After"), time.time()),
+        location_host=_host(headers.get("Location")),
+    )
 
 
 async def _read(response: aiohttp.ClientResponse, most: int) -> bytes | None:
     """Read a body after decompression; None when it is larger than `most` bytes."""
-    chunks: list[bytes] = []
-    size = 0
-    async for chunk in response.content.iter_any():
+    body = await response.content.readany()
+    if response.content.at_eof() and len(body) <= most:
+        return body  # the usual page: one piece
+    chunks, size = [body], len(body)
+    while size <= most and (chunk := await response.content.readany()):
         size += len(chunk)
-        if size > most:
-            return None
         chunks.append(chunk)
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    return b"".join(chunks) if size <= most else None
 
 
 def _explained(failure: Exception, timeout: float, *, reused: bool | None) -> TransportError:
