@@ -1,7 +1,7 @@
 # Two commands for a fresh machine with Python >= 3.11, git and make; each does its own set-up.
 PYTHON ?= python3
 
-.PHONY: demo test
+.PHONY: demo test soak mutants
 
 demo: ## the main job on the embedded emulator: no key, no network access to the API
 	@$(PYTHON) tools/environment.py .venv '.[cli]'
@@ -9,3 +9,11 @@ demo: ## the main job on the embedded emulator: no key, no network access to the
 
 test: ## the gate: lint, format, types, import rules, tests, coverage, the docs' programs
 	@$(PYTHON) tools/gate.py
+
+soak: ## the figures of docs/promises.md, in full
+	@$(PYTHON) tools/environment.py .venv-soak -e '.[cli]' --group test
+	@.venv-soak/bin/python -m tests.faults.soak --write docs/promises.md
+
+mutants: ## mutation testing of the modules that decide
+	@$(PYTHON) tools/environment.py .venv-mutants -e '.[cli]' --group test --group mutants
+	@.venv-mutants/bin/mutmut run && .venv-mutants/bin/mutmut results

@@ -13,7 +13,7 @@ from socialfetch_async.errors import SocialFetchError
 # fewer than what a client at work has on its way.
 FAILURES_THAT_CLOSE: Final = 10
 _FIRST_WAIT: Final = 0.1
-_GROWTH: Final = 1.5  # waits grow by half, so that the end of an outage is seen soon after
+_GROWTH: Final = 1.3  # slowly, so that the end of an outage is seen soon after it
 _LONGEST_WAIT: Final = 5.0
 
 

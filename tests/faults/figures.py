@@ -84,16 +84,22 @@ class Line(NamedTuple):
 
 
 class Compared(NamedTuple):
-    """The same work by the client and by a plain loop."""
+    """The same work by the client and by a plain loop.
+
+    Attributes:
+        countable: Whether the server can tell a request from a connection it never read from.
+    """
 
     what: str
     ours: Outcome
     plain: Outcome
+    countable: bool = True
 
     def __str__(self) -> str:
         rows = [
             f"    {name:<13} {mine:>9} {theirs:>9}"
             for name, mine, theirs in zip(Outcome._fields, self.ours, self.plain, strict=True)
+            if self.countable or name != "hidden"
         ]
         return "\n".join([f"{self.what}:", f"    {'':<13} {'client':>9} {'plain':>9}", *rows])
 

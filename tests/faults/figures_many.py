@@ -161,7 +161,9 @@ async def outage(server: FaultServer, scale: Scale) -> tuple[list[Line], list[Co
     plain, _ = await asyncio.gather(
         plain_loop(server, handles, scale.outage_pages, policy, 3.0), begin_when_all_wait()
     )
-    return lines, [Compared(f"{scale.outage:g} s outage, 300 handles", ours, plain)]
+    return lines, [
+        Compared(f"{scale.outage:g} s outage, 300 handles", ours, plain, countable=False)
+    ]
 
 
 def _recovery(server: FaultServer, begin: float, end: float) -> float:

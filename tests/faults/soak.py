@@ -1,6 +1,6 @@
 """The figures of the fault design, each number beside its goal.
 
-    python -m tests.faults.soak [--small] [--seeds 3]
+    python -m tests.faults.soak [--small] [--seeds 3] [--write docs/promises.md]
 
 Exit code 1 if a goal is missed. Beside figures 1 to 3 stands what a plain loop of backoff and
 aiohttp does on the same server, with the same seeds, waits and attempts.
@@ -8,9 +8,13 @@ aiohttp does on the same server, with the same seeds, waits and attempts.
 
 import argparse
 import asyncio
+import os
+import platform
 import sys
 import time
 from collections.abc import Callable, Coroutine
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from tests.faults.child import FaultServer
@@ -70,6 +74,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--small", action="store_true", help="less of everything, under a minute")
     parser.add_argument("--seeds", type=int, default=3, help="of figure 1")
+    parser.add_argument("--write", type=Path, help="page whose figures are replaced")
     arguments = parser.parse_args()
     scale = SMALL if arguments.small else FULL
     lines: list[Line] = []
@@ -83,12 +88,33 @@ def main() -> int:
             compared += beside
             took = time.monotonic() - started
             sys.stderr.write(f"figure {figure}: {took:.1f} s\n")
-    sys.stdout.write("\n".join(map(str, sorted(lines, key=lambda line: line.figure))) + "\n\n")
-    sys.stdout.write("\n".join(map(str, compared)) + "\n\n")
     failed = [line for line in lines if not line.passed]
     took = time.monotonic() - begun
-    sys.stdout.write(f"{len(lines) - len(failed)} of {len(lines)} goals reached in {took:.0f} s\n")
+    printed = "\n".join(
+        [
+            *map(str, sorted(lines, key=lambda line: line.figure)),
+            "",
+            *map(str, compared),
+            "",
+            f"{len(lines) - len(failed)} of {len(lines)} goals reached in {took:.0f} s",
+        ]
+    )
+    sys.stdout.write(f"{printed}\n")
+    if arguments.write is not None:
+        _write(arguments.write, printed)
     return bool(failed)
+
+
+def _write(page: Path, printed: str) -> None:
+    """Put the figures between the marks of a page, with what they were measured on."""
+    before, _, rest = page.read_text().partition("<!-- soak -->")
+    _, _, after = rest.partition("<!-- /soak -->")
+    on = (
+        f"{time.strftime('%Y-%m-%d')}, Python {platform.python_version()}, aiohttp "
+        f"{version('aiohttp')}, msgspec {version('msgspec')}, {os.cpu_count()} cores"
+    )
+    figures = f"{on}:\n\n```console\n$ make soak\n{printed}\n```"
+    page.write_text(f"{before}<!-- soak -->\n\n{figures}\n\n<!-- /soak -->{after}")
 
 
 if __name__ == "__main__":
