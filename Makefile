@@ -1,7 +1,7 @@
 # Two commands for a fresh machine with Python >= 3.11, git and make; each does its own set-up.
 PYTHON ?= python3
 
-.PHONY: demo test soak mutants
+.PHONY: demo test bench soak mutants
 
 demo: ## the main job on the embedded emulator: no key, no network access to the API
 	@$(PYTHON) tools/environment.py .venv '.[cli]'
@@ -9,6 +9,10 @@ demo: ## the main job on the embedded emulator: no key, no network access to the
 
 test: ## the gate: lint, format, types, import rules, tests, coverage, the docs' programs
 	@$(PYTHON) tools/gate.py
+
+bench: ## every figure beside its goal, two minutes; FULL=--full takes twenty
+	@$(PYTHON) tools/environment.py .venv-bench -e '.[cli]' --group bench
+	@.venv-bench/bin/python -m benchmarks $(FULL)
 
 soak: ## the figures of docs/promises.md, in full
 	@$(PYTHON) tools/environment.py .venv-soak -e '.[cli]' --group test
