@@ -3,8 +3,8 @@
 import asyncio
 import copy
 import logging
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, TypeVar
 
 import backoff
 
@@ -20,11 +20,15 @@ from socialfetch_async._protocol.retry import (
 )
 from socialfetch_async._protocol.status import Answer
 from socialfetch_async._shared_budget import NothingMoreMaySend, SharedBudget
-from socialfetch_async._transport import Transport
-from socialfetch_async.errors import ConnectError, SocialFetchError, TLSError
+from socialfetch_async._transport import Attempt, Transport
+from socialfetch_async.errors import SocialFetchError
 from socialfetch_async.models import Usage
 
 logger: Final = logging.getLogger("socialfetch_async")
+
+T = TypeVar("T")
+
+_OUTAGE: Final = "The API does not answer anybody at the moment, so nothing was sent."
 
 
 class Exchange:
@@ -86,74 +90,100 @@ class Exchange:
             RuntimeError: The client is closed, or belongs to another event loop.
         """
         clock = self.check_usable().time
-        retries = Retries(self._policy, self._jitter)
-        # The deadline starts with the first slot: a queue in front of the own limit is no fault
-        # of the API, and how long it is depends on the caller alone.
-        await self._slots.acquire()
-        deadline = clock() + self._policy.deadline
-        error: SocialFetchError | None = None
+        call = _Call(request, budget, Retries(self._policy, self._jitter))
         while True:
+            probing = await self._admit(call)
             try:
-                probing = False
-                if self._gate.closed:
-                    probing = await self._pass_gate(request, retries, error, deadline)
-                try:
-                    result = await self._attempt(request, retries, budget, deadline - clock())
-                finally:
-                    if probing:
-                        self._gate.probed()
+                if call.deadline is None:
+                    call.deadline = clock() + self._policy.deadline
+                result = await self._attempt(call, call.deadline - clock())
             finally:
                 self._slots.release()
+                if probing:
+                    self._gate.probed()
             if not isinstance(result, SocialFetchError):
                 return result
-            error = result
-            pause = retries.wait(error, deadline - clock())
+            call.error = result
+            pause = call.retries.wait(result, call.deadline - clock())
             if isinstance(pause, str):
-                raise self._given_up(request, retries, error, pause)
-            if budget is not None and budget.closed is not None:
-                raise NothingMoreMaySend(budget.closed)
+                raise self._given_up(call, pause)
+            if budget is not None:
+                self._check_credit(budget, result)
             if logger.isEnabledFor(logging.INFO):
-                logger.info("trying again in %.2f s: %s", pause, error.summary)
+                logger.info("trying again in %.2f s: %s", pause, result.summary)
             await asyncio.sleep(pause)
-            if not await self._slot_before(deadline):
-                raise self._given_up(request, retries, error, deadline_passed(self._policy))
 
-    async def _slot_before(self, deadline: float) -> bool:
-        try:
-            async with asyncio.timeout_at(deadline):
-                return await self._slots.acquire()
-        except TimeoutError:
-            return False
+    async def _admit(self, call: "_Call") -> bool:
+        """Wait until the request may leave; return whether it is the outage gate's probe.
 
-    async def _pass_gate(
-        self, request: Request, retries: Retries, error: SocialFetchError | None, deadline: float
-    ) -> bool:
-        """Wait at the closed gate; return whether this request is the probe."""
-        why = "The API does not answer anybody at the moment, so nothing was sent."
-        try:
-            async with asyncio.timeout_at(deadline):
-                probing = await self._gate.wait(patient=self._policy.wait_in_outage)
-        except TimeoutError:
-            why = f"{why} {deadline_passed(self._policy)}"
-        else:
-            if probing or not self._gate.closed:
+        Then it has a slot, and its credit is set aside. While it waits for one of gate, slot and
+        credit it holds none of the others, so that it keeps nobody from leaving.
+        """
+        while True:
+            probing = self._gate.closed and await self._pass_gate(call)
+            try:
+                await self._take_slot(call)
+            except BaseException:
+                if probing:
+                    self._gate.probed()
+                raise
+            self.check_usable()
+            open_ = probing or not self._gate.closed
+            if open_ and (call.budget is None or call.reserve(call.budget)):
                 return probing
-        raise self._given_up(request, retries, error, why)
+            self._slots.release()
+            if probing:
+                self._gate.probed()
+            if open_ and call.budget is not None:
+                await self._before_deadline(call, call.budget.wait())
 
-    async def _attempt(
-        self, request: Request, retries: Retries, budget: SharedBudget | None, remaining: float
-    ) -> Any:
+    async def _take_slot(self, call: "_Call") -> None:
+        # The deadline has not begun before the first slot: a queue in front of the own limit is
+        # no fault of the API, and how long it is depends on the caller alone.
+        if call.deadline is None or not self._slots.locked():
+            await self._slots.acquire()
+        else:
+            await self._before_deadline(call, self._slots.acquire())
+
+    async def _pass_gate(self, call: "_Call") -> bool:
+        """Wait at the closed gate; return whether this request is the probe."""
+        if call.deadline is None:
+            call.deadline = asyncio.get_running_loop().time() + self._policy.deadline
+        waiting = self._gate.wait(patient=self._policy.wait_in_outage)
+        probing = await self._before_deadline(call, waiting, _OUTAGE)
+        if not probing and self._gate.closed:
+            raise self._given_up(call, _OUTAGE)
+        return probing
+
+    async def _before_deadline(self, call: "_Call", wait: Awaitable[T], why: str = "") -> T:
+        """Wait for something, but not beyond the deadline, once that has begun."""
+        try:
+            async with asyncio.timeout_at(call.deadline):
+                return await wait
+        except TimeoutError:
+            pass  # raised below, where it does not become the context of our error
+        raise self._given_up(call, f"{why} {deadline_passed(self._policy)}".lstrip())
+
+    def _check_credit(self, budget: SharedBudget, error: SocialFetchError) -> None:
+        """End here, and not after a wait, if no further attempt may be paid for."""
+        try:
+            budget.check()
+        except NothingMoreMaySend:
+            logger.warning("not tried again, for the credit limit or a stop: %s", error)
+            raise
+
+    async def _attempt(self, call: "_Call", remaining: float) -> Any:
         """Send once; count it, settle its price and tell the gate. Errors are returned."""
-        self.check_usable()  # closed, perhaps, during a wait
-        reserved = 0 if budget is None else budget.reserve() or await budget.wait()
-        retries.attempts += 1
+        call.retries.attempts += 1
+        attempt = Attempt()
         result: Any = None
         try:
-            result = await self._transport.send(request, min(self._timeout, remaining))
+            timeout = min(self._timeout, remaining)
+            result = await self._transport.send(call.request, timeout, attempt)
             if isinstance(result, Answer):
-                result = decode(request, result, secret=self._secret)
+                result = decode(call.request, result, secret=self._secret)
         finally:
-            self._account(result, retries, budget, reserved)
+            self._account(call, attempt, result)
         if not isinstance(result, SocialFetchError):
             self._gate.succeeded()
         else:
@@ -168,38 +198,57 @@ class Exchange:
                 self._gate.succeeded()
         return result
 
-    def _account(
-        self, result: Any, retries: Retries, budget: SharedBudget | None, reserved: int
-    ) -> None:
-        """Count an attempt. No result means cancelled: it may have been billed."""
-        usage = self.usage
-        usage.requests_sent += not isinstance(result, ConnectError | TLSError)
-        usage.retries += retries.attempts > 1
-        cost = 0
+    def _account(self, call: "_Call", attempt: Attempt, result: Any) -> None:
+        """Count an attempt. No result means cancelled: if it was sent, it may have been billed."""
+        usage, budget = self.usage, call.budget
+        if attempt.sent:
+            usage.requests_sent += 1
+            usage.retries += call.retries.attempts > 1
+        if budget is None:
+            if isinstance(result, SocialFetchError):
+                result.at(maybe_charged=False)  # these routes are free
+            return
         if result is None or isinstance(result, SocialFetchError):
-            maybe_charged = result is None or result.maybe_charged
-            retries.maybe_charged |= maybe_charged
-            cost = reserved if maybe_charged else 0
+            maybe_charged = attempt.sent if result is None else result.maybe_charged
+            call.retries.maybe_charged |= maybe_charged
+            cost = call.reserved if maybe_charged else 0
             usage.maybe_charged += cost
-        elif budget is not None:
+        else:
             cost = result.credits_charged
             usage.pages += 1
             usage.credits_charged += cost
-        if budget is not None:
-            budget.settle(reserved, cost)
+        budget.settle(call.reserved, cost)
 
-    def _given_up(
-        self, request: Request, retries: Retries, error: SocialFetchError | None, why: str
-    ) -> SocialFetchError:
+    def _given_up(self, call: "_Call", why: str) -> SocialFetchError:
         """Complete the last error with where and how often, and why it is the last."""
+        error = call.error
         if error is None:
             # Nothing was sent for this page: what closed the gate for all is the reason.
             assert self._gate.cause is not None
             error = copy.copy(self._gate.cause).at(request_id=None)
         return error.at(
-            handle=request.handle,
-            cursor=request.cursor,
-            attempts=retries.attempts,
-            maybe_charged=retries.maybe_charged,
+            handle=call.request.handle,
+            cursor=call.request.cursor,
+            attempts=call.retries.attempts,
+            maybe_charged=call.retries.maybe_charged,
             summary=f"{error.summary} {why}".rstrip(),
         ).with_traceback(None)
+
+
+class _Call:
+    """One page, or value, on its way through all its attempts."""
+
+    __slots__ = ("budget", "deadline", "error", "request", "reserved", "retries")
+
+    def __init__(self, request: Request, budget: SharedBudget | None, retries: Retries) -> None:
+        self.request = request
+        self.budget = budget
+        self.retries = retries
+        self.reserved = 0
+        self.deadline: float | None = None
+        self.error: SocialFetchError | None = None
+
+    def reserve(self, budget: SharedBudget) -> bool:
+        """Set the credit for the next attempt aside, if the limit allows it now."""
+        self.reserved = budget.reserve()
+        return self.reserved > 0

@@ -37,27 +37,33 @@ class SharedBudget:
             self.on_wire.add(asyncio.current_task())
         return reserved
 
-    async def wait(self) -> int:
-        """Wait until something can be set aside, and return it.
-
-        While the rest of the limit is held by requests on the wire, one of them may turn out not
-        to be charged and free its credit: the limit is to be used to the last.
+    def check(self) -> None:
+        """See whether a request may leave now or later, without setting anything aside.
 
         Raises:
             NothingMoreMaySend: The limit is reached, or the switch is off.
         """
-        while not (reserved := self.reserve()):
-            if not self._budget.reserved:
-                self.close("max_credits")
-            if self.closed is not None:
-                raise NothingMoreMaySend(self.closed)
-            self._waiting += 1
-            self._settled.clear()
-            try:
-                await self._settled.wait()
-            finally:
-                self._waiting -= 1
-        return reserved
+        if not self._budget.reserved and not self._budget.affords():
+            self.close("max_credits")
+        if self.closed is not None:
+            raise NothingMoreMaySend(self.closed)
+
+    async def wait(self) -> None:
+        """Wait until a request on the wire has come back.
+
+        While such requests hold the rest of the limit, one of them may turn out not to be charged
+        and free its credit: the limit is to be used to the last.
+
+        Raises:
+            NothingMoreMaySend: The limit is reached, or the switch is off.
+        """
+        self.check()
+        self._waiting += 1
+        self._settled.clear()
+        try:
+            await self._settled.wait()
+        finally:
+            self._waiting -= 1
 
     def settle(self, reserved: int, cost: int) -> None:
         """Replace a reservation by what the request cost, in credits."""

@@ -10,7 +10,7 @@ import socket
 import time
 from contextvars import ContextVar
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -71,6 +71,9 @@ class ApiKey(str):
     def __repr__(self) -> str:
         return "'[api key]'"
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("the API key can not be pickled or copied: make a client in each process")
+
 
 class _Stopped(Exception):
     """Carries an aiohttp error out of aiohttp's loop, which would send the request again."""
@@ -80,9 +83,29 @@ class _Stopped(Exception):
         self.error = error
 
 
+class Attempt:
+    """What became of one attempt, also when it is cancelled.
+
+    Attributes:
+        opened: A connection was opened for it. If not, and the connection is lost, it was an idle
+            one that the server had closed.
+        sent: The request left, or may have left, this machine.
+    """
+
+    __slots__ = ("opened", "sent")
+
+    def __init__(self) -> None:
+        self.opened = False
+        self.sent = False
+
+
+_attempt: ContextVar[Attempt] = ContextVar("_attempt")
+
+
 async def _send_once(
     request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
 ) -> aiohttp.ClientResponse:
+    _attempt.get().sent = True  # with an injected session nothing more exact can be known
     # aiohttp sends a GET again when the connection drops before the answer, even a fresh one:
     # a second page that may be billed and that nobody counts. It does so for these two kinds.
     try:
@@ -93,15 +116,22 @@ async def _send_once(
 
 _MIDDLEWARES: Final = (_send_once,)
 
-# Set to a new list for each attempt; a socket that is opened for the attempt is noted in it. A
-# lost connection that was not opened for the attempt was an idle one the server had closed.
-_opened: ContextVar[list[bool]] = ContextVar("_opened")
-
 
 def _open_socket(address: Any) -> socket.socket:
     family, kind, protocol, _, _ = address
-    _opened.get([]).append(True)
+    _attempt.get().opened = True
     return socket.socket(family=family, type=kind, proto=protocol)
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Notes when a request is about to be written: from there on it may be charged."""
+
+    async def connect(self, *args: Any, **kwargs: Any) -> Any:
+        attempt = _attempt.get()
+        attempt.sent = False
+        connection = await super().connect(*args, **kwargs)
+        attempt.sent = True  # what follows writes the request without waiting
+        return connection
 
 
 class Transport:
@@ -154,25 +184,29 @@ class Transport:
             self._session = aiohttp.ClientSession(
                 headers=self._headers,
                 # The client's own semaphore limits requests; waiting here would count as slow.
-                connector=aiohttp.TCPConnector(limit=0, socket_factory=_open_socket),
+                connector=_Connector(limit=0, socket_factory=_open_socket),
                 cookie_jar=aiohttp.DummyCookieJar(),  # the vendor's cookies are not kept
                 trust_env=False,  # ~/.netrc would add its own Authorization header
             )
+        if self._session.closed:
+            raise RuntimeError("the aiohttp session given to the SocialFetchClient is closed")
         return self._session
 
-    async def send(self, request: Request, timeout: float) -> Answer | TransportError:
+    async def send(
+        self, request: Request, timeout: float, attempt: Attempt
+    ) -> Answer | TransportError:
         """Send a request once and read its answer.
 
         Args:
             request: What to ask for.
             timeout: Seconds for the whole attempt; connecting gets at most half of them and 10.
+            attempt: Where it is noted how far it came.
 
         Returns:
             The answer, or what went wrong: errors are returned so that no exception of aiohttp,
             which may quote request headers, becomes their context.
         """
-        opened: list[bool] = []
-        token = _opened.set(opened)
+        token = _attempt.set(attempt)
         scope = self._timeouts.start(asyncio.get_running_loop(), timeout)
         failure: Exception
         try:
@@ -198,9 +232,11 @@ class Transport:
             failure = error
         finally:
             self._timeouts.stop(scope)
-            _opened.reset(token)
-        reused = None if not self._owns_session else not opened
-        return _explained(failure, timeout, reused=reused)
+            _attempt.reset(token)
+        reused = not attempt.opened if self._owns_session else None
+        explained = _explained(failure, timeout, sent=attempt.sent, reused=reused)
+        attempt.sent &= not isinstance(explained, ConnectError | TLSError)
+        return explained
 
     def _url(self, request: Request) -> URL:
         # Built and not parsed: what is encoded in the target stays as it is, byte for byte.
@@ -253,8 +289,12 @@ async def _read(response: aiohttp.ClientResponse, most: int) -> bytes | None:
     return b"".join(chunks) if size <= most else None
 
 
-def _explained(failure: Exception, timeout: float, *, reused: bool | None) -> TransportError:
+def _explained(
+    failure: Exception, timeout: float, *, sent: bool, reused: bool | None
+) -> TransportError:
     kind = next((ours for theirs, ours in _FAILURES if isinstance(failure, theirs)), TransportError)
+    if kind is RequestTimeoutError and not sent:
+        kind = ConnectError
     if isinstance(failure, aiohttp.ServerDisconnectedError) and not isinstance(
         failure.message, str
     ):
@@ -264,11 +304,11 @@ def _explained(failure: Exception, timeout: float, *, reused: bool | None) -> Tr
     detail = type(failure).__name__
     if isinstance(failure, OSError) and failure.strerror:
         detail = f"{detail}: {failure.strerror}"
-    if kind is RequestTimeoutError:
+    if isinstance(failure, TimeoutError):
         detail = f"after {timeout:.3g} s"
     error = kind(
         f"{_SENTENCES.get(kind, 'the request failed')} ({detail}).",
-        maybe_charged=not issubclass(kind, ConnectError | TLSError),
+        maybe_charged=sent and not issubclass(kind, ConnectError | TLSError),
     )
     if isinstance(error, ConnectionLostError):
         error.reused = reused

@@ -35,12 +35,13 @@ class SocialFetchError(Exception):
         handle: The handle asked for, if the request had one.
         cursor: The page that failed; None is the first page. Everything before it was delivered.
         request_id: The vendor's id of the last answer, for its support.
-        attempts: Requests sent for this page, the failed ones included.
+        attempts: Attempts at this page that failed; 0 when the error is about the list.
         maybe_charged: Whether one of these attempts was, or may have been, billed.
         retry_after: Seconds the API asked to wait, if it did.
     """
 
     advice: ClassVar[str] = ""
+    go_on: ClassVar[str] = ""
 
     def __init__(
         self,
@@ -71,7 +72,9 @@ class SocialFetchError(Exception):
             "may have been charged" if self.maybe_charged else "",
         ]
         position = ", ".join(filter(None, where))
-        parts = [self.summary, f"[{position}]" if position else "", self.advice]
+        # Without a handle it was a free route, which has no page to go on from.
+        go_on = self.go_on if self.handle is not None else ""
+        parts = [self.summary, f"[{position}]" if position else "", self.advice, go_on]
         return " ".join(filter(None, parts))
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -88,13 +91,13 @@ class SocialFetchError(Exception):
 class TransportError(SocialFetchError):
     """No usable answer came."""
 
-    advice = "Everything before this page was delivered; go on from the same cursor."
+    go_on = "Everything before this page was delivered; go on from the same cursor."
 
 
 class ConnectError(TransportError):
     """No connection could be made, so nothing was sent and nothing was charged."""
 
-    advice = "Nothing was charged. Check the network and base_url, then go on from the same cursor."
+    advice = "Nothing was charged. Check the network and base_url."
 
 
 class TLSError(TransportError):
@@ -143,7 +146,7 @@ class APIStatusError(SocialFetchError):
         message: The vendor's text, for people.
     """
 
-    advice = "Everything before this page was delivered; go on from the same cursor."
+    go_on = "Everything before this page was delivered; go on from the same cursor."
 
     def __init__(
         self, summary: str, *, status: int, code: str | None = None, message: str = "", **kw: Any
@@ -158,12 +161,13 @@ class BadRequestError(APIStatusError):
     """400: the handle or the cursor is not accepted."""
 
     advice = "Nothing was charged. Correct the handle or the cursor; the same request fails again."
+    go_on = "Everything before this page was delivered."
 
 
 class AuthenticationError(APIStatusError):
     """401: the API key is missing or not valid."""
 
-    advice = "Nothing was charged. Check SOCIALFETCH_API_KEY, then go on from the same cursor."
+    advice = "Nothing was charged. Check SOCIALFETCH_API_KEY."
 
 
 class InsufficientCreditsError(APIStatusError):
@@ -173,7 +177,7 @@ class InsufficientCreditsError(APIStatusError):
         checkout_url: Where to buy credits, if the API said so.
     """
 
-    advice = "Every page that was paid for was delivered. Buy credits, then go on from this cursor."
+    advice = "Nothing was charged. Buy credits first."
 
     def __init__(self, summary: str, *, checkout_url: str | None = None, **kw: Any) -> None:
         super().__init__(summary, **kw)
@@ -181,7 +185,7 @@ class InsufficientCreditsError(APIStatusError):
 
     def __str__(self) -> str:
         text = super().__str__()
-        return f"{text} {self.checkout_url}" if self.checkout_url else text
+        return f"{text} Credits are sold at {self.checkout_url}" if self.checkout_url else text
 
 
 class PermissionDeniedError(APIStatusError):
@@ -223,7 +227,8 @@ class DecodeError(SocialFetchError):
         path: The field that is wrong, as `$.data.page.hasMore`. Never its content.
     """
 
-    advice = "The page was charged and not retried. Report it with the request id."
+    advice = "It was not tried again. Report it with the request id."
+    go_on = "The page was charged; everything before it was delivered."
 
     def __init__(self, summary: str, *, path: str, **kw: Any) -> None:
         super().__init__(summary, **kw)

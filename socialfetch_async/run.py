@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from itertools import repeat
 from types import TracebackType
 from typing import Final, Self
 
@@ -75,10 +76,11 @@ class FollowersRun:
         self._workers: set[asyncio.Task[None]] = set()
         self._entered = self._left = False
         self._pulling = False
+        self._begin_next = False  # whether it is the turn of a handle that has not begun
         self._slot_freed = False  # for the page that is the next event
         self._fatal: Exception | None = None
         self._delivered: FollowersPage | None = None
-        self._rows: Iterator[Follower] = iter(())
+        self._rest: Iterator[tuple[str, Follower]] = iter(())  # of the page in hand
         self.outcomes: dict[str, HandleDone] = {}
         self.handles_total = len(starts)
         self.duplicates = duplicates
@@ -171,27 +173,37 @@ class FollowersRun:
             self._finish(event)
         return event
 
-    async def followers(self) -> AsyncIterator[tuple[str, Follower]]:
+    def followers(self) -> AsyncIterator[tuple[str, Follower]]:
         """Iterate over (handle, follower) instead of pages and outcomes.
+
+        The position is the run's: after `break` or a cancellation another iteration goes on with
+        the follower that is next.
 
         Raises:
             IncompleteRunError: After the last follower, if any handle failed.
         """
+        return _Followers(self)
+
+    async def _next_follower(self) -> tuple[str, Follower]:
         while True:
-            for follower in self._rows:  # an iterator: after `break` the rest is still there
-                assert self._delivered is not None
-                yield self._delivered.handle, follower
+            for pair in self._rest:  # an iterator: the loop takes one and leaves the others
+                return pair
             try:
                 event = await anext(self)
             except StopAsyncIteration:
-                break
+                self._raise_if_incomplete()
+                raise
             if isinstance(event, FollowersPage):
-                self._rows = iter(event.followers)
-        failed = [done for done in self.outcomes.values() if done.status == "failed"]
+                self._rest = zip(repeat(event.handle), event.followers)
+
+    def _raise_if_incomplete(self) -> None:
+        failed = [done for done in self.outcomes.values() if done.error is not None]
         if failed:
+            first = failed[0]
+            assert first.error is not None
             raise IncompleteRunError(
-                f"{len(failed)} of {self.handles_total} handles failed, the first of them "
-                f"{failed[0].handle!r}: {failed[0].error}",
+                f"{len(failed)} of {self.handles_total} handles failed; the first of them, "
+                f"{first.handle!r}, because {first.error.summary}",
                 outcomes=self.outcomes,
                 pending=self.pending(),
             )
@@ -199,6 +211,7 @@ class FollowersRun:
     def _handled(self) -> None:
         """Count the page delivered last as handled: the next event is asked for."""
         page, self._delivered = self._delivered, None
+        self._rest = iter(())
         if page is None:
             return
         if page.has_more and page.next_cursor:
@@ -240,9 +253,16 @@ class FollowersRun:
                     self._queue.append(lane)
 
     def _next_lane(self) -> "_Lane | None":
-        """Return whose turn it is; None when there is nobody or nothing may be sent."""
+        """Return whose turn it is; None when there is nobody or nothing may be sent.
+
+        Handles that have begun and handles that have not take turns, so that neither a huge one
+        nor a long list of new ones keeps the others waiting.
+        """
         if self._budget.closed is not None:
             return None
+        self._begin_next = not self._begin_next
+        if self._queue and not self._begin_next:
+            return self._queue.popleft()
         for handle, cursor in self._unstarted:
             return _Lane(
                 self._requests_of(handle),
@@ -253,24 +273,34 @@ class FollowersRun:
 
     async def _turn(self, lane: "_Lane") -> bool:
         """Fetch some pages of one handle; return whether it wants another turn."""
-        walk = lane.walk
         for _ in range(PAGES_PER_TURN):
-            if not walk.advance():
-                assert walk.stop_reason is not None
-                if walk.stop_reason == "missing_cursor" and lane.page is not None:
-                    warn_missing_cursor(lane.page)
-                self._end(lane, "complete" if walk.stop_reason == "end" else walk.stop_reason)
+            if not self._wants_more(lane):
                 return False
             await self._pages_allowed.acquire()
             try:
-                page = await self._fetch(lane.requests.at(walk.cursor), self._budget)
+                page = await self._fetch(lane.requests.at(lane.walk.cursor), self._budget)
                 self._receive(lane, page)
             except ProfileUnavailableError:
                 raise  # its page is delivered and has the slot
             except BaseException:
                 self._pages_allowed.release()
                 raise
-        return True
+        return self._wants_more(lane)
+
+    def _wants_more(self, lane: "_Lane") -> bool:
+        """Leave the page received last; end the lane if nothing follows.
+
+        Also before a lane is parked: how it ended, and where it goes on, must not depend on
+        whether it has another turn.
+        """
+        walk = lane.walk
+        if walk.advance():
+            return True
+        reason = walk.stop_reason or "end"
+        if reason == "missing_cursor":
+            warn_missing_cursor(lane.handle, lane.cursor)
+        self._end(lane, "complete" if reason == "end" else reason)
+        return False
 
     def _receive(self, lane: "_Lane", page: FollowersPage) -> None:
         self.pages_fetched += 1
@@ -281,7 +311,7 @@ class FollowersRun:
         except ProfileUnavailableError:
             self._emit(page)  # it was paid for, and says who is private, hidden or gone
             raise
-        lane.page = page
+        lane.cursor = page.cursor
         self._emit(page)
 
     def _end(self, lane: "_Lane", status: str, error: SocialFetchError | None = None) -> None:
@@ -322,12 +352,28 @@ class FollowersRun:
 
 
 class _Lane:
-    """One started handle: what to ask for, where it is, and its last page."""
+    """One started handle: what to ask for, where it is, and the cursor of its last page."""
 
-    __slots__ = ("handle", "page", "requests", "walk")
+    __slots__ = ("cursor", "handle", "requests", "walk")
 
     def __init__(self, requests: PageRequests, walk: Walk, handle: str) -> None:
         self.requests = requests
         self.walk = walk
         self.handle = handle
-        self.page: FollowersPage | None = None
+        self.cursor: str | None = None
+
+
+class _Followers:
+    """A run, follower by follower. It has no position of its own."""
+
+    def __init__(self, run: FollowersRun) -> None:
+        self._run = run
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> tuple[str, Follower]:
+        return await self._run._next_follower()  # noqa: SLF001 - two halves of one thing
+
+    async def aclose(self) -> None:
+        """Do nothing: for `contextlib.aclosing`. The run is left with its `async with`."""

@@ -100,6 +100,9 @@ class FollowerStream:
                 return follower
         raise StopAsyncIteration
 
+    async def aclose(self) -> None:
+        """Do nothing: for `contextlib.aclosing`. Between pulls there is nothing to close."""
+
     def pages(self) -> AsyncIterator[FollowersPage]:
         """Iterate over pages instead of followers, from the same position within the same limits.
 
@@ -108,7 +111,7 @@ class FollowerStream:
         """
         return _Pages(self)
 
-    async def next_page(self) -> FollowersPage | None:
+    async def _next_page(self) -> FollowersPage | None:
         """Return what is left of the page in hand, or the next page; None at the end."""
         rest = list(self._rows)
         if rest:
@@ -154,7 +157,7 @@ class FollowerStream:
         self._walk.leave()
         if self._walk.stop_reason == "missing_cursor" and not ended_before:
             assert self.page is not None
-            warn_missing_cursor(self.page)
+            warn_missing_cursor(self._handle, self.page.cursor)
 
     def _within_limit(self, followers: Sequence[Follower]) -> Sequence[Follower]:
         """Cut a page at `max_followers`; its cursor is not left then, so nothing is lost."""
@@ -182,10 +185,13 @@ class _Pages:
         return self
 
     async def __anext__(self) -> FollowersPage:
-        page = await self._stream.next_page()
+        page = await self._stream._next_page()  # noqa: SLF001 - two halves of one thing
         if page is None:
             raise StopAsyncIteration
         return page
+
+    async def aclose(self) -> None:
+        """Do nothing, as the stream's own."""
 
 
 def warn_invalid_rows(walk: Walk, page: FollowersPage) -> None:
@@ -201,11 +207,11 @@ def warn_invalid_rows(walk: Walk, page: FollowersPage) -> None:
         )
 
 
-def warn_missing_cursor(page: FollowersPage) -> None:
+def warn_missing_cursor(handle: str, cursor: str | None) -> None:
     """Log that a list ends although the API says that it goes on."""
     logger.warning(
         "handle %r: the list ends after cursor %r although hasMore is true, because no next "
         "cursor came. It may be incomplete; nothing more can be asked for.",
-        page.handle,
-        page.cursor,
+        handle,
+        cursor,
     )

@@ -1,9 +1,12 @@
 """One page: retries, Retry-After, deadlines, the shared gate, slots, and what is counted."""
 
 import asyncio
+import socket
 import time
+import types
 from email.utils import formatdate
 
+import aiohttp
 import pytest
 
 from socialfetch_async import (
@@ -309,3 +312,70 @@ async def test_free_routes_are_retried_and_cost_nothing(client_of: MakeClient) -
             await client.whoami()
         assert len(api.seen) == 2
         assert client.usage.maybe_charged == 0
+
+
+@pytest.mark.parametrize("injected", [False, True])
+async def test_what_never_left_is_not_counted(client_of: MakeClient, *, injected: bool) -> None:
+    """Cancelled before the request was written: nothing sent, nothing spent."""
+    async with Emulator({"ada": 100}) as api, aiohttp.ClientSession() as session:
+        client = client_of(api, session=session if injected else None)
+        stream = client.iter_followers("ada", max_credits=5)
+        for _ in range(5):
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0):
+                    await anext(stream)
+        assert not api.requests
+        if not injected:
+            assert (client.usage.requests_sent, client.usage.maybe_charged) == (0, 0)
+            assert len([f async for f in stream]) == 100
+
+
+async def test_free_routes_are_never_said_to_be_charged(client_of: MakeClient) -> None:
+    """Neither by the attribute nor by the words, and there is no page to go on from."""
+    async with Scripted(HANG) as api:
+        client = client_of(api, retry=RetryPolicy(max_attempts=1), timeout=0.02)
+        with pytest.raises(RequestTimeoutError) as caught:
+            await client.whoami()
+        assert not caught.value.maybe_charged
+        assert "charged" not in str(caught.value)
+        assert "cursor" not in str(caught.value)
+
+
+async def test_a_limit_used_up_by_a_failure_does_not_wait_for_a_retry(
+    client_of: MakeClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The stream ends at once, and the log says which failure it was."""
+    async with Scripted(error(500, Retry_After="5")) as api:
+        stream = client_of(api).iter_followers("ada", max_credits=1)
+        async with asyncio.timeout(1):
+            assert [f async for f in stream] == []
+        assert stream.stop_reason == "max_credits"
+        assert "500" in caplog.text
+
+
+async def test_a_closed_injected_session_is_named(client_of: MakeClient) -> None:
+    """Its owner is told, and nothing is counted."""
+    async with Emulator() as api:
+        session = aiohttp.ClientSession()
+        await session.close()
+        client = client_of(api, session=session)
+        with pytest.raises(RuntimeError, match="session given to the SocialFetchClient"):
+            await client.get_followers_page("ada")
+        assert client.usage.requests_sent == 0
+
+
+async def test_a_connection_that_is_not_made_in_time_is_a_connect_error(
+    client_of: MakeClient,
+) -> None:
+    """A deadline that ends in the middle of connecting has sent and charged nothing."""
+    listener = socket.create_server(("127.0.0.1", 0), backlog=0)
+    port = listener.getsockname()[1]
+    with listener, socket.create_connection(("127.0.0.1", port)), socket.socket() as filler:
+        filler.setblocking(False)
+        filler.connect_ex(("127.0.0.1", port))
+        server = types.SimpleNamespace(base_url=f"http://127.0.0.1:{port}")
+        client = client_of(server, retry=RetryPolicy(max_attempts=1, deadline=0.05))
+        with pytest.raises(ConnectError) as caught:
+            await client.get_followers_page("ada")
+        assert not caught.value.maybe_charged
+        assert client.usage.requests_sent == 0

@@ -1,6 +1,7 @@
 """Many handles: outcomes, bounds, fairness, limits, stopping, and what is pending."""
 
 import asyncio
+import contextlib
 import json
 import logging
 from collections import Counter
@@ -505,3 +506,119 @@ async def test_one_handle_instead_of_many_is_a_type_error(client_of: MakeClient)
     async with Emulator() as api:
         with pytest.raises(TypeError, match="iterable of handles"):
             client_of(api).iter_followers_many("ada")
+
+
+async def test_followers_goes_on_after_a_cancellation(client_of: MakeClient) -> None:
+    """Cancelled while it waits, the easy form is not over: nothing is silently short."""
+    async with Emulator({"a": 50}, latency=0.02) as api:
+        got: list[str] = []
+        async with client_of(api).iter_followers_many(["a"]) as run:
+            pairs = run.followers()
+            while True:
+                try:
+                    async with asyncio.timeout(0.005):
+                        got.append((await anext(pairs))[1].handle)
+                except TimeoutError:
+                    continue
+                except StopAsyncIteration:
+                    break
+        assert got == expected(api, ["a"])["a"]
+
+
+async def test_followers_raises_again_and_again(client_of: MakeClient) -> None:
+    """What ended it, a failed handle or a refused key, is not followed by a clean end."""
+    async with Emulator({"a": 5}) as api:
+        api.script("a", *["502"] * 6)
+        async with client_of(api).iter_followers_many(["a"]) as run:
+            pairs = run.followers()
+            for _ in range(2):
+                with pytest.raises(IncompleteRunError):
+                    await anext(pairs)
+
+
+async def test_followers_and_events_do_not_mix_handles(client_of: MakeClient) -> None:
+    """Asking for the next event declares the page in hand handled: its rest is not mixed in."""
+    async with Emulator({"a": 60, "b": 60}) as api:
+        async with client_of(api).iter_followers_many(["a", "b"], concurrency=2) as run:
+            for _ in range(4):
+                async for handle, follower in run.followers():
+                    assert follower.handle in expected(api, [handle])[handle]
+                    break
+                await anext(run)
+
+
+@pytest.mark.parametrize("end", ["max_credits", "stop"])
+async def test_a_handle_that_is_complete_at_the_end_of_its_turn_says_so(
+    client_of: MakeClient, end: str
+) -> None:
+    """Parked after its fifth and last page, it is `complete` however the run ends."""
+    async with Emulator({"a": 120, "b": 100}) as api:
+        client = client_of(api)
+        async with client.iter_followers_many(
+            ["a", "b"], concurrency=1, max_credits=11 if end == "max_credits" else None
+        ) as run:
+            async for _ in run:
+                if end == "stop" and run.pages_fetched == 11:
+                    run.stop()
+        assert (run.outcomes["b"].status, run.outcomes["b"].cursor) == ("complete", None)
+        assert "b" not in run.pending()
+
+
+@pytest.mark.parametrize("taken", range(2, 30, 3))
+async def test_the_cursor_of_an_outcome_is_what_is_pending(
+    client_of: MakeClient, taken: int
+) -> None:
+    """After `stop()` and draining both name the page to go on from."""
+    profiles = {f"u{i}": 230 for i in range(4)}
+    async with Emulator(profiles) as api:
+        async with client_of(api).iter_followers_many(list(profiles), concurrency=2) as run:
+            count = 0
+            async for _ in run:
+                count += 1
+                if count == taken:
+                    run.stop()
+        stopped = {h: d.cursor for h, d in run.outcomes.items() if d.status == "stopped"}
+        assert stopped
+        assert {h: run.pending()[h] for h in stopped} == stopped
+
+
+async def test_handles_that_have_begun_are_not_starved_by_new_ones(
+    client_of: MakeClient,
+) -> None:
+    """With hundreds of handles that have not begun, the first one still goes on."""
+    profiles = {f"u{i}": 10_000 for i in range(200)}
+    async with Emulator(profiles) as api:
+        async with client_of(api).iter_followers_many(list(profiles), concurrency=2) as run:
+            seen: Counter[str] = Counter()
+            async for event in run:
+                seen[event.handle] += 1
+                if run.pages_fetched > 150:
+                    break
+        assert max(seen.values()) > 5
+
+
+async def test_waiting_for_credit_keeps_nobody_else_waiting(client_of: MakeClient) -> None:
+    """Workers that wait for the last credit to come back hold no slot of the client."""
+    async with Emulator({f"u{i}": 50 for i in range(4)}, latency=0.2) as api:
+        client = client_of(api, max_concurrency=4)
+        async with client.iter_followers_many([f"u{i}" for i in range(4)], max_credits=1) as run:
+            draining = asyncio.ensure_future(drain(run))
+            while not api.charges:
+                await asyncio.sleep(0.001)
+            async with asyncio.timeout(0.15):
+                assert await client.whoami()
+            await draining
+
+
+async def test_leaving_an_aclosing_block_changes_nothing(client_of: MakeClient) -> None:
+    """`contextlib.aclosing` is what careful code writes round an async iterator."""
+    async with Emulator({"a": 50}) as api:
+        client = client_of(api)
+        stream = client.iter_followers("a")
+        async with contextlib.aclosing(stream), contextlib.aclosing(stream.pages()) as pages:  # type: ignore[type-var]
+            async for _ in pages:
+                break
+        async with client.iter_followers_many(["a"]) as run:
+            async with contextlib.aclosing(run.followers()) as pairs:  # type: ignore[type-var]
+                async for _ in pairs:
+                    break

@@ -225,14 +225,14 @@ def test_every_error_of_aiohttp_is_one_of_ours(kind: type[Exception]) -> None:
     raised = kind.__new__(kind)
     if isinstance(raised, aiohttp.ServerDisconnectedError):
         raised.message = "Server disconnected"
-    ours = _explained(raised, 1.0, reused=True)
+    ours = _explained(raised, 1.0, sent=True, reused=True)
     assert type(ours) is OURS[kind.__name__]
     assert ours.maybe_charged is (not isinstance(ours, ConnectError | TLSError))
 
 
 def test_the_words_of_the_system_are_kept() -> None:
     """An error number is explained, so that `too many open files` is seen as that."""
-    ours = _explained(OSError(24, "Too many open files"), 1.0, reused=False)
+    ours = _explained(OSError(24, "Too many open files"), 1.0, sent=True, reused=False)
     assert "Too many open files" in str(ours)
 
 

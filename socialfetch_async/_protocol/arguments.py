@@ -40,7 +40,7 @@ def opaque(name: str, value: str | None) -> str | None:
     if not isinstance(value, str):
         raise TypeError(f"{name} is a str or None, not {type(value).__name__}")
     if not value:
-        raise ValueError(f"{name} is empty: leave it out (None) to start at the first page")
+        raise ValueError(f"{name} is empty: leave it out, or pass None")
     try:
         value.encode()
     except UnicodeEncodeError:

@@ -22,11 +22,14 @@ class Budget:
 
     def reserve(self) -> int:
         """Set the price of one request aside and return it; 0 when the limit forbids it."""
-        price = self._price
-        if self._limit is not None and self.spent + self.reserved + price > self._limit:
+        if not self.affords():
             return 0
-        self.reserved += price
-        return price
+        self.reserved += self._price
+        return self._price
+
+    def affords(self) -> bool:
+        """Whether the limit allows one more request beside those on the wire."""
+        return self._limit is None or self.spent + self.reserved + self._price <= self._limit
 
     def settle(self, reserved: int, cost: int) -> None:
         """Replace a reservation by what the request cost, which is 0 if it was not charged."""

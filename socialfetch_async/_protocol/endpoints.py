@@ -69,7 +69,7 @@ class ListEndpoint(NamedTuple):
     rows_field: str
     total_field: str
     identity: Callable[[Any], object]
-    """What makes a row the same row; both ids, since the vendor's own examples share one."""
+    """What makes a row the same row. Not the platform's id: the vendor's own examples share one."""
     decoder: Decoder[Any]
     # For a page that does not decode as documented: rows one by one, so that one bad row costs
     # a row and not the page.
@@ -100,7 +100,7 @@ FOLLOWERS: Final = ListEndpoint(
     page_type=FollowersPage,
     rows_field="followers",
     total_field="total_followers",
-    identity=attrgetter("handle", "platform_user_id"),
+    identity=attrgetter("handle"),
     decoder=Decoder(Envelope[FollowersData[Follower, int], Meta]),
     loose_decoder=Decoder(Envelope[FollowersData[Raw, Any], LooseMeta]),
     row_decoder=Decoder(Follower),

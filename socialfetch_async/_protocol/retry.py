@@ -151,10 +151,15 @@ class Retries:
                 )
             # A floor: full jitter alone would come back early almost every time.
             delay = max(delay, error.retry_after + self._jitter(error.retry_after / 10))
-        elif isinstance(error, ConnectionLostError) and error.reused and not self._stale_seen:
-            self._stale_seen = True
+        elif isinstance(error, ConnectionLostError) and self._first_stale(error):
             delay = 0.0
         return delay if delay < remaining else deadline_passed(policy)
+
+    def _first_stale(self, error: ConnectionLostError) -> bool:
+        """Whether it was, or may have been, an idle connection that the server had closed."""
+        first = error.reused is not False and not self._stale_seen
+        self._stale_seen |= first
+        return first
 
 
 def deadline_passed(policy: RetryPolicy) -> str:

@@ -61,7 +61,7 @@ class Walk:
         self._identity = identity
         self._max_pages = max_pages
         self._page: FollowersPage | None = None
-        self._last_rows: Sequence[Any] = ()
+        self._last_rows = 0
         self._request_id: str | None = None
         self._empty_in_a_row = 0
         self._error: SocialFetchError | None = None
@@ -136,24 +136,19 @@ class Walk:
         if page.lookup_status != "found" and not rows:
             self._error = self._unavailable(page)
             raise self._error
-        if rows and self._repeats(rows):
-            self._error = self._pagination(
-                "no_progress", "a new cursor brought the followers of the page before once more"
-            )
-            raise self._error
+        if rows:
+            # As one number, in any order: a parked walk must not hold the rows it has delivered.
+            same = hash(frozenset(map(self._identity, rows)))
+            if same == self._last_rows:
+                self._error = self._pagination(
+                    "no_progress", "a new cursor brought the followers of the page before once more"
+                )
+                raise self._error
+            self._last_rows = same
         self.rows += len(rows)
         self.invalid_rows += page.invalid_rows
-        self._last_rows = rows or self._last_rows
         self._empty_in_a_row = 0 if rows else self._empty_in_a_row + 1
         self._page = page
-
-    def _repeats(self, rows: Sequence[Any]) -> bool:
-        last, identity = self._last_rows, self._identity
-        return (
-            len(rows) == len(last)
-            and identity(rows[0]) == identity(last[0])
-            and list(map(identity, rows)) == list(map(identity, last))
-        )
 
     def _pagination(self, reason: str, summary: str) -> PaginationError:
         return PaginationError(
@@ -172,4 +167,5 @@ class Walk:
             handle=self._handle,
             cursor=self.cursor,
             request_id=self._request_id,
+            maybe_charged=True,
         )

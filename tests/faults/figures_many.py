@@ -188,7 +188,7 @@ async def cancellations(server: FaultServer, scale: Scale) -> list[Line]:
         async with client_of(server) as client:
             stream = client.iter_followers("ann")
             while cancelled < scale.cancellations:
-                task = asyncio.create_task(stream.next_page())
+                task = asyncio.create_task(stream._next_page())
                 await asyncio.sleep(random.uniform(0, 0.006))
                 task.cancel()
                 try:

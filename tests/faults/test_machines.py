@@ -155,7 +155,7 @@ class StreamCaller(Caller):
     def pull_a_page(self) -> None:
         """Take the rest of the page in hand, or the next page."""
         try:
-            page = self.do(self.stream.next_page())
+            page = self.do(self.stream._next_page())
         except SocialFetchError:
             return
         if page is None:
