@@ -679,13 +679,13 @@ async def test_version() -> None:
 
 @pytest.mark.parametrize(("missing", "command"), [("click", "--help"), ("rich", "demo")])
 def test_without_the_extra_the_message_names_it(missing: str, command: str) -> None:
-    """1, and the line to install it."""
+    """2, and the line to install it."""
     done = python(
         f"import sys; sys.modules[{missing!r}] = None; sys.argv[1:] = [{command!r}]\n"
         "from socialfetch_async.cli import main\n"
         "main()"
     )
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stderr == ("socialfetch needs its extra: pip install 'socialfetch-async[cli]'\n")
 
 

@@ -20,4 +20,5 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in {"click", "rich"}:
             raise
-        sys.exit("socialfetch needs its extra: pip install 'socialfetch-async[cli]'")
+        sys.stderr.write("socialfetch needs its extra: pip install 'socialfetch-async[cli]'\n")
+        sys.exit(2)

@@ -121,7 +121,7 @@ def emulate(
             latency=latency,
             seed=seed,
             credits=credits_,
-            faults={fault: float(rate) for fault, rate in map(_pair, faults)},
+            faults={fault: _rate(rate) for fault, rate in map(_pair, faults)},
             retry_after=retry_after,
             port=port,
         )
@@ -136,6 +136,15 @@ def demo() -> None:
     from socialfetch_async.cli.demo import show  # noqa: PLC0415
 
     stopping.run(show())
+
+
+def _rate(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise click.UsageError(
+            f"the rate of a fault is a number from 0 to 1, not {text!r}"
+        ) from None
 
 
 def _pair(text: str) -> tuple[str, str]:

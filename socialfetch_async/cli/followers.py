@@ -1,6 +1,7 @@
 """`socialfetch followers`, `whoami`, `balance`: one client, data to stdout."""
 
 import asyncio
+import logging
 import shlex
 import sys
 from collections.abc import Awaitable, Callable, Sequence
@@ -41,6 +42,7 @@ class Options:
 
 async def write_value(get: Callable[[SocialFetchClient], Awaitable[Any]]) -> int:
     """Write one value as a line of JSON, its fields in snake_case."""
+    _show_the_log()
     async with SocialFetchClient() as client:
         value = await get(client)
     await write_lines([_encoder.encode(_plain(value)) + b"\n"])
@@ -49,6 +51,7 @@ async def write_value(get: Callable[[SocialFetchClient], Awaitable[Any]]) -> int
 
 async def write_followers(given: Sequence[str], cursor: str | None, options: Options) -> int:
     """Write the followers of each handle; return the exit code."""
+    _show_the_log()
     # Every handle is checked before the first one costs anything, and none is bought twice.
     starts, _ = arguments.starts(given)
     handles, code = list(starts), stopping.DONE
@@ -91,6 +94,15 @@ async def write_followers(given: Sequence[str], cursor: str | None, options: Opt
                     _say_rest(later, options)
                     return stopping.CREDIT_LIMIT
     return code
+
+
+def _show_the_log() -> None:
+    """Let retries and warnings be seen on stderr: a command that waits must not look dead."""
+    log = logging.getLogger("socialfetch_async")
+    shown = logging.StreamHandler()
+    shown.setFormatter(logging.Formatter("socialfetch: %(message)s"))
+    log.addHandler(shown)
+    log.setLevel(logging.INFO)
 
 
 async def _write(handle: str, stream: FollowerStream) -> None:
