@@ -127,13 +127,18 @@ class Exchange:
                 if probing:
                     self._gate.probed()
                 raise
-            self.check_usable()
-            open_ = probing or not self._gate.closed
-            if open_ and (call.budget is None or call.reserve(call.budget)):
+            admitted = open_ = False
+            try:
+                self.check_usable()
+                open_ = probing or not self._gate.closed
+                admitted = open_ and (call.budget is None or call.reserve(call.budget))
+            finally:
+                if not admitted:
+                    self._slots.release()
+                    if probing:
+                        self._gate.probed()
+            if admitted:
                 return probing
-            self._slots.release()
-            if probing:
-                self._gate.probed()
             if open_ and call.budget is not None:
                 await self._before_deadline(call, call.budget.wait())
 

@@ -369,3 +369,17 @@ def test_every_public_name_is_there_and_documented() -> None:
         assert name == "__version__" or inspect.getdoc(value)
     with pytest.raises(AttributeError, match="nothing_like_it"):
         socialfetch_async.nothing_like_it  # noqa: B018
+
+
+async def test_closing_ends_everybody_who_waits(client_of: MakeClient) -> None:
+    """Whoever is in the queue for a slot is told that the client was closed, and nobody hangs."""
+    async with Emulator(latency=0.05) as api:
+        client = client_of(api, max_concurrency=1)
+        tasks = [asyncio.ensure_future(client.get_followers_page("ada")) for _ in range(5)]
+        while not api.requests:
+            await asyncio.sleep(0.001)
+        await client.aclose()
+        async with asyncio.timeout(2):
+            results = await asyncio.gather(*tasks, return_exceptions=True)
+        assert all(isinstance(result, RuntimeError) for result in results)
+        assert all("SocialFetchClient" in str(result) for result in results)
