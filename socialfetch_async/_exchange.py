@@ -206,9 +206,8 @@ class Exchange:
     def _account(self, call: "_Call", attempt: Attempt, result: Any) -> None:
         """Count an attempt. No result means cancelled: if it was sent, it may have been billed."""
         usage, budget = self.usage, call.budget
-        if attempt.sent:
-            usage.requests_sent += 1
-            usage.retries += call.retries.attempts > 1
+        usage.requests_sent += attempt.sent
+        usage.retries += call.retries.attempts > 1
         if budget is None:
             if isinstance(result, SocialFetchError):
                 result.at(maybe_charged=False)  # these routes are free

@@ -129,7 +129,7 @@ class Usage(Struct):
 
     Attributes:
         requests_sent: HTTP requests that left this machine, counted when their attempt ends.
-        retries: How many of them asked for a page a further time.
+        retries: Further attempts at something that had failed, connecting included.
         pages: Pages that arrived.
         credits_charged: Credits the vendor's `meta` confirmed.
         maybe_charged: Upper bound, in credits, of what failed attempts may have cost besides.
