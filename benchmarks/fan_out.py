@@ -105,7 +105,7 @@ class Peers:
                     seen += 1
         return seen
 
-    async def library(self, handles: list[str], concurrency: int) -> int:
+    async def by_pages(self, handles: list[str], concurrency: int) -> int:
         """This library, page by page."""
         seen = 0
         async with self._client.iter_followers_many(handles, concurrency=concurrency) as run:
@@ -115,7 +115,7 @@ class Peers:
                         seen += 1
         return seen
 
-    async def library_followers(self, handles: list[str], concurrency: int) -> int:
+    async def by_followers(self, handles: list[str], concurrency: int) -> int:
         """This library, follower by follower."""
         seen = 0
         async with self._client.iter_followers_many(handles, concurrency=concurrency) as run:
@@ -158,7 +158,7 @@ async def _latency(base_url: str, repeats: int) -> list[Row]:
         cases: list[tuple[str, Way, int, int]] = [
             (f"{name} {concurrency} {delay}", way, concurrency, delay)
             for name, way in (
-                ("library", ways.library),
+                ("library", ways.by_pages),
                 ("gather", ways.gather),
                 ("raw", bare_protocol),
             )
@@ -226,8 +226,8 @@ async def _full(base_url: str, seconds: float) -> tuple[list[Row], dict[str, Spr
             {
                 GATHER: block(ways.gather),
                 AGAIN: block(ways.gather),
-                LIBRARY: block(ways.library),
-                FOLLOWERS: block(ways.library_followers),
+                LIBRARY: block(ways.by_pages),
+                FOLLOWERS: block(ways.by_followers),
                 STREAMED: block(ways.streamed),
                 STREAMED_PAGES: block(ways.streamed_pages),
             },
