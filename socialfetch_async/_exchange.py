@@ -217,6 +217,7 @@ class Exchange:
             call.retries.maybe_charged |= maybe_charged
             cost = call.reserved if maybe_charged else 0
             usage.maybe_charged += cost
+            budget.maybe_charged += cost
         else:
             cost = result.credits_charged
             usage.pages += 1

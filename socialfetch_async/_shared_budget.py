@@ -19,14 +19,16 @@ class SharedBudget:
     Attributes:
         on_wire: The tasks whose request has left and has not come back.
         closed: Why nothing more may leave, once that is so.
+        maybe_charged: Credits counted for requests that brought no page.
     """
 
-    __slots__ = ("_budget", "_settled", "_waiting", "closed", "on_wire")
+    __slots__ = ("_budget", "_settled", "_waiting", "closed", "maybe_charged", "on_wire")
 
     def __init__(self, max_credits: int | None = None) -> None:
         self._budget = Budget(max_credits)
         self._settled = asyncio.Event()
         self._waiting = 0
+        self.maybe_charged = 0
         self.on_wire: set[asyncio.Task[object] | None] = set()
         self.closed: str | None = None
 

@@ -57,7 +57,7 @@ class Follower(Struct, frozen=True, gc=False, kw_only=True, rename="camel"):
     sec_uid: str | None = None
 
 
-class FollowersPage(Struct, frozen=True, kw_only=True):
+class FollowersPage(Struct, frozen=True, kw_only=True, dict=True):
     """One page that was paid for, with what was asked: the same page can be asked for again.
 
     Attributes:
@@ -85,6 +85,15 @@ class FollowersPage(Struct, frozen=True, kw_only=True):
     request_id: str
     cached: bool
     invalid_rows: int
+
+    @property
+    def body(self) -> bytes | None:
+        """The answer as it was received, decompressed, with every field the vendor sent.
+
+        It is what a journal keeps. It is no part of the value: `repr`, `==`, encoders, copies and
+        pickles leave it out, and a page made by hand or cut by a limit has None.
+        """
+        return self.__dict__.get("body")
 
 
 class User(Struct, frozen=True, rename="camel"):

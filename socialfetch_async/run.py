@@ -49,6 +49,7 @@ class FollowersRun:
         handles_done: How many have ended.
         pages_fetched: Pages that arrived.
         credits_charged: Credits confirmed for them.
+        concurrency: Pages that may be on their way or not yet taken, together.
     """
 
     def __init__(
@@ -65,7 +66,7 @@ class FollowersRun:
         self._fetch = fetch
         self._requests_of = requests_of
         self._max_pages = max_pages
-        self._concurrency = concurrency
+        self.concurrency = concurrency
         self._pending = dict(starts)
         self._unstarted = iter(starts.items())
         self._queue: deque[_Lane] = deque()  # started handles between two turns
@@ -92,13 +93,18 @@ class FollowersRun:
         """Handles that have ended."""
         return len(self.outcomes)
 
+    @property
+    def maybe_charged(self) -> int:
+        """Upper bound, in credits, of what failed or cancelled attempts may have cost besides."""
+        return self._budget.maybe_charged
+
     # -- the caller's side ------------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
         if self._entered:
             raise RuntimeError("a run is used once: make another from run.pending()")
         self._entered = True
-        for _ in range(min(self._concurrency, self.handles_total)):
+        for _ in range(min(self.concurrency, self.handles_total)):
             worker = asyncio.create_task(self._work())
             self._workers.add(worker)
             worker.add_done_callback(self._worker_ended)

@@ -4,9 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import asdict
 
 from socialfetch_async._protocol.decode import HIGHEST_CREDIBLE_PRICE, decode
 from socialfetch_async._protocol.endpoints import (
@@ -1425,3 +1427,19 @@ def test_an_echoed_key_is_cut_out_of_a_request_id_and_a_host() -> None:
     assert (type(shape), shape.request_id) == (DecodeError, "r [api key]")
     answer = Answer(302, b"", location_host="sfk_key.example.invalid")
     assert "[api key].example.invalid" in str(decode(ASKED, answer, secret="sfk_Key"))
+
+
+@pytest.mark.parametrize("broken", [b"", b"\xff"], ids=["whole text", "repaired text"])
+@pytest.mark.parametrize("rows", [[row()], [row(), None]], ids=["good rows", "a bad row"])
+def test_a_page_carries_its_answer_beside_its_value(broken: bytes, rows: list[Any]) -> None:
+    """`body` holds all that came, repaired if need be, and is no part of what a page is."""
+    page = page_of(with_bytes(envelope(*rows, row("bo", bio="ZZ"), extra="kept"), ZZ=broken))
+    data = json.loads(page.body or b"")["data"]
+
+    assert data["extra"] == "kept"
+    assert len(data["followers"]) == len(rows) + 1
+    by_hand = FollowersPage(**asdict(page))
+    assert by_hand == page
+    assert by_hand.body is None
+    assert "kept" not in repr(page)
+    assert b"kept" not in msgspec.json.encode(page)

@@ -182,6 +182,7 @@ async def test_a_credit_limit_is_exact_under_faults(client_of: MakeClient) -> No
             await drain(run)
         assert len(api.charges) == 100
         assert client.usage.credits_charged + client.usage.maybe_charged == 100
+        assert run.credits_charged + run.maybe_charged == 100
 
 
 async def test_out_of_credits_ends_the_run_after_what_is_paid_for(client_of: MakeClient) -> None:

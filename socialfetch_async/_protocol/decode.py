@@ -64,7 +64,7 @@ def _read(endpoint: ListEndpoint | ValueEndpoint, request: Request, body: bytes)
         problem = str(error)
     else:
         if isinstance(endpoint, ListEndpoint):
-            return _page(endpoint, request, envelope, envelope.data.rows, 0)
+            return _page(endpoint, request, body, envelope, envelope.data.rows)
         return endpoint.value(envelope.data)
     if isinstance(endpoint, ListEndpoint):
         return _salvaged_page(endpoint, request, body)
@@ -72,12 +72,18 @@ def _read(endpoint: ListEndpoint | ValueEndpoint, request: Request, body: bytes)
 
 
 def _page(
-    endpoint: ListEndpoint, request: Request, envelope: Any, rows: list[Any], invalid_rows: int
+    endpoint: ListEndpoint,
+    request: Request,
+    body: bytes,
+    envelope: Any,
+    rows: list[Any],
+    *,
+    invalid_rows: int = 0,
 ) -> Any:
     data, meta = envelope.data, envelope.meta
     price = meta.credits_charged
     assert request.handle is not None
-    return endpoint.page_type(
+    page = endpoint.page_type(
         handle=request.handle,
         cursor=request.cursor,
         lookup_status=data.lookup_status,
@@ -89,6 +95,8 @@ def _page(
         invalid_rows=invalid_rows,
         **{endpoint.rows_field: rows, endpoint.total_field: data.total},
     )
+    page.__dict__["body"] = body
+    return page
 
 
 def _salvaged_page(endpoint: ListEndpoint, request: Request, body: bytes) -> Any:
@@ -109,7 +117,7 @@ def _salvaged_page(endpoint: ListEndpoint, request: Request, body: bytes) -> Any
     meta.credits_charged = meta.credits_charged if _is_int(meta.credits_charged) else 1
     meta.request_id = meta.request_id if isinstance(meta.request_id, str) else ""
     meta.cached = meta.cached is True
-    return _page(endpoint, request, envelope, rows, len(data.rows) - len(rows))
+    return _page(endpoint, request, body, envelope, rows, invalid_rows=len(data.rows) - len(rows))
 
 
 def _is_int(value: object) -> bool:
