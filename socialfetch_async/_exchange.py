@@ -4,6 +4,8 @@ import asyncio
 import copy
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
+from functools import partial
 from typing import Any, Final, TypeVar
 
 import backoff
@@ -90,28 +92,33 @@ class Exchange:
             RuntimeError: The client is closed, or belongs to another event loop.
         """
         clock = self.check_usable().time
-        call = _Call(request, budget, Retries(self._policy, self._jitter))
+        call = _Call(request, budget)
         while True:
-            probing = await self._admit(call)
+            # Mostly there is nothing to wait for, and a coroutine that finds that out costs.
+            if self._gate.closed or self._slots.locked() or not call.reserve():
+                probing = await self._admit(call)
+            else:
+                await self._slots.acquire()  # free, so this does not wait
+                probing = False
+            attempt, result = Attempt(), None
             try:
+                now = clock()
                 if call.deadline is None:
-                    call.deadline = clock() + self._policy.deadline
-                result = await self._attempt(call, call.deadline - clock())
+                    call.deadline = now + self._policy.deadline
+                timeout = min(self._timeout, call.deadline - now)
+                result = await self._transport.send(request, timeout, attempt)
+                if isinstance(result, Answer):
+                    result = decode(request, result, secret=self._secret)
             finally:
                 self._slots.release()
+                self._account(call, attempt, result)
                 if probing:
                     self._gate.probed()
             if not isinstance(result, SocialFetchError):
+                self._gate.succeeded()
                 return result
-            call.error = result
-            pause = call.retries.wait(result, call.deadline - clock())
-            if isinstance(pause, str):
-                raise self._given_up(call, pause)
-            if budget is not None:
-                self._check_credit(budget, result)
-            if logger.isEnabledFor(logging.INFO):
-                logger.info("trying again in %.2f s: %s", pause, result.summary)
-            await asyncio.sleep(pause)
+            pause = self._pause(call, result, call.deadline - clock())
+            await self._wait(call, partial(asyncio.sleep, pause))
 
     async def _admit(self, call: "_Call") -> bool:
         """Wait until the request may leave; return whether it is the outage gate's probe.
@@ -122,7 +129,7 @@ class Exchange:
         while True:
             probing = self._gate.closed and await self._pass_gate(call)
             try:
-                await self._take_slot(call)
+                await self._wait(call, self._slots.acquire)
             except BaseException:
                 if probing:
                     self._gate.probed()
@@ -131,7 +138,7 @@ class Exchange:
             try:
                 self.check_usable()
                 open_ = probing or not self._gate.closed
-                admitted = open_ and (call.budget is None or call.reserve(call.budget))
+                admitted = open_ and call.reserve()
             finally:
                 if not admitted:
                     self._slots.release()
@@ -140,81 +147,76 @@ class Exchange:
             if admitted:
                 return probing
             if open_ and call.budget is not None:
-                await self._before_deadline(call, call.budget.wait())
-
-    async def _take_slot(self, call: "_Call") -> None:
-        # The deadline has not begun before the first slot: a queue in front of the own limit is
-        # no fault of the API, and how long it is depends on the caller alone.
-        if call.deadline is None or not self._slots.locked():
-            await self._slots.acquire()
-        else:
-            await self._before_deadline(call, self._slots.acquire())
+                await self._wait(call, call.budget.credit)
 
     async def _pass_gate(self, call: "_Call") -> bool:
         """Wait at the closed gate; return whether this request is the probe."""
         if call.deadline is None:
             call.deadline = asyncio.get_running_loop().time() + self._policy.deadline
-        waiting = self._gate.wait(patient=self._policy.wait_in_outage)
-        probing = await self._before_deadline(call, waiting, _OUTAGE)
+        wait = partial(self._gate.wait, patient=self._policy.wait_in_outage)
+        probing = await self._wait(call, wait, _OUTAGE)
         if not probing and self._gate.closed:
             raise self._given_up(call, _OUTAGE)
         return probing
 
-    async def _before_deadline(self, call: "_Call", wait: Awaitable[T], why: str = "") -> T:
-        """Wait for something, but not beyond the deadline, once that has begun."""
+    async def _wait(self, call: "_Call", begin: Callable[[], Awaitable[T]], why: str = "") -> T:
+        """Wait for something, but not beyond the deadline, nor when nothing more may be sent.
+
+        The deadline has not begun before the first slot: a queue in front of the own limit is no
+        fault of the API, and how long it is depends on the caller alone.
+        """
         try:
-            async with asyncio.timeout_at(call.deadline):
-                return await wait
+            with nullcontext() if call.budget is None else call.budget.wait():
+                async with asyncio.timeout_at(call.deadline):
+                    return await begin()
         except TimeoutError:
             pass  # raised below, where it does not become the context of our error
         raise self._given_up(call, f"{why} {deadline_passed(self._policy)}".lstrip())
 
-    def _check_credit(self, budget: SharedBudget, error: SocialFetchError) -> None:
-        """End here, and not after a wait, if no further attempt may be paid for."""
-        try:
-            budget.check()
-        except NothingMoreMaySend:
-            logger.warning("not tried again, for the credit limit or a stop: %s", error)
-            raise
+    def _pause(self, call: "_Call", error: SocialFetchError, remaining: float) -> float:
+        """Tell the gate about a failed attempt; return the seconds before the next one.
 
-    async def _attempt(self, call: "_Call", remaining: float) -> Any:
-        """Send once; count it, settle its price and tell the gate. Errors are returned."""
-        call.retries.attempts += 1
-        attempt = Attempt()
-        result: Any = None
-        try:
-            timeout = min(self._timeout, remaining)
-            result = await self._transport.send(call.request, timeout, attempt)
-            if isinstance(result, Answer):
-                result = decode(call.request, result, secret=self._secret)
-        finally:
-            self._account(call, attempt, result)
-        if not isinstance(result, SocialFetchError):
+        Raises:
+            SocialFetchError: There is no next one.
+            NothingMoreMaySend: No further attempt may be paid for: known now, not after a wait.
+        """
+        if self.closed:  # a page that still arrived was returned: it is paid for
+            raise RuntimeError(
+                "the SocialFetchClient was closed while a request was on its way: close it when "
+                "nothing uses it any more"
+            )
+        if rule(error).outage:
+            self._gate.failed(error)
+        elif shows_the_api_alive(error):
             self._gate.succeeded()
-        else:
-            if self.closed:  # a page that still arrived is returned: it is paid for
-                raise RuntimeError(
-                    "the SocialFetchClient was closed while a request was on its way: close it "
-                    "when nothing uses it any more"
-                )
-            if rule(result).outage:
-                self._gate.failed(result)
-            elif shows_the_api_alive(result):
-                self._gate.succeeded()
-        return result
+        call.error = error
+        call.retries = call.retries or Retries(self._policy, self._jitter)
+        pause = call.retries.wait(error, call.attempts, remaining)
+        if isinstance(pause, str):
+            raise self._given_up(call, pause)
+        if call.budget is not None:
+            try:
+                call.budget.check()
+            except NothingMoreMaySend:
+                logger.warning("not tried again, for the credit limit or a stop: %s", error)
+                raise
+        if logger.isEnabledFor(logging.INFO):
+            logger.info("trying again in %.2f s: %s", pause, error.summary)
+        return pause
 
     def _account(self, call: "_Call", attempt: Attempt, result: Any) -> None:
         """Count an attempt. No result means cancelled: if it was sent, it may have been billed."""
         usage, budget = self.usage, call.budget
+        call.attempts += 1
         usage.requests_sent += attempt.sent
-        usage.retries += call.retries.attempts > 1
+        usage.retries += call.attempts > 1
         if budget is None:
             if isinstance(result, SocialFetchError):
                 result.at(maybe_charged=False)  # these routes are free
             return
         if result is None or isinstance(result, SocialFetchError):
             maybe_charged = attempt.sent if result is None else result.maybe_charged
-            call.retries.maybe_charged |= maybe_charged
+            call.maybe_charged |= maybe_charged
             cost = call.reserved if maybe_charged else 0
             usage.maybe_charged += cost
             budget.maybe_charged += cost
@@ -234,8 +236,8 @@ class Exchange:
         return error.at(
             handle=call.request.handle,
             cursor=call.request.cursor,
-            attempts=call.retries.attempts,
-            maybe_charged=call.retries.maybe_charged,
+            attempts=call.attempts,
+            maybe_charged=call.maybe_charged,
             summary=f"{error.summary} {why}".rstrip(),
         ).with_traceback(None)
 
@@ -243,17 +245,30 @@ class Exchange:
 class _Call:
     """One page, or value, on its way through all its attempts."""
 
-    __slots__ = ("budget", "deadline", "error", "request", "reserved", "retries")
+    __slots__ = (
+        "attempts",
+        "budget",
+        "deadline",
+        "error",
+        "maybe_charged",
+        "request",
+        "reserved",
+        "retries",
+    )
 
-    def __init__(self, request: Request, budget: SharedBudget | None, retries: Retries) -> None:
+    def __init__(self, request: Request, budget: SharedBudget | None) -> None:
         self.request = request
         self.budget = budget
-        self.retries = retries
+        self.retries: Retries | None = None  # from the first failure on
+        self.attempts = 0
+        self.maybe_charged = False
         self.reserved = 0
         self.deadline: float | None = None
         self.error: SocialFetchError | None = None
 
-    def reserve(self, budget: SharedBudget) -> bool:
+    def reserve(self) -> bool:
         """Set the credit for the next attempt aside, if the limit allows it now."""
-        self.reserved = budget.reserve()
+        if self.budget is None:
+            return True
+        self.reserved = self.budget.reserve()
         return self.reserved > 0

@@ -1,6 +1,8 @@
 """A credit limit that several requests draw on at once, and the switch that ends them."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from socialfetch_async._protocol.budget import Budget
 
@@ -17,27 +19,23 @@ class SharedBudget:
     """Every request passes here last before it leaves, and again when its price is known.
 
     Attributes:
-        on_wire: The tasks whose request has left and has not come back.
+        waiting: The tasks that wait for something before their request can leave.
         closed: Why nothing more may leave, once that is so.
         maybe_charged: Credits counted for requests that brought no page.
     """
 
-    __slots__ = ("_budget", "_settled", "_waiting", "closed", "maybe_charged", "on_wire")
+    __slots__ = ("_budget", "_settled", "closed", "maybe_charged", "waiting")
 
     def __init__(self, max_credits: int | None = None) -> None:
         self._budget = Budget(max_credits)
         self._settled = asyncio.Event()
-        self._waiting = 0
         self.maybe_charged = 0
-        self.on_wire: set[asyncio.Task[object] | None] = set()
+        self.waiting: set[asyncio.Task[object]] = set()
         self.closed: str | None = None
 
     def reserve(self) -> int:
         """Return the credits set aside for the request that leaves now; 0 while it may not."""
-        reserved = 0 if self.closed is not None else self._budget.reserve()
-        if reserved:
-            self.on_wire.add(asyncio.current_task())
-        return reserved
+        return 0 if self.closed is not None else self._budget.reserve()
 
     def check(self) -> None:
         """See whether a request may leave now or later, without setting anything aside.
@@ -50,28 +48,35 @@ class SharedBudget:
         if self.closed is not None:
             raise NothingMoreMaySend(self.closed)
 
-    async def wait(self) -> None:
-        """Wait until a request on the wire has come back.
-
-        While such requests hold the rest of the limit, one of them may turn out not to be charged
-        and free its credit: the limit is to be used to the last.
+    @contextmanager
+    def wait(self) -> Iterator[None]:
+        """Enclose a wait before sending, so that whoever closes the budget can cancel it.
 
         Raises:
             NothingMoreMaySend: The limit is reached, or the switch is off.
         """
         self.check()
-        self._waiting += 1
-        self._settled.clear()
+        task = asyncio.current_task()
+        assert task is not None
+        self.waiting.add(task)
         try:
-            await self._settled.wait()
+            yield
         finally:
-            self._waiting -= 1
+            self.waiting.discard(task)
+
+    async def credit(self) -> None:
+        """Wait until a request on the wire has come back.
+
+        While such requests hold the rest of the limit, one of them may turn out not to be charged
+        and free its credit: the limit is to be used to the last.
+        """
+        self._settled.clear()
+        await self._settled.wait()
 
     def settle(self, reserved: int, cost: int) -> None:
         """Replace a reservation by what the request cost, in credits."""
-        self.on_wire.discard(asyncio.current_task())
         self._budget.settle(reserved, cost)
-        if self._waiting:
+        if self.waiting:
             self._settled.set()
 
     def close(self, reason: str) -> None:

@@ -129,10 +129,9 @@ class FollowersRun:
         self._end_waits()
 
     def _end_waits(self) -> None:
-        for worker in self._workers:
-            # A worker whose request is on the wire goes on until its answer is here.
-            if worker not in self._budget.on_wire:
-                worker.cancel()
+        # A worker whose request is on the wire goes on until its answer is here.
+        for worker in self._budget.waiting:
+            worker.cancel()
 
     def pending(self) -> dict[str, str | None]:
         """Return every handle that is not finished, with the cursor to go on from.
@@ -282,7 +281,11 @@ class FollowersRun:
         for _ in range(PAGES_PER_TURN):
             if not self._wants_more(lane):
                 return False
-            await self._pages_allowed.acquire()
+            if self._pages_allowed.locked():
+                with self._budget.wait():
+                    await self._pages_allowed.acquire()
+            else:
+                await self._pages_allowed.acquire()  # free, so this does not wait
             try:
                 page = await self._fetch(lane.requests.at(lane.walk.cursor), self._budget)
                 self._receive(lane, page)

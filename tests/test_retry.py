@@ -45,10 +45,8 @@ def shortest(_most: float) -> float:
 
 
 def retries(jitter: Callable[[float], float] = longest, **policy: Any) -> Retries:
-    """Return the attempts at one page after the first of them."""
-    made = Retries(RetryPolicy(**policy), jitter)
-    made.attempts = 1
-    return made
+    """Return the waits of one page."""
+    return Retries(RetryPolicy(**policy), jitter)
 
 
 def lost(*, reused: bool | None) -> ConnectionLostError:
@@ -268,13 +266,6 @@ def test_delays_never_run_out(first: float, last: float) -> None:
 # -- the next attempt ---------------------------------------------------------------------------
 
 
-def test_nothing_was_tried_at_first() -> None:
-    """The attempts at a page begin with none, and none charged."""
-    made = Retries(RetryPolicy(), longest)
-
-    assert (made.attempts, made.maybe_charged) == (0, False)
-
-
 def test_full_jitter_of_a_growing_delay() -> None:
     """Each wait is drawn between 0 and a limit that doubles up to the cap."""
     drawn: list[float] = []
@@ -284,7 +275,7 @@ def test_full_jitter_of_a_growing_delay() -> None:
         return most / 4
 
     made = retries(jitter, max_attempts=100)
-    waits = [made.wait(PayloadError("x."), FOREVER) for _ in range(8)]
+    waits = [made.wait(PayloadError("x."), 1, FOREVER) for _ in range(8)]
 
     assert drawn == [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 20.0, 20.0]
     assert waits == [0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 5.0, 5.0]
@@ -293,7 +284,7 @@ def test_full_jitter_of_a_growing_delay() -> None:
 def test_pages_have_their_own_delays() -> None:
     """What one page went through does not make another page wait longer."""
     for _ in range(3):
-        assert retries().wait(PayloadError("x."), FOREVER) == 0.5
+        assert retries().wait(PayloadError("x."), 1, FOREVER) == 0.5
 
 
 @pytest.mark.parametrize(("name", "status", "row", "_alive"), RULES)
@@ -304,7 +295,7 @@ def test_only_what_may_be_tried_again_is(
     error = example(name, status)
     if isinstance(error, ConnectionLostError):
         error.reused = False  # one that is not known to be fresh is replaced at once
-    assert retries().wait(error, FOREVER) == (0.5 if row.retry else "")
+    assert retries().wait(error, 1, FOREVER) == (0.5 if row.retry else "")
 
 
 @pytest.mark.parametrize(
@@ -313,10 +304,7 @@ def test_only_what_may_be_tried_again_is(
 )
 def test_max_attempts(attempts: int, most: int, answer: float | str) -> None:
     """A page is tried exactly `max_attempts` times, and the error says the rest itself."""
-    made = retries(max_attempts=most)
-    made.attempts = attempts
-
-    assert made.wait(PayloadError("x."), FOREVER) == answer
+    assert retries(max_attempts=most).wait(PayloadError("x."), attempts, FOREVER) == answer
 
 
 NO_TIME = "The deadline of 120 s leaves no time for another attempt."
@@ -328,7 +316,7 @@ NO_TIME = "The deadline of 120 s leaves no time for another attempt."
 )
 def test_the_deadline(remaining: float, answer: float | str) -> None:
     """A wait that does not end before the deadline is not begun."""
-    assert retries().wait(PayloadError("x."), remaining) == answer
+    assert retries().wait(PayloadError("x."), 1, remaining) == answer
 
 
 @pytest.mark.parametrize(("deadline", "said"), [(120.0, "120 s"), (0.25, "0.25 s"), (90, "90 s")])
@@ -360,7 +348,7 @@ def test_retry_after_is_a_floor(
     """What the API asks for is waited for, up to a tenth longer, or the backoff if that is more."""
     error = PayloadError("x.", retry_after=retry_after)
 
-    assert retries(jitter).wait(error, FOREVER) == wait
+    assert retries(jitter).wait(error, 1, FOREVER) == wait
 
 
 @pytest.mark.parametrize(
@@ -375,7 +363,7 @@ def test_retry_after_over_its_cap(retry_after: float, cap: float, said: str) -> 
     """A wait beyond the cap is not begun, and the sentence has both numbers."""
     made = retries(retry_after_cap=cap)
 
-    assert made.wait(PayloadError("x.", retry_after=retry_after), FOREVER) == said
+    assert made.wait(PayloadError("x.", retry_after=retry_after), 1, FOREVER) == said
 
 
 def test_retry_after_over_the_deadline() -> None:
@@ -383,13 +371,13 @@ def test_retry_after_over_the_deadline() -> None:
     made = retries(shortest)
     error = PayloadError("x.", retry_after=30.0)
 
-    assert made.wait(error, 30.0) == NO_TIME
-    assert made.wait(error, 30.001) == 30.0
+    assert made.wait(error, 1, 30.0) == NO_TIME
+    assert made.wait(error, 1, 30.001) == 30.0
 
 
 def test_retry_after_does_not_revive_what_is_given_up() -> None:
     """A failure that is never tried again is not tried again for a Retry-After."""
-    assert retries().wait(errors.TLSError("x.", retry_after=1.0), FOREVER) == ""
+    assert retries().wait(errors.TLSError("x.", retry_after=1.0), 1, FOREVER) == ""
 
 
 @given(retry_after=st.floats(0, 120), seed=st.floats(0, 1), earlier=st.integers(0, 10))
@@ -398,9 +386,9 @@ def test_nothing_comes_before_retry_after(retry_after: float, seed: float, earli
     """Whatever is drawn, at any attempt, the wait is at least what the API asked for."""
     made = retries(lambda most: most * seed, max_attempts=100)
     for _ in range(earlier):
-        made.wait(PayloadError("x."), FOREVER)
+        made.wait(PayloadError("x."), 1, FOREVER)
 
-    wait = made.wait(PayloadError("x.", retry_after=retry_after), FOREVER)
+    wait = made.wait(PayloadError("x.", retry_after=retry_after), 1, FOREVER)
 
     assert isinstance(wait, float)
     assert retry_after <= wait <= max(20.0, retry_after * 1.1 + 1e-9)
@@ -413,9 +401,9 @@ def test_a_stale_connection_is_replaced_once_at_once() -> None:
     """The first connection found closed costs no wait; after that it is a failure like others."""
     made = retries()
 
-    assert made.wait(lost(reused=True), FOREVER) == 0.0
-    assert made.wait(lost(reused=True), FOREVER) == 1.0
-    assert made.wait(lost(reused=True), FOREVER) == 2.0
+    assert made.wait(lost(reused=True), 1, FOREVER) == 0.0
+    assert made.wait(lost(reused=True), 1, FOREVER) == 1.0
+    assert made.wait(lost(reused=True), 1, FOREVER) == 2.0
 
 
 @pytest.mark.parametrize("reused", [True, None])
@@ -423,33 +411,33 @@ def test_a_connection_that_may_be_an_old_one_is_replaced_at_once(*, reused: bool
     """An injected session does not tell: once, at once, as for one known to be old."""
     made = retries()
 
-    assert made.wait(lost(reused=reused), FOREVER) == 0.0
-    assert made.wait(lost(reused=reused), FOREVER) == 1.0
+    assert made.wait(lost(reused=reused), 1, FOREVER) == 0.0
+    assert made.wait(lost(reused=reused), 1, FOREVER) == 1.0
 
 
 def test_a_fresh_connection_that_is_lost_waits() -> None:
     """Only a connection that may be an old one is replaced at once, also after a fresh one."""
     made = retries()
 
-    assert made.wait(lost(reused=False), FOREVER) == 0.5
-    assert made.wait(lost(reused=True), FOREVER) == 0.0
+    assert made.wait(lost(reused=False), 1, FOREVER) == 0.5
+    assert made.wait(lost(reused=True), 1, FOREVER) == 0.0
 
 
 def test_other_failures_do_not_wait_less() -> None:
     """Being replaced at once is for lost connections, whatever else went wrong before."""
     made = retries()
 
-    assert made.wait(lost(reused=True), FOREVER) == 0.0
-    assert made.wait(ConnectError("x."), FOREVER) == 1.0
-    assert made.wait(PayloadError("x."), FOREVER) == 2.0
+    assert made.wait(lost(reused=True), 1, FOREVER) == 0.0
+    assert made.wait(ConnectError("x."), 1, FOREVER) == 1.0
+    assert made.wait(PayloadError("x."), 1, FOREVER) == 2.0
 
 
 def test_a_stale_connection_costs_an_attempt() -> None:
     """A stale connection is replaced within the limits only."""
     spent = retries(max_attempts=1)
 
-    assert spent.wait(lost(reused=True), FOREVER) == ""
-    assert retries().wait(lost(reused=True), 0.0) == NO_TIME
+    assert spent.wait(lost(reused=True), 1, FOREVER) == ""
+    assert retries().wait(lost(reused=True), 1, 0.0) == NO_TIME
 
 
 def test_a_stale_connection_waits_when_asked_to() -> None:
@@ -457,8 +445,8 @@ def test_a_stale_connection_waits_when_asked_to() -> None:
     made = retries(shortest)
     asked = lost(reused=True).at(retry_after=7.0)
 
-    assert made.wait(asked, FOREVER) == 7.0
-    assert made.wait(lost(reused=True), FOREVER) == 0.0
+    assert made.wait(asked, 1, FOREVER) == 7.0
+    assert made.wait(lost(reused=True), 1, FOREVER) == 0.0
 
 
 # -- the header ---------------------------------------------------------------------------------

@@ -109,28 +109,27 @@ def delays(growth: float, first: float, longest: float) -> Iterator[float]:
 
 
 class Retries:
-    """The attempts at one page: counts them, and says how long to wait for the next.
+    """Says how long to wait before each further attempt at one page.
 
     Args:
         policy: The limits.
         jitter: Returns a random number between 0 and its argument.
     """
 
-    __slots__ = ("_delays", "_jitter", "_policy", "_stale_seen", "attempts", "maybe_charged")
+    __slots__ = ("_delays", "_jitter", "_policy", "_stale_seen")
 
     def __init__(self, policy: RetryPolicy, jitter: Callable[[float], float]) -> None:
         self._policy = policy
         self._jitter = jitter
         self._stale_seen = False
-        self._delays: Iterator[float] | None = None
-        self.attempts = 0
-        self.maybe_charged = False
+        self._delays = delays(2, policy.base, policy.cap)
 
-    def wait(self, error: SocialFetchError, remaining: float) -> float | str:
+    def wait(self, error: SocialFetchError, attempts: int, remaining: float) -> float | str:
         """Decide about a failed attempt.
 
         Args:
             error: Why the attempt failed.
+            attempts: How many there were, with this one.
             remaining: Seconds until the deadline.
 
         Returns:
@@ -138,10 +137,8 @@ class Retries:
             where the error itself does not.
         """
         policy = self._policy
-        if not rule(error).retry or self.attempts >= policy.max_attempts:
+        if not rule(error).retry or attempts >= policy.max_attempts:
             return ""
-        if self._delays is None:
-            self._delays = delays(2, policy.base, policy.cap)
         delay = self._jitter(next(self._delays))
         if error.retry_after is not None:
             if error.retry_after > policy.retry_after_cap:
