@@ -208,23 +208,25 @@ class Exchange:
         """Count an attempt. No result means cancelled: if it was sent, it may have been billed."""
         usage, budget = self.usage, call.budget
         call.attempts += 1
-        usage.requests_sent += attempt.sent
-        usage.retries += call.attempts > 1
+        if call.attempts > 1:
+            usage.retries += 1
+        if attempt.sent:
+            usage.requests_sent += 1
         if budget is None:
             if isinstance(result, SocialFetchError):
                 result.at(maybe_charged=False)  # these routes are free
-            return
-        if result is None or isinstance(result, SocialFetchError):
+        elif result is None or isinstance(result, SocialFetchError):
             maybe_charged = attempt.sent if result is None else result.maybe_charged
             call.maybe_charged |= maybe_charged
             cost = call.reserved if maybe_charged else 0
             usage.maybe_charged += cost
             budget.maybe_charged += cost
+            budget.settle(call.reserved, cost)
         else:
             cost = result.credits_charged
             usage.pages += 1
             usage.credits_charged += cost
-        budget.settle(call.reserved, cost)
+            budget.settle(call.reserved, cost)
 
     def _given_up(self, call: "_Call", why: str) -> SocialFetchError:
         """Complete the last error with where and how often, and why it is the last."""
@@ -245,26 +247,15 @@ class Exchange:
 class _Call:
     """One page, or value, on its way through all its attempts."""
 
-    __slots__ = (
-        "attempts",
-        "budget",
-        "deadline",
-        "error",
-        "maybe_charged",
-        "request",
-        "reserved",
-        "retries",
-    )
+    attempts = reserved = 0
+    maybe_charged = False
+    deadline: float | None = None
+    error: SocialFetchError | None = None
+    retries: Retries | None = None  # from the first failure on
 
     def __init__(self, request: Request, budget: SharedBudget | None) -> None:
         self.request = request
         self.budget = budget
-        self.retries: Retries | None = None  # from the first failure on
-        self.attempts = 0
-        self.maybe_charged = False
-        self.reserved = 0
-        self.deadline: float | None = None
-        self.error: SocialFetchError | None = None
 
     def reserve(self) -> bool:
         """Set the credit for the next attempt aside, if the limit allows it now."""

@@ -15,27 +15,21 @@ class NothingMoreMaySend(Exception):
         self.reason = reason
 
 
-class SharedBudget:
-    """Every request passes here last before it leaves, and again when its price is known.
+class SharedBudget(Budget):
+    """A budget that tasks wait at: every request passes here last before it leaves.
 
     Attributes:
         waiting: The tasks that wait for something before their request can leave.
-        closed: Why nothing more may leave, once that is so.
         maybe_charged: Credits counted for requests that brought no page.
     """
 
-    __slots__ = ("_budget", "_settled", "closed", "maybe_charged", "waiting")
+    __slots__ = ("_settled", "maybe_charged", "waiting")
 
     def __init__(self, max_credits: int | None = None) -> None:
-        self._budget = Budget(max_credits)
+        super().__init__(max_credits)
         self._settled = asyncio.Event()
         self.maybe_charged = 0
         self.waiting: set[asyncio.Task[object]] = set()
-        self.closed: str | None = None
-
-    def reserve(self) -> int:
-        """Return the credits set aside for the request that leaves now; 0 while it may not."""
-        return 0 if self.closed is not None else self._budget.reserve()
 
     def check(self) -> None:
         """See whether a request may leave now or later, without setting anything aside.
@@ -43,7 +37,7 @@ class SharedBudget:
         Raises:
             NothingMoreMaySend: The limit is reached, or the switch is off.
         """
-        if not self._budget.reserved and not self._budget.affords():
+        if not self.reserved and not self.affords():
             self.close("max_credits")
         if self.closed is not None:
             raise NothingMoreMaySend(self.closed)
@@ -75,7 +69,7 @@ class SharedBudget:
 
     def settle(self, reserved: int, cost: int) -> None:
         """Replace a reservation by what the request cost, in credits."""
-        self._budget.settle(reserved, cost)
+        super().settle(reserved, cost)
         if self.waiting:
             self._settled.set()
 

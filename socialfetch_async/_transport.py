@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import socket
 import time
-from contextvars import ContextVar
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final, NoReturn
 from urllib.parse import urlsplit
@@ -31,6 +31,11 @@ from socialfetch_async.errors import (
     TransportError,
 )
 
+# `_over_the_connector` uses parts of aiohttp that promise less than its session does: only with the
+# versions whose source was read, and on which all tests are run. With others the session is used.
+_KNOWN_AIOHTTP: Final = aiohttp.__version__.startswith("3.14.")
+# A page of 200 followers fits in twice this, so that reading it is not paused.
+_READ_BUFFER_BYTES: Final = 2**18
 # An error body is only read for its code and message.
 _ERROR_BODY_BYTES: Final = 65_536
 
@@ -87,27 +92,22 @@ class Attempt:
     """What became of one attempt, also when it is cancelled.
 
     Attributes:
-        opened: A connection was opened for it. If not, and the connection is lost, it was an idle
-            one that the server had closed.
+        reused: It was sent over a connection that had been idle; None when that is not known.
         sent: The request left, or may have left, this machine.
     """
 
-    __slots__ = ("opened", "sent")
+    __slots__ = ("reused", "sent")
 
     def __init__(self) -> None:
-        self.opened = False
+        self.reused: bool | None = None
         self.sent = False
-
-
-_attempt: ContextVar[Attempt] = ContextVar("_attempt")
 
 
 async def _send_once(
     request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
 ) -> aiohttp.ClientResponse:
-    _attempt.get().sent = True  # with an injected session nothing more exact can be known
-    # aiohttp sends a GET again when the connection drops before the answer, even a fresh one:
-    # a second page that may be billed and that nobody counts. It does so for these two kinds.
+    # aiohttp's session sends a GET again when the connection drops before the answer, even a
+    # fresh one: a second page that may be billed and that nobody counts. It does so for these two.
     try:
         return await handler(request)
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
@@ -115,23 +115,6 @@ async def _send_once(
 
 
 _MIDDLEWARES: Final = (_send_once,)
-
-
-def _open_socket(address: Any) -> socket.socket:
-    family, kind, protocol, _, _ = address
-    _attempt.get().opened = True
-    return socket.socket(family=family, type=kind, proto=protocol)
-
-
-class _Connector(aiohttp.TCPConnector):
-    """Notes when a request is about to be written: from there on it may be charged."""
-
-    async def connect(self, *args: Any, **kwargs: Any) -> Any:
-        attempt = _attempt.get()
-        attempt.sent = False
-        connection = await super().connect(*args, **kwargs)
-        attempt.sent = True  # what follows writes the request without waiting
-        return connection
 
 
 class Transport:
@@ -143,9 +126,12 @@ class Transport:
         key: ApiKey,
         *,
         session: aiohttp.ClientSession | None,
+        trace_configs: Sequence[aiohttp.TraceConfig],
         max_response_bytes: int,
     ) -> None:
-        self._base = URL(base_url)
+        base = URL(base_url)
+        self._scheme, self._authority = base.scheme, base.raw_authority
+        self._prefix = base.raw_path.rstrip("/")
         self._headers = {
             "x-api-key": key,
             "Accept": "application/json",
@@ -153,6 +139,9 @@ class Transport:
         }
         self._session = session
         self._owns_session = session is None
+        self._trace_configs = trace_configs
+        self._ask = self._through_session
+        self._sockets_opened = 0
         self._max_response_bytes = max_response_bytes
         self._timeouts = AttemptTimeouts()
 
@@ -180,17 +169,74 @@ class Transport:
             await self._session.close()
 
     def _connected(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
+        session = self._session
+        if session is None:
+            session = self._session = aiohttp.ClientSession(
                 headers=self._headers,
                 # The client's own semaphore limits requests; waiting here would count as slow.
-                connector=_Connector(limit=0, socket_factory=_open_socket),
+                connector=aiohttp.TCPConnector(limit=0, socket_factory=self._open_socket),
                 cookie_jar=aiohttp.DummyCookieJar(),  # the vendor's cookies are not kept
                 trust_env=False,  # ~/.netrc would add its own Authorization header
+                trace_configs=list(self._trace_configs),
             )
-        if self._session.closed:
+            # Whoever instruments aiohttp adds trace configs to every session, and wants to see.
+            if _KNOWN_AIOHTTP and not session.trace_configs:
+                self._ask = self._over_the_connector
+        if session.closed:
             raise RuntimeError("the aiohttp session given to the SocialFetchClient is closed")
-        return self._session
+        return session
+
+    def _open_socket(self, address: Any) -> socket.socket:
+        family, kind, protocol, _, _ = address
+        self._sockets_opened += 1
+        return socket.socket(family=family, type=kind, proto=protocol)
+
+    async def _through_session(
+        self, session: aiohttp.ClientSession, url: URL, timeout: float, attempt: Attempt
+    ) -> aiohttp.ClientResponse:
+        """Ask as any user of the session does: what is attached to it sees the request."""
+        attempt.sent = True  # nothing more exact can be known
+        return await session.get(
+            url,
+            # An own session has them already.
+            headers=None if self._owns_session else self._headers,
+            allow_redirects=False,
+            raise_for_status=False,
+            middlewares=_MIDDLEWARES,
+            read_bufsize=_READ_BUFFER_BYTES,
+            timeout=_connect_timeout(timeout),
+        )
+
+    async def _over_the_connector(
+        self, session: aiohttp.ClientSession, url: URL, timeout: float, attempt: Attempt
+    ) -> aiohttp.ClientResponse:
+        """Ask as the session itself does, without what it decides anew for each request.
+
+        That is an eighth of a page. And here it is known what the session does not tell: whether
+        the connection is a fresh one, and when the request leaves.
+        """
+        connector = session.connector
+        assert connector is not None
+        request = aiohttp.ClientRequest(
+            "GET", url, headers=self._headers, session=session, loop=asyncio.get_running_loop()
+        )
+        sockets_opened = self._sockets_opened
+        connection = await connector.connect(request, [], _connect_timeout(timeout))
+        # An idle connection is there at once; while one is made others may open sockets too.
+        attempt.reused = self._sockets_opened == sockets_opened
+        attempt.sent = True
+        try:
+            assert connection.protocol is not None
+            connection.protocol.set_response_params(
+                read_until_eof=True, read_bufsize=_READ_BUFFER_BYTES
+            )
+            response = await request.send(connection)
+            return await response.start(connection)
+        except BaseException:
+            if request.response is not None:
+                request.response.close()
+            connection.close()
+            raise
 
     async def send(
         self, request: Request, timeout: float, attempt: Attempt
@@ -206,46 +252,31 @@ class Transport:
             The answer, or what went wrong: errors are returned so that no exception of aiohttp,
             which may quote request headers, becomes their context.
         """
-        token = _attempt.set(attempt)
-        scope = self._timeouts.start(asyncio.get_running_loop(), timeout)
         failure: Exception
+        session = self._connected()
         try:
-            async with (
-                scope,
-                self._connected().get(
-                    self._url(request),
-                    # An own session has them already.
-                    headers=None if self._owns_session else self._headers,
-                    allow_redirects=False,
-                    raise_for_status=False,
-                    middlewares=_MIDDLEWARES,
-                    timeout=_connect_timeout(timeout),
-                ) as response,
-            ):
-                if response.status != 200:
-                    return await _error_answer(response, timeout)
-                body = await _read(response, self._max_response_bytes)
-                return self._too_large() if body is None else Answer(200, body)
+            with self._timeouts.limit(timeout):
+                url = self._url(request)
+                async with await self._ask(session, url, timeout, attempt) as response:
+                    if response.status != 200:
+                        return await _error_answer(response, timeout)
+                    body = await _read(response, self._max_response_bytes)
+                    return self._too_large() if body is None else Answer(200, body)
         except _Stopped as stopped:
             failure = stopped.error
         except (aiohttp.ClientError, OSError, UnicodeError) as error:  # TimeoutError is an OSError
             failure = error
-        finally:
-            self._timeouts.stop(scope)
-            _attempt.reset(token)
-        reused = not attempt.opened if self._owns_session else None
-        explained = _explained(failure, timeout, sent=attempt.sent, reused=reused)
+        explained = _explained(failure, timeout, attempt)
         attempt.sent &= not isinstance(explained, ConnectError | TLSError)
         return explained
 
     def _url(self, request: Request) -> URL:
         # Built and not parsed: what is encoded in the target stays as it is, byte for byte.
         path, _, query = request.target.partition("?")
-        base = self._base
         return URL.build(
-            scheme=base.scheme,
-            authority=base.raw_authority,
-            path=base.raw_path.rstrip("/") + path,
+            scheme=self._scheme,
+            authority=self._authority,
+            path=self._prefix + path,
             query_string=query,
             encoded=True,
         )
@@ -289,11 +320,9 @@ async def _read(response: aiohttp.ClientResponse, most: int) -> bytes | None:
     return b"".join(chunks) if size <= most else None
 
 
-def _explained(
-    failure: Exception, timeout: float, *, sent: bool, reused: bool | None
-) -> TransportError:
+def _explained(failure: Exception, timeout: float, attempt: Attempt) -> TransportError:
     kind = next((ours for theirs, ours in _FAILURES if isinstance(failure, theirs)), TransportError)
-    if kind is RequestTimeoutError and not sent:
+    if kind is RequestTimeoutError and not attempt.sent:
         kind = ConnectError
     if isinstance(failure, aiohttp.ServerDisconnectedError) and not isinstance(
         failure.message, str
@@ -308,10 +337,10 @@ def _explained(
         detail = f"after {timeout:.3g} s"
     error = kind(
         f"{_SENTENCES.get(kind, 'the request failed')} ({detail}).",
-        maybe_charged=sent and not issubclass(kind, ConnectError | TLSError),
+        maybe_charged=attempt.sent and not issubclass(kind, ConnectError | TLSError),
     )
     if isinstance(error, ConnectionLostError):
-        error.reused = reused
+        error.reused = attempt.reused
     return error
 
 

@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, NoReturn, Self, cast
 
@@ -44,6 +44,8 @@ class SocialFetchClient:
             session's connection limit lowers it.
         timeout: Seconds for one attempt, from its slot to the decoded body.
         retry: What is tried again, and for how long.
+        trace_configs: aiohttp's own tracing, for the client's own session. It costs an eighth of
+            a page. An injected session brings its own.
         max_response_bytes: The largest answer, after decompression, in bytes.
 
     Attributes:
@@ -64,6 +66,7 @@ class SocialFetchClient:
         max_concurrency: int = 50,
         timeout: float = 30.0,
         retry: RetryPolicy = _DEFAULT_RETRY,
+        trace_configs: Sequence[aiohttp.TraceConfig] = (),
         max_response_bytes: int = 16 * 2**20,
     ) -> None:
         if api_key is None:
@@ -72,6 +75,8 @@ class SocialFetchClient:
             base_url = os.environ.get("SOCIALFETCH_BASE_URL") or DEFAULT_BASE_URL
         if session is not None and not isinstance(session, aiohttp.ClientSession):
             raise TypeError(f"session is an aiohttp.ClientSession, not {type(session).__name__}")
+        if session is not None and trace_configs:
+            raise ValueError("trace_configs belong to the session: give them to the one injected")
         if not isinstance(retry, RetryPolicy):
             raise TypeError(f"retry is a RetryPolicy, not {type(retry).__name__}")
         self._base_url = arguments.base_url(base_url)
@@ -80,7 +85,11 @@ class SocialFetchClient:
         arguments.seconds("timeout", timeout)
         key = ApiKey(arguments.api_key(api_key))
         self._transport = Transport(
-            self._base_url, key, session=session, max_response_bytes=max_response_bytes
+            self._base_url,
+            key,
+            session=session,
+            trace_configs=trace_configs,
+            max_response_bytes=max_response_bytes,
         )
         self._exchange = Exchange(
             self._transport,

@@ -314,7 +314,8 @@ class FollowersRun:
     def _receive(self, lane: "_Lane", page: FollowersPage) -> None:
         self.pages_fetched += 1
         self.credits_charged += page.credits_charged
-        warn_invalid_rows(lane.walk, page)
+        if page.invalid_rows:
+            warn_invalid_rows(lane.walk, page)
         try:
             lane.walk.receive(page, page.followers)
         except ProfileUnavailableError:

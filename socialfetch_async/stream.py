@@ -131,33 +131,31 @@ class FollowerStream:
             )
         if self._stop_reason is not None:
             return False
+        walk = self._walk
         if not self._cut:
-            self._leave_page()
-        if self._taken == self._max_followers and not self._walk.done:
+            walk.leave()
+        if self._taken == self._max_followers and not walk.done:
             self._stop_reason = "max_followers"
             return False
-        if not self._walk.advance():
+        if not walk.advance():
+            self._stop_reason = walk.stop_reason
+            if self._stop_reason == "missing_cursor" and self.page is not None:
+                warn_missing_cursor(self._handle, self.page.cursor)
             return False
         self._pulling = True
         try:
-            page = await self._fetch(self._requests.at(self._walk.cursor), self._budget)
+            page = await self._fetch(self._requests.at(walk.cursor), self._budget)
         except NothingMoreMaySend as limit:
             self._stop_reason = limit.reason
             return False
         finally:
             self._pulling = False
-        warn_invalid_rows(self._walk, page)
-        self._walk.receive(page, page.followers)
+        if page.invalid_rows:
+            warn_invalid_rows(walk, page)
+        walk.receive(page, page.followers)
         self.page = page
         self._rows = iter(self._within_limit(page.followers))
         return True
-
-    def _leave_page(self) -> None:
-        ended_before = self._walk.done
-        self._walk.leave()
-        if self._walk.stop_reason == "missing_cursor" and not ended_before:
-            assert self.page is not None
-            warn_missing_cursor(self._handle, self.page.cursor)
 
     def _within_limit(self, followers: Sequence[Follower]) -> Sequence[Follower]:
         """Cut a page at `max_followers`; its cursor is not left then, so nothing is lost."""
@@ -196,7 +194,7 @@ class _Pages:
 
 def warn_invalid_rows(walk: Walk, page: FollowersPage) -> None:
     """Log the first page of a walk that has rows which are not followers."""
-    if page.invalid_rows and not walk.invalid_rows:
+    if not walk.invalid_rows:
         logger.warning(
             "handle %r, cursor %r: %d of %d rows are not followers as documented and are left "
             "out; the rest was delivered. Later pages count theirs in invalid_rows.",

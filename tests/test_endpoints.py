@@ -18,7 +18,7 @@ from socialfetch_async._protocol.endpoints import (
     Request,
 )
 from socialfetch_async.errors import InvalidHandleError
-from socialfetch_async.models import Follower, FollowerMetrics, FollowersPage
+from socialfetch_async.models import Follower, FollowerMetrics
 
 NASA = "/v1/tiktok/profiles/nasa/followers"
 
@@ -72,13 +72,8 @@ def test_routes() -> None:
     """The routes are the documented ones, and a request without a list has no position."""
     assert FOLLOWERS.path == "/v1/tiktok/profiles/{handle}/followers"
     assert (WHOAMI.path, BALANCE.path) == ("/v1/whoami", "/v1/balance")
-    assert Request(WHOAMI, WHOAMI.path)[2:] == (None, None)
-
-
-def test_the_followers_row() -> None:
-    """The row of the followers route names the page and its fields."""
-    assert FOLLOWERS.page_type is FollowersPage
-    assert (FOLLOWERS.rows_field, FOLLOWERS.total_field) == ("followers", "total_followers")
+    asked = Request(WHOAMI, WHOAMI.path)
+    assert (asked.handle, asked.cursor) == (None, None)
 
 
 def follower(handle: str, user_id: str | None, bio: str = "") -> Follower:

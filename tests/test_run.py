@@ -143,7 +143,7 @@ async def test_a_never_awaiting_consumer_lets_the_next_request_leave(
             await anext(run)
             # From here to the check the loop does not await: the request has to be out already,
             # which is seen on its credit being set aside.
-            assert run._budget._budget.reserved == 1
+            assert run._budget.reserved == 1
 
 
 @pytest.mark.parametrize("limit", [1, 37, 100])

@@ -1,6 +1,7 @@
 """Many attempts, one timer: each ends at its own time."""
 
 import asyncio
+import contextlib
 
 import pytest
 
@@ -11,18 +12,15 @@ async def timed(timeouts: AttemptTimeouts, seconds: float, work: float) -> float
     """Work for some time under a timeout; return after how long it was cut, None if it was not."""
     loop = asyncio.get_running_loop()
     began = loop.time()
-    scope = timeouts.start(loop, seconds)
     try:
-        async with scope:
+        with timeouts.limit(seconds):
             await asyncio.sleep(work)
     except TimeoutError:
         return loop.time() - began
-    finally:
-        timeouts.stop(scope)
     return None
 
 
-async def test_each_scope_ends_at_its_own_time() -> None:
+async def test_each_limit_ends_at_its_own_time() -> None:
     """Whatever the order in which they were started, and with one timer for all."""
     timeouts = AttemptTimeouts()
     limits = [0.05, 0.02, 0.2, 0.03, 0.02]
@@ -30,7 +28,7 @@ async def test_each_scope_ends_at_its_own_time() -> None:
     assert [at is None for at in cut] == [limit > 0.1 for limit in limits]
     for limit, at in zip(limits, cut, strict=True):
         assert at is None or limit <= at < limit + 0.03
-    assert not timeouts._due
+    assert not timeouts._running
     timeouts.close()
 
 
@@ -59,22 +57,13 @@ async def test_a_timer_without_attempts_ends() -> None:
 async def test_an_attempt_that_unwinds_slowly_is_ended_once() -> None:
     """The next one's time comes while the first still cleans up."""
     timeouts = AttemptTimeouts()
-    loop = asyncio.get_running_loop()
-
-    async def slow() -> None:
-        scope = timeouts.start(loop, 0.01)
-        try:
-            async with scope:
-                try:
-                    await asyncio.sleep(1)
-                finally:
-                    await asyncio.sleep(0.05)
-        finally:
-            timeouts.stop(scope)
 
     async def check() -> None:
-        with pytest.raises(TimeoutError):
-            await slow()
+        with pytest.raises(TimeoutError), timeouts.limit(0.01):
+            try:
+                await asyncio.sleep(1)
+            finally:
+                await asyncio.sleep(0.05)
 
     results = await asyncio.gather(check(), timed(timeouts, 0.03, 1))
     assert results[1] is not None
@@ -88,5 +77,33 @@ async def test_a_cancellation_from_outside_stays_one() -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert not timeouts._due
+    assert not timeouts._running
     timeouts.close()
+
+
+async def test_both_at_once_is_a_cancellation() -> None:
+    """Cancelled from outside while its time is up as well, an attempt ends as cancelled."""
+    timeouts = AttemptTimeouts()
+
+    async def attempt() -> None:
+        with timeouts.limit(0.01):
+            try:
+                await asyncio.sleep(1)
+            finally:
+                task.cancel()
+
+    task = asyncio.ensure_future(attempt())
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert task.cancelled()
+
+
+async def test_an_answer_in_the_last_moment_counts() -> None:
+    """An attempt that catches its own end and returns is not cancelled any more."""
+    timeouts = AttemptTimeouts()
+    with timeouts.limit(0.01), contextlib.suppress(asyncio.CancelledError):
+        await asyncio.sleep(1)
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0
+    await asyncio.sleep(0)

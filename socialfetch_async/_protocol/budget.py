@@ -10,19 +10,21 @@ class Budget:
     Attributes:
         spent: Credits confirmed, or counted because they may have been charged.
         reserved: Credits held by requests that are on the wire.
+        closed: Why nothing more may be reserved, once that is so.
     """
 
-    __slots__ = ("_limit", "_price", "reserved", "spent")
+    __slots__ = ("_limit", "_price", "closed", "reserved", "spent")
 
     def __init__(self, limit: int | None = None) -> None:
         self._limit = limit
         self._price = 1
         self.spent = 0
         self.reserved = 0
+        self.closed: str | None = None
 
     def reserve(self) -> int:
-        """Set the price of one request aside and return it; 0 when the limit forbids it."""
-        if not self.affords():
+        """Set the price of one request aside and return it; 0 while it may not leave."""
+        if self.closed is not None or not self.affords():
             return 0
         self.reserved += self._price
         return self._price

@@ -8,7 +8,6 @@ from socialfetch_async._protocol.endpoints import (
     ListEndpoint,
     LooseMeta,
     Request,
-    ValueEndpoint,
 )
 from socialfetch_async._protocol.repair import repaired
 from socialfetch_async._protocol.status import Answer, one_line, redirect_error, status_error
@@ -31,33 +30,33 @@ def decode(request: Request, answer: Answer, *, secret: str = "") -> Any:
         secret: The API key, cut out of whatever an error answer says.
     """
     if 200 <= answer.status < 300:
-        result = _decode_success(request.endpoint, request, answer.body)
-        if isinstance(result, DecodeError):
-            result.at(request_id=one_line(result.request_id, secret) or None)
+        result = _success(request, answer.body)
+        if not isinstance(result, SocialFetchError):
+            return result
+        result.at(request_id=one_line(result.request_id, secret) or None)
     elif 300 <= answer.status < 400:
         result = redirect_error(answer, secret)
     else:
         result = status_error(answer, secret)
-    if isinstance(result, SocialFetchError):
-        result.at(handle=request.handle, cursor=request.cursor, retry_after=answer.retry_after)
-    return result
+    return result.at(handle=request.handle, cursor=request.cursor, retry_after=answer.retry_after)
 
 
-def _decode_success(endpoint: ListEndpoint | ValueEndpoint, request: Request, body: bytes) -> Any:
+def _success(request: Request, body: bytes) -> Any:
     try:
-        return _read(endpoint, request, body)
+        return _read(request, body)
     except RecursionError:
         return _decode_error("nested too deeply", "$", None)
     except (msgspec.DecodeError, UnicodeDecodeError):  # the second is not one of msgspec's
         text = repaired(body)
-    return _no_json() if text is None else _read(endpoint, request, text)
+    return _no_json() if text is None else _read(request, text)
 
 
 def _no_json() -> PayloadError:
     return PayloadError("the answer is not the JSON it should be.", maybe_charged=True)
 
 
-def _read(endpoint: ListEndpoint | ValueEndpoint, request: Request, body: bytes) -> Any:
+def _read(request: Request, body: bytes) -> Any:
+    endpoint = request.endpoint
     try:
         envelope = endpoint.decoder.decode(body)
     except msgspec.ValidationError as error:
@@ -80,21 +79,10 @@ def _page(
     *,
     invalid_rows: int = 0,
 ) -> Any:
-    data, meta = envelope.data, envelope.meta
-    price = meta.credits_charged
-    assert request.handle is not None
-    page = endpoint.page_type(
-        handle=request.handle,
-        cursor=request.cursor,
-        lookup_status=data.lookup_status,
-        next_cursor=data.page.next_cursor,
-        has_more=data.page.has_more,
-        credits_charged=price if 0 <= price <= HIGHEST_CREDIBLE_PRICE else 1,
-        request_id=meta.request_id,
-        cached=meta.cached,
-        invalid_rows=invalid_rows,
-        **{endpoint.rows_field: rows, endpoint.total_field: data.total},
-    )
+    price = envelope.meta.credits_charged
+    if not 0 <= price <= HIGHEST_CREDIBLE_PRICE:
+        price = 1
+    page = endpoint.page(request, envelope, rows, price, invalid_rows)
     page.__dict__["body"] = body
     return page
 

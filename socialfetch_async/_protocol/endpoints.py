@@ -65,9 +65,8 @@ class ListEndpoint(NamedTuple):
     """A route that answers with rows and a cursor, one credit a page."""
 
     path: str
-    page_type: type[FollowersPage]
-    rows_field: str
-    total_field: str
+    page: Callable[["Request", Any, list[Any], int, int], Any]
+    """Makes the page from the request, the envelope, the rows, the price and `invalid_rows`."""
     identity: Callable[[Any], object]
     """What makes a row the same row. Not the platform's id: the vendor's own examples share one."""
     decoder: Decoder[Any]
@@ -85,7 +84,7 @@ class ValueEndpoint(NamedTuple):
     value: Callable[[Any], Any]
 
 
-class Request(NamedTuple):
+class Request(Struct, frozen=True):
     """One page, or one value, to ask for."""
 
     endpoint: ListEndpoint | ValueEndpoint
@@ -95,11 +94,29 @@ class Request(NamedTuple):
     cursor: str | None = None
 
 
+def _followers_page(
+    request: Request, envelope: Any, rows: list[Any], price: int, invalid_rows: int
+) -> FollowersPage:
+    data = envelope.data
+    assert request.handle is not None
+    return FollowersPage(
+        handle=request.handle,
+        cursor=request.cursor,
+        lookup_status=data.lookup_status,
+        followers=rows,
+        next_cursor=data.page.next_cursor,
+        has_more=data.page.has_more,
+        total_followers=data.total,
+        credits_charged=price,
+        request_id=envelope.meta.request_id,
+        cached=envelope.meta.cached,
+        invalid_rows=invalid_rows,
+    )
+
+
 FOLLOWERS: Final = ListEndpoint(
     path="/v1/tiktok/profiles/{handle}/followers",
-    page_type=FollowersPage,
-    rows_field="followers",
-    total_field="total_followers",
+    page=_followers_page,
     identity=attrgetter("handle"),
     decoder=Decoder(Envelope[FollowersData[Follower, int], Meta]),
     loose_decoder=Decoder(Envelope[FollowersData[Raw, Any], LooseMeta]),
@@ -141,7 +158,8 @@ class PageRequests:
         """
         query = self._fixed
         if cursor is not None:
-            asked = f"cursor={quote(cursor, safe='')}"
+            plain = cursor.isascii() and cursor.isalnum()
+            asked = "cursor=" + (cursor if plain else quote(cursor, safe=""))
             query = f"{asked}&{query}" if query else asked
         target = f"{self._path}?{query}" if query else self._path
         return Request(self._endpoint, target, self._handle, cursor)

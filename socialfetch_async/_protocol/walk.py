@@ -112,11 +112,12 @@ class Walk:
             self._end("missing_cursor")
         else:
             self.cursor = page.next_cursor
-            if hash(page.next_cursor) in self._asked:
+            cursor = hash(page.next_cursor)
+            if cursor in self._asked:
                 self._error = self._pagination(
                     "repeated_cursor", f"the cursor {shortened(page.next_cursor)} came again"
                 )
-            self._asked.add(hash(page.next_cursor))
+            self._asked.add(cursor)
 
     def _end(self, reason: str) -> None:
         self.stop_reason = reason

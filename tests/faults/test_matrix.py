@@ -1,5 +1,6 @@
 """The fault matrix: one case or more for each of its 38 rows."""
 
+import aiohttp
 import pytest
 
 from socialfetch_async import (
@@ -26,16 +27,19 @@ def test_every_row_has_a_case() -> None:
     assert covered == set(ROWS)
 
 
+# A client whose requests are traced sends them through aiohttp's session, the others do not.
+@pytest.mark.parametrize("traced", [False, True], ids=["plain", "traced"])
 @pytest.mark.parametrize("failure", FAILURES, ids=str)
 async def test_a_failing_page_is_an_error_and_the_same_stream_goes_on(
-    server: FaultServer, failure: Failure
+    server: FaultServer, failure: Failure, *, traced: bool
 ) -> None:
     """Requests, error, account and position are as the row says, and nothing is lost."""
     attempts = 3 if failure.retried else 1
     if failure.before:
         server.order("ann", 0, failure.before)
     server.order("ann", 1, *[failure.fault.replace("ELSEWHERE", server.elsewhere)] * attempts)
-    async with client_of(server, **failure.options) as client:
+    trace_configs = [aiohttp.TraceConfig()] * traced
+    async with client_of(server, trace_configs=trace_configs, **failure.options) as client:
         stream = client.iter_followers("ann")
         pages: list[FollowersPage] = []
         with pytest.raises(failure.error) as caught:
@@ -47,7 +51,7 @@ async def test_a_failing_page_is_an_error_and_the_same_stream_goes_on(
         assert client.usage.retries == attempts - 1
         assert client.usage.maybe_charged == (attempts if failure.maybe else 0)
         assert_position(error, failure, attempts)
-        assert_details(error, failure)
+        assert_details(error, failure, traced=traced)
         assert stream.cursor == cursor_of(1)
         assert not stream.done
         pages += [page async for page in stream.pages()]
@@ -68,7 +72,7 @@ def assert_position(error: SocialFetchError, failure: Failure, attempts: int) ->
     assert error.maybe_charged is failure.maybe
 
 
-def assert_details(error: SocialFetchError, failure: Failure) -> None:
+def assert_details(error: SocialFetchError, failure: Failure, *, traced: bool) -> None:
     """What only some rows promise."""
     if isinstance(error, InsufficientCreditsError) and failure.fault == "402":
         assert error.checkout_url == CHECKOUT_URL
@@ -79,7 +83,7 @@ def assert_details(error: SocialFetchError, failure: Failure) -> None:
     if isinstance(error, DecodeError):
         assert error.path.startswith("$")
     if isinstance(error, ConnectionLostError):
-        assert error.reused is (failure.row == 16)
+        assert error.reused is (None if traced else failure.row == 16)
 
 
 @pytest.mark.parametrize("failure", [row for row in FAILURES if row.retried], ids=str)
