@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import math
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from itertools import repeat
@@ -27,6 +29,9 @@ logger: Final = logging.getLogger("socialfetch_async")
 # Pages a handle has before it queues behind the others: small enough that a handle which has not
 # begun waits for a few pages and never for a whole big list.
 PAGES_PER_TURN: Final = 5
+
+# Seconds after which a loop is one that works on its pages.
+_BUSY: Final = 0.0005
 
 # They concern the account and not the handle, so no other handle would fare better.
 _ENDS_THE_RUN: Final = (AuthenticationError, InsufficientCreditsError, PermissionDeniedError)
@@ -76,7 +81,8 @@ class FollowersRun:
         self._budget = SharedBudget(max_credits)
         self._workers: set[asyncio.Task[None]] = set()
         self._entered = self._left = False
-        self._pulling = False
+        self._pulling = self._awaited = False
+        self._returned_at = -math.inf
         self._begin_next = False  # whether it is the turn of a handle that has not begun
         self._slot_freed = False  # for the page that is the next event
         self._fatal: Exception | None = None
@@ -161,21 +167,24 @@ class FollowersRun:
                         raise self._fatal.with_traceback(None)
                     raise StopAsyncIteration
                 self._event_came.clear()
+                self._awaited = True
                 await self._event_came.wait()
             if isinstance(self._events[0], FollowersPage) and not self._slot_freed:
                 self._pages_allowed.release()
                 self._slot_freed = True  # should the next line be cancelled
-                # A loop that never awaits would keep the request that may leave now waiting
-                # until it has finished this page.
-                await asyncio.sleep(0)
+                if time.monotonic() - self._returned_at > _BUSY:
+                    # A loop that works and never awaits would keep the request that may leave
+                    # now waiting until it has finished this page.
+                    await asyncio.sleep(0)
         finally:
-            self._pulling = False
+            self._pulling = self._awaited = False
         event = self._events.popleft()
         self._slot_freed = False
         if isinstance(event, FollowersPage):
             self._delivered = event
         else:
             self._finish(event)
+        self._returned_at = time.monotonic()
         return event
 
     def followers(self) -> AsyncIterator[tuple[str, Follower]]:
@@ -278,23 +287,27 @@ class FollowersRun:
 
     async def _turn(self, lane: "_Lane") -> bool:
         """Fetch some pages of one handle; return whether it wants another turn."""
-        for _ in range(PAGES_PER_TURN):
-            if not self._wants_more(lane):
-                return False
-            if self._pages_allowed.locked():
-                with self._budget.wait():
-                    await self._pages_allowed.acquire()
-            else:
-                await self._pages_allowed.acquire()  # free, so this does not wait
-            try:
+        try:
+            for _ in range(PAGES_PER_TURN):
+                if not self._wants_more(lane):
+                    return False
+                if not lane.has_slot:
+                    await self._take_slot()
+                    lane.has_slot = True
                 page = await self._fetch(lane.requests.at(lane.walk.cursor), self._budget)
                 self._receive(lane, page)
-            except ProfileUnavailableError:
-                raise  # its page is delivered and has the slot
-            except BaseException:
+            return self._wants_more(lane)
+        finally:
+            if lane.has_slot:
+                lane.has_slot = False
                 self._pages_allowed.release()
-                raise
-        return self._wants_more(lane)
+
+    async def _take_slot(self) -> None:
+        if self._pages_allowed.locked():
+            with self._budget.wait():
+                await self._pages_allowed.acquire()
+        else:
+            await self._pages_allowed.acquire()  # free, so this does not wait
 
     def _wants_more(self, lane: "_Lane") -> bool:
         """Leave the page received last; end the lane if nothing follows.
@@ -319,9 +332,15 @@ class FollowersRun:
         try:
             lane.walk.receive(page, page.followers)
         except ProfileUnavailableError:
-            self._emit(page)  # it was paid for, and says who is private, hidden or gone
+            self._deliver(lane, page)  # it was paid for, and says who is private, hidden or gone
             raise
         lane.cursor = page.cursor
+        self._deliver(lane, page)
+
+    def _deliver(self, lane: "_Lane", page: FollowersPage) -> None:
+        """Emit a page. Its slot goes with it, but if the loop waits for a page, it takes it now."""
+        lane.has_slot = self._awaited and not self._events
+        self._slot_freed |= lane.has_slot
         self._emit(page)
 
     def _end(self, lane: "_Lane", status: str, error: SocialFetchError | None = None) -> None:
@@ -364,12 +383,13 @@ class FollowersRun:
 class _Lane:
     """One started handle: what to ask for, where it is, and the cursor of its last page."""
 
-    __slots__ = ("cursor", "handle", "requests", "walk")
+    __slots__ = ("cursor", "handle", "has_slot", "requests", "walk")
 
     def __init__(self, requests: PageRequests, walk: Walk, handle: str) -> None:
         self.requests = requests
         self.walk = walk
         self.handle = handle
+        self.has_slot = False  # of the run's `concurrency`
         self.cursor: str | None = None
 
 
