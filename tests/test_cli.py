@@ -286,7 +286,7 @@ async def test_a_signal_stops_the_buying_and_nothing_is_lost(number: signal.Sign
         assert len(api.requests) == 3
         assert done.code == 128 + number
         assert done.rows == listed(api, "ada")[:40]
-        api._latency = 0
+        api.latency = 0
         rest = [
             await run(api, *done.says("go on with")),
             await run(api, *done.says("not begun")),
@@ -363,7 +363,7 @@ async def test_a_closed_pipe_stops_the_buying(pipe: tuple[FileIO, FileIO]) -> No
             done = await ended(process)
         assert done.code == 141
         assert len(api.charges) <= bought + 1
-        api._latency = 0
+        api.latency = 0
         rest = await run(api, *done.says("go on with"))
         rows = Done(0, first.decode(), "").rows + rest.rows
         assert {row["handle"] for row in rows} == {row["handle"] for row in listed(api, "ada")}

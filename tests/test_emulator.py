@@ -2,10 +2,11 @@
 
 import asyncio
 import json
+import re
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -27,6 +28,22 @@ REQUIRED = {
     "metrics": dict,
 }
 OPTIONAL = {"avatarUrls": dict, "platformUserId": str, "secUid": str}
+ACCOUNT_REQUIRED = {"handle": str, "profileUrl": str, "verified": bool}
+ACCOUNT_OPTIONAL = {
+    "displayName": str,
+    "bio": str,
+    "avatarUrl": str,
+    "privateAccount": bool,
+    "metrics": dict,
+}
+ACCOUNT_UNTRIMMED = {
+    "platformUserId": str,
+    "secUid": str,
+    "region": str,
+    "language": str,
+    "accountCreatedAt": int | str,
+}
+ISO_8601 = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.000Z")
 
 
 class Broken(Exception):
@@ -73,12 +90,17 @@ async def get(
         return Answer(response.status, await response.json(), response.headers)
 
 
-def page_path(handle: str, cursor: str | None = None, **query: str) -> str:
+def page_path(
+    handle: str, cursor: str | None = None, route: str = "/followers", **query: str
+) -> str:
     """Return path and query of one page, encoded as the vendor's page asks for."""
     if cursor is not None:
         query["cursor"] = cursor
     encoded = "&".join(f"{name}={quote(value, safe='')}" for name, value in query.items())
-    return f"/v1/tiktok/profiles/{handle}/followers{'?' if encoded else ''}{encoded}"
+    return f"/v1/tiktok/profiles/{handle}{route}{'?' if encoded else ''}{encoded}"
+
+
+PAID = [page_path("ada"), page_path("ada", route="/following"), page_path("ada", route="")]
 
 
 async def page(
@@ -88,17 +110,19 @@ async def page(
     cursor: str | None = None,
     **query: str,
 ) -> Answer:
-    """Ask for one page of a profile's followers."""
+    """Ask for one page of a profile's followers, or of another `route`."""
     return await get(http, api, page_path(handle, cursor, **query))
 
 
-async def walk(http: aiohttp.ClientSession, api: Emulator, handle: str) -> list[Any]:
+async def walk(
+    http: aiohttp.ClientSession, api: Emulator, handle: str, route: str = "/followers"
+) -> list[Any]:
     """Read a whole list the way the vendor's page says."""
     rows: list[Any] = []
     cursor = None
     while True:
-        data = (await page(http, api, handle, cursor)).json["data"]
-        rows += data["followers"]
+        data = (await page(http, api, handle, cursor, route=route)).json["data"]
+        rows += data["followers" if route == "/followers" else "accounts"]
         cursor = data["page"]["nextCursor"]
         if not data["page"]["hasMore"] or cursor is None:
             return rows
@@ -111,15 +135,23 @@ def shape(value: Any) -> Any:
     return {k: shape(v) for k, v in value.items()} if isinstance(value, dict) else None
 
 
-def check_envelope(answer: Answer, lookup_status: str) -> None:
+def check_envelope(
+    answer: Answer, lookup_status: str, rows: str = "followers", total: str = "totalFollowers"
+) -> None:
     """Compare everything but the rows with the documented types."""
-    assert answer.status == 200
-    assert set(answer.json) == {"data", "meta"}
-    data, meta = answer.json["data"], answer.json["meta"]
-    assert set(data) == {"lookupStatus", "followers", "page", "totalFollowers"}
+    check_meta(answer)
+    data = answer.json["data"]
+    assert set(data) == {"lookupStatus", rows, "page", total}
     assert data["lookupStatus"] == lookup_status
     assert type(data["page"]["hasMore"]) is bool
     assert isinstance(data["page"]["nextCursor"], str | None)
+
+
+def check_meta(answer: Answer) -> None:
+    """Compare what every paid answer has with the documented types."""
+    assert answer.status == 200
+    assert set(answer.json) == {"data", "meta"}
+    meta = answer.json["meta"]
     assert isinstance(meta["requestId"], str)
     assert meta["requestId"]
     assert meta["creditsCharged"] == 1
@@ -140,6 +172,20 @@ def check_follower(follower: Any, *, trim: bool) -> None:
         assert set(follower["avatarUrls"]) == {"large", "medium", "thumb"}
         assert all(isinstance(url, str) for url in follower["avatarUrls"].values())
         assert follower["platformUserId"].isdecimal()
+
+
+def check_account(account: Any, *, trim: bool) -> None:
+    """Compare one followed account with the documented fields and types."""
+    optional = ACCOUNT_OPTIONAL if trim else ACCOUNT_OPTIONAL | ACCOUNT_UNTRIMMED
+    assert set(ACCOUNT_REQUIRED) <= set(account) <= set(ACCOUNT_REQUIRED | optional)
+    for name, value in account.items():
+        assert isinstance(value, (ACCOUNT_REQUIRED | optional)[name]), name
+    assert account["profileUrl"].endswith(f"/@{account['handle']}")
+    metrics = account.get("metrics", {"followers": 0, "following": 0})
+    assert {"followers", "following"} <= set(metrics) <= {"followers", "following", "posts"}
+    assert all(type(n) is int and n >= 0 for n in metrics.values())
+    created = account.get("accountCreatedAt", 1_500_000_000)
+    assert ISO_8601.fullmatch(created) if isinstance(created, str) else 10**9 < created < 2 * 10**9
 
 
 def error_of(answer: Answer) -> str:
@@ -251,7 +297,9 @@ async def test_without_profiles_every_handle_exists(http: aiohttp.ClientSession)
         check_envelope(await page(http, api, "hidden.x"), "hidden")
         check_envelope(await page(http, api, "missing.x"), "not_found")
         sizes = [(await page(http, api, f"x{n}")).json["data"]["totalFollowers"] for n in range(9)]
+        follows = [len(api.following(f"x{n}")) for n in range(9)]
     assert len(set(sizes)) > 4
+    assert len(set(follows)) > 4
 
 
 async def test_case_of_a_handle_does_not_matter(http: aiohttp.ClientSession) -> None:
@@ -282,6 +330,145 @@ async def test_a_user_id_changes_nothing_and_is_not_empty(http: aiohttp.ClientSe
         assert len(api.charges) == 2
     assert with_id.json["data"] == without.json["data"]
     assert (refused.status, error_of(refused)) == (400, "bad_request")
+
+
+# -- the sibling routes --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("trim", ["false", "true"])
+async def test_followed_accounts_have_the_documented_fields(
+    http: aiohttp.ClientSession, trim: str
+) -> None:
+    """Of two hundred rows some have each optional field and some do not; both kinds of time."""
+    profile = Profile(following=201)
+    async with Emulator({"ada": profile}, page_size=200) as api:
+        answer = await page(http, api, "ada", route="/following", trim=trim)
+    check_envelope(answer, "found", "accounts", "totalFollowing")
+    accounts = answer.json["data"]["accounts"]
+    assert len(accounts) == 200
+    for account in accounts:
+        check_account(account, trim=trim == "true")
+    for name in ACCOUNT_OPTIONAL if trim == "true" else ACCOUNT_OPTIONAL | ACCOUNT_UNTRIMMED:
+        assert 0 < len([a for a in accounts if name in a]) < 200, name
+    assert 0 < len([a for a in accounts if "posts" in a.get("metrics", ())]) < 200
+    kinds = {type(a.get("accountCreatedAt")) for a in accounts}
+    assert kinds == ({type(None)} if trim == "true" else {int, str, type(None)})
+    assert answer.json["data"]["totalFollowing"] == 201
+
+
+async def test_a_following_list_is_walked_to_its_end_once(http: aiohttp.ClientSession) -> None:
+    """Every account once, in order; the followers of the same profile are another list."""
+    async with Emulator({"ada": Profile(30, following=45)}) as api:
+        assert await walk(http, api, "ada", "/following") == api.following("ada")
+        assert await walk(http, api, "ada") == api.followers("ada")
+        assert len({a["handle"] for a in api.following("ada")}) == 45
+        routes = ["following"] * 3 + ["followers"] * 2
+        assert [(c.handle, c.route) for c in api.charges] == [("ada", r) for r in routes]
+
+
+async def test_a_cursor_belongs_to_one_list(http: aiohttp.ClientSession) -> None:
+    """A cursor of the followers is refused for the accounts followed, and the other way round."""
+    async with Emulator({"ada": Profile(30, following=30)}) as api:
+        for route, other in (("/followers", "/following"), ("/following", "/followers")):
+            first = await page(http, api, "ada", route=route)
+            cursor = first.json["data"]["page"]["nextCursor"]
+            refused = await page(http, api, "ada", cursor, route=other)
+            assert (refused.status, error_of(refused)) == (400, "bad_request")
+        assert len(api.charges) == 2
+
+
+async def test_following_has_no_user_id(http: aiohttp.ClientSession) -> None:
+    """A parameter that the route does not have changes nothing, whatever its value."""
+    async with Emulator({"ada": Profile(following=3)}) as api:
+        answers = [
+            await page(http, api, "ada", route="/following", **query)
+            for query in ({}, {"userId": ""}, {"userId": "700"})
+        ]
+        assert (await page(http, api, "ada", route="/following", trim="maybe")).status == 400
+    assert [a.json["data"] for a in answers] == [answers[0].json["data"]] * 3
+
+
+@pytest.mark.parametrize("status", ["hidden", "private", "not_found"])
+async def test_following_that_can_not_be_had_is_a_200_and_charged(
+    http: aiohttp.ClientSession, status: str
+) -> None:
+    """No rows, no cursor, no total, and one credit."""
+    async with Emulator({"ada": status}) as api:
+        answer = await page(http, api, "ada", route="/following")
+        assert len(api.charges) == 1
+    check_envelope(answer, status, "accounts", "totalFollowing")
+    assert answer.json["data"] == {
+        "lookupStatus": status,
+        "accounts": [],
+        "page": {"nextCursor": None, "hasMore": False},
+        "totalFollowing": None,
+    }
+
+
+async def test_a_profile_has_the_documented_fields(http: aiohttp.ClientSession) -> None:
+    """Who it is and how many follow it; charged under the handle as it was sent."""
+    async with Emulator({"ada": Profile(230, following=12)}) as api:
+        answer = await page(http, api, "ADA", route="")
+        charges = [tuple(c)[:3] for c in api.charges]
+    check_meta(answer)
+    assert charges == [("ADA", None, answer.json["meta"]["requestId"])]
+    data = answer.json["data"]
+    assert set(data) == {"lookupStatus", "profile", "metrics"}
+    assert data["lookupStatus"] == "found"
+    profile, metrics = data["profile"], data["metrics"]
+    assert set(profile) >= {
+        "platform", "handle", "displayName", "bio", "avatarUrl", "verified", "profileUrl",
+    }  # fmt: skip
+    assert (profile["platform"], profile["handle"]) == ("tiktok", "ada")
+    assert {"followers", "following", "likes", "posts"} <= set(metrics)
+    assert set(metrics) <= {"followers", "following", "likes", "posts", "friends", "diggs"}
+    assert (metrics["followers"], metrics["following"]) == (230, 12)
+    assert all(type(n) is int and n >= 0 for n in metrics.values())
+
+
+async def test_profiles_differ_in_what_is_known_of_them(http: aiohttp.ClientSession) -> None:
+    """Of fifty profiles some lack a name, a time or a count; times come as both kinds."""
+    async with Emulator() as api:
+        found = [(await page(http, api, f"x{n}", route="")).json["data"] for n in range(50)]
+    assert {type(data["profile"]["displayName"]) for data in found} == {str, type(None)}
+    kinds = {type(data["profile"].get("accountCreatedAt")) for data in found}
+    assert kinds == {int, str, type(None)}
+    assert len({tuple(data["metrics"]) for data in found}) > 1
+
+
+@pytest.mark.parametrize(
+    ("given", "status"),
+    [("private", "private"), ("not_found", "not_found"), ("hidden", "found")],
+)
+async def test_a_profile_that_tells_no_counts(
+    http: aiohttp.ClientSession, given: str, status: str
+) -> None:
+    """Nothing but a hidden list hides no profile; the counts of such a one are not known."""
+    async with Emulator({"ada": given}) as api:
+        data = (await page(http, api, "ada", route="")).json["data"]
+        assert len(api.charges) == 1
+    assert (data["lookupStatus"], data["metrics"]) == (status, None)
+    assert (data["profile"] is not None) == (status == "found")
+
+
+async def test_each_route_is_cached_for_itself(http: aiohttp.ClientSession) -> None:
+    """The first page of one route is not the first page of another."""
+    async with Emulator({"ada": 3}) as api:
+        answers = [await get(http, api, path) for path in PAID * 2]
+        assert len(api.charges) == 6
+    assert ["cached" in a.json["meta"] for a in answers] == [False] * 3 + [True] * 3
+
+
+@pytest.mark.parametrize("path", PAID)
+async def test_every_paid_route_wants_a_handle_and_a_credit(
+    http: aiohttp.ClientSession, path: str
+) -> None:
+    """400 without a handle that can be one, 402 without a credit, and neither is charged."""
+    async with Emulator(credits=0) as api:
+        assert (await get(http, api, path.replace("ada", "a%20b"))).status == 400
+        answer = await get(http, api, path)
+        assert (answer.status, error_of(answer)) == (402, "insufficient_credits")
+        assert api.charges == []
 
 
 # -- cursors ------------------------------------------------------------------------------------
@@ -332,16 +519,17 @@ async def test_a_seed_decides_the_data(http: aiohttp.ClientSession) -> None:
     """The same seed repeats every row and cursor, another gives others."""
     answers = []
     for seed in (1, 1, 2):
-        async with Emulator({"ada": 25}, seed=seed) as api:
-            answers.append((await page(http, api, "ada")).json["data"])
+        async with Emulator({"ada": Profile(25, following=25)}, seed=seed) as api:
+            answers.append([(await get(http, api, path)).json["data"] for path in PAID])
     assert answers[0] == answers[1]
-    assert answers[0]["followers"] != answers[2]["followers"]
+    for position, field in enumerate(("followers", "accounts", "profile")):
+        assert answers[0][position][field] != answers[2][position][field]
 
 
 # -- refusals -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", ["/v1/whoami", "/v1/balance", page_path("ada")])
+@pytest.mark.parametrize("path", ["/v1/whoami", "/v1/balance", *PAID])
 @pytest.mark.parametrize("key", [None, "", "sfk_other"])
 async def test_a_wrong_key_is_refused(
     http: aiohttp.ClientSession, path: str, key: str | None
@@ -374,7 +562,10 @@ async def test_health_needs_no_key(http: aiohttp.ClientSession) -> None:
     ("method", "path"),
     [
         ("GET", "/v1"),
-        ("GET", "/v1/tiktok/profiles/ada"),
+        ("GET", "/v1/tiktok/profiles"),
+        ("GET", "/v1/tiktok/profiles/"),
+        ("GET", "/v1/tiktok/profiles/ada/"),
+        ("GET", "/v1/tiktok/profiles/ada/likes"),
         ("GET", "/v1/tiktok/profiles//followers"),
         ("GET", "/v1/tiktok/profiles/ada/followers/"),
         ("POST", "/v1/whoami"),
@@ -432,10 +623,12 @@ async def test_a_repeated_request_is_cached_and_charged(http: aiohttp.ClientSess
 # -- faults -------------------------------------------------------------------------------------
 
 
-async def outcome(http: aiohttp.ClientSession, api: Emulator, handle: str) -> str:
+async def outcome(
+    http: aiohttp.ClientSession, api: Emulator, handle: str, path: str | None = None
+) -> str:
     """Ask for a page; return its status, or how the connection broke."""
     try:
-        return str((await page(http, api, handle)).status)
+        return str((await get(http, api, path or page_path(handle))).status)
     except aiohttp.ClientPayloadError:
         return "truncate"
     except Broken:
@@ -446,20 +639,21 @@ BROKEN = {"drop": "drop", "lose": "drop", "truncate": "truncate"}
 CHARGED = {"lose", "truncate"}
 
 
+@pytest.mark.parametrize("path", PAID)
 @pytest.mark.parametrize("by", ["script", "rate"])
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_a_fault_does_what_it_says(
-    http: aiohttp.ClientSession, fault: str, by: str, caplog: pytest.LogCaptureFixture
+    http: aiohttp.ClientSession, fault: str, by: str, path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Only lose and truncate have taken the credit; the log has 0 where no whole answer left."""
     async with Emulator({"ada": 30}, faults={fault: 1} if by == "rate" else None) as api:
         if by == "script":
             api.script("ada", fault)
-        assert await outcome(http, api, "ada") == BROKEN.get(fault, fault)
+        assert await outcome(http, api, "ada", path) == BROKEN.get(fault, fault)
         assert len(api.charges) == (fault in CHARGED)
         assert [r.status for r in api.requests] == [0 if fault in BROKEN else int(fault)]
         if by == "script":
-            assert await outcome(http, api, "ada") == "200"
+            assert await outcome(http, api, "ada", path) == "200"
     assert caplog.records == []
 
 
@@ -574,10 +768,11 @@ def test_arguments_that_no_emulator_can_have_are_refused(arguments: dict[str, An
         Emulator(**arguments)
 
 
-def test_only_a_found_profile_has_followers() -> None:
+@pytest.mark.parametrize("counts", [{"followers": 10}, {"following": 10}], ids=str)
+def test_only_a_found_profile_has_lists(counts: dict[str, int]) -> None:
     """A hidden list of ten would contradict the contract."""
-    with pytest.raises(ValueError, match="hidden"):
-        Profile(10, "hidden")
+    with pytest.raises(ValueError, match="hidden has 0 to 0 follow"):
+        Profile(lookup_status="hidden", **counts)
 
 
 def test_an_unknown_fault_can_not_be_scripted() -> None:
@@ -610,7 +805,10 @@ async def test_the_log_and_the_ledger_are_exact(http: aiohttp.ClientSession) -> 
             ("/health", "", None, None, 200),
         ]
         ids = [answer.json["meta"]["requestId"] for answer in (first, second)]
-        assert [tuple(c) for c in api.charges] == [("ada", None, ids[0]), ("ada", cursor, ids[1])]
+        assert [tuple(c) for c in api.charges] == [
+            ("ada", None, ids[0], "followers"),
+            ("ada", cursor, ids[1], "followers"),
+        ]
 
 
 async def test_requests_at_once_are_counted_and_told_apart(http: aiohttp.ClientSession) -> None:
@@ -627,6 +825,55 @@ async def test_requests_at_once_are_counted_and_told_apart(http: aiohttp.ClientS
         assert ids == {charge.request_id for charge in api.charges[:7]}
         assert len(ids) == 7
         assert [r.status for r in api.requests] == [200] * 8
+
+
+async def test_it_can_be_steered_while_it_runs(http: aiohttp.ClientSession) -> None:
+    """Profiles, fault rates, waits and credits count from the next request on."""
+    async with Emulator({}) as api:
+        api.profile("Ada", 45)
+        api.profile("bo", "private")
+        assert await walk(http, api, "ada") == api.followers("ADA")
+        check_envelope(await page(http, api, "bo"), "private")
+        api.profile("bo", Profile(2, following=1))
+        assert len(await walk(http, api, "bo")) == 2
+        api.fault("503", 1)
+        api.retry_after = 3
+        assert (await page(http, api, "ada")).headers["Retry-After"] == "3"
+        api.fault("503", 0)
+        api.credits = 1
+        assert [await outcome(http, api, "ada") for _ in range(2)] == ["200", "402"]
+        assert api.credits == 0
+        api.credits = None
+        assert await outcome(http, api, "ada") == "200"
+        assert api.credits is None
+
+
+async def test_a_profile_can_be_added_to_everybody(http: aiohttp.ClientSession) -> None:
+    """Where every handle exists the others go on existing."""
+    async with Emulator() as api:
+        api.profile("missing.one", 1)
+        check_envelope(await page(http, api, "missing.one"), "found")
+        check_envelope(await page(http, api, "missing.two"), "not_found")
+        check_envelope(await page(http, api, "x1"), "found")
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        lambda api: api.profile("a da", 1),
+        lambda api: api.profile("ada", "privat"),
+        lambda api: api.fault("404", 0.1),
+        lambda api: api.fault("503", 1.1),
+        lambda api: api.fault("503", 0.6),
+    ],
+)
+def test_an_order_that_can_not_be_is_refused(order: Callable[[Emulator], None]) -> None:
+    """ValueError where the order is given, and nothing of it is kept."""
+    api = Emulator({"ada": 3}, faults={"500": 0.5})
+    with pytest.raises(ValueError, match=r"."):
+        order(api)
+    assert len(api.followers("ada")) == 3
+    assert api._faults._rates == {"500": 0.5}
 
 
 async def test_latency_is_kept(http: aiohttp.ClientSession) -> None:

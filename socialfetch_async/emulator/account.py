@@ -6,27 +6,48 @@ CHECKOUT_URL = "https://app.example.invalid/checkout"
 
 
 class Charge(NamedTuple):
-    """One credit that was taken."""
+    """One credit that was taken.
+
+    Attributes:
+        handle: The handle as it was sent.
+        cursor: The cursor as it was sent; None for a first page, and for a profile.
+        request_id: What the answer carried in its meta.
+        route: What was bought: `followers`, `following` or `profile`.
+    """
 
     handle: str
     cursor: str | None
     request_id: str
+    route: str
 
 
 class Account:
     """Credits left (None: without end) and every charge in order."""
 
     def __init__(self, credits_left: int | None) -> None:
-        self.credits = credits_left
         self.charges: list[Charge] = []
+        self.left = credits_left
 
-    def charge(self, handle: str, cursor: str | None, request_id: str) -> bool:
-        """Take one credit for a page; False when none is left."""
-        if self.credits is not None:
-            if self.credits < 1:
-                return False
-            self.credits -= 1
-        self.charges.append(Charge(handle, cursor, request_id))
+    @property
+    def left(self) -> int | None:
+        """Credits left.
+
+        Held as the number of charges that are allowed, so that another thread can set it while
+        this one charges, and no charge goes missing.
+        """
+        allowed = self._allowed
+        return None if allowed is None else max(0, allowed - len(self.charges))
+
+    @left.setter
+    def left(self, value: int | None) -> None:
+        self._allowed = None if value is None else len(self.charges) + value
+
+    def charge(self, charge: Charge) -> bool:
+        """Take one credit; False when none is left."""
+        allowed = self._allowed
+        if allowed is not None and len(self.charges) >= allowed:
+            return False
+        self.charges.append(charge)
         return True
 
 

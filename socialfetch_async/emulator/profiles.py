@@ -1,25 +1,17 @@
-"""Synthetic profiles: the same seed gives the same followers, and none of them is held."""
+"""Synthetic profiles: the same seed gives the same lists, and none of them is held."""
 
 import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Final, NamedTuple
+
+from socialfetch_async.emulator import people
 
 _LOOKUP_STATUSES = ("found", "hidden", "private", "not_found")
 _HANDLE = re.compile(r"[A-Za-z0-9._]{1,64}")
-_MOST_FOLLOWERS = 2**32 - 1  # a cursor has four bytes for the position
-_FIRST = ("ada", "bo", "cleo", "dev", "eli", "fay", "gus", "hana", "ivo", "jun", "kai", "lu")
-_LAST = ("alps", "beats", "cooks", "draws", "edits", "films", "grows", "hikes")
-_BIOS = (
-    "",
-    "cooking at midnight 🍜",
-    "línea nueva\nsegunda línea",
-    "she/her",
-    "日本語 & emoji 👩‍🚀",
-)
-_PICTURE = "https://p16.example.invalid/avatar/{id}~tplv-{size}.webp"
+_MOST_ROWS = 2**32 - 1  # a cursor has four bytes for the position
 
 
 @dataclass(frozen=True)
@@ -29,11 +21,13 @@ class Profile:
     Attributes:
         followers: How many follow it.
         lookup_status: `found`, `hidden`, `private` or `not_found`; only a profile that is found
-            has followers.
+            has followers and follows others.
+        following: How many it follows.
     """
 
     followers: int = 0
     lookup_status: str = "found"
+    following: int = 0
 
     def __post_init__(self) -> None:
         if self.lookup_status not in _LOOKUP_STATUSES:
@@ -41,12 +35,28 @@ class Profile:
                 f"no such lookup status: {self.lookup_status!r}. There are "
                 f"{', '.join(_LOOKUP_STATUSES)}"
             )
-        most = _MOST_FOLLOWERS if self.lookup_status == "found" else 0
-        if not 0 <= self.followers <= most:
-            raise ValueError(
-                f"a profile that is {self.lookup_status} has 0 to {most} followers, not "
-                f"{self.followers}"
-            )
+        most = _MOST_ROWS if self.lookup_status == "found" else 0
+        for name in ("followers", "following"):
+            if not 0 <= getattr(self, name) <= most:
+                raise ValueError(
+                    f"a profile that is {self.lookup_status} has 0 to {most} {name}, not "
+                    f"{getattr(self, name)}"
+                )
+
+
+class _List(NamedTuple):
+    """One list route: what its answer calls its rows and their number, and who is in them."""
+
+    rows: str
+    total: str
+    word: str
+    row: Callable[..., dict[str, Any]]
+
+
+_LISTS: Final = {
+    "followers": _List("followers", "totalFollowers", "follower", people.follower),
+    "following": _List("accounts", "totalFollowing", "account", people.account),
+}
 
 
 def well_formed(handle: str) -> bool:
@@ -59,38 +69,48 @@ class Profiles:
 
     Args:
         given: The profiles that exist, each as a `Profile`, a number of followers, or a lookup
-            status. None: every handle exists, with a size that follows from its name, except
+            status. None: every handle exists, with sizes that follow from its name, except
             those that begin with `private`, `hidden` or `missing`.
-        seed: Another seed, other followers.
-        page_size: Followers on a page.
+        seed: Another seed, other people.
+        page_size: Rows on a page.
     """
 
     def __init__(
         self, given: Mapping[str, Profile | int | str] | None, *, seed: int, page_size: int
     ) -> None:
-        for handle in given or {}:
-            if not well_formed(handle):
-                raise ValueError(f"no profile can have the handle {handle!r}")
-        self._given = None if given is None else {k.lower(): _profile(v) for k, v in given.items()}
+        self._everybody = given is None
+        self._given: dict[str, Profile] = {}
+        for handle, value in (given or {}).items():
+            self.give(handle, value)
         self._key = str(seed).encode()
         self._page_size = page_size
+
+    def give(self, handle: str, value: Profile | int | str) -> None:
+        """Let a profile exist, in the place of one that did."""
+        if not well_formed(handle):
+            raise ValueError(f"no profile can have the handle {handle!r}")
+        self._given[handle.lower()] = _profile(value)
 
     def find(self, handle: str) -> Profile:
         """Return the profile of a handle, of whatever case."""
         handle = handle.lower()
-        if self._given is not None:
-            return self._given.get(handle, Profile(lookup_status="not_found"))
+        given = self._given.get(handle)
+        if given is not None:
+            return given
+        if not self._everybody:
+            return Profile(lookup_status="not_found")
         for word, status in (("private", ""), ("hidden", ""), ("missing", "not_found")):
             if handle.startswith(word):
                 return Profile(lookup_status=status or word)
-        return Profile(int.from_bytes(self._digest("size", handle)[:2]) % 500)
+        size = self._digest("size", handle)
+        return Profile(int.from_bytes(size[:2]) % 500, following=int.from_bytes(size[2:4]) % 200)
 
-    def cursor(self, handle: str, offset: int) -> str:
+    def cursor(self, handle: str, offset: int, route: str = "followers") -> str:
         """Return the opaque cursor of a position. It has `+`, `/` and `=` in it on purpose."""
-        proof = self._digest("cursor", handle.lower(), offset)[:7]
+        proof = self._digest("cursor", route, handle.lower(), offset)[:7]
         return base64.b64encode(b"\xfb\xff" + proof + offset.to_bytes(4)).decode()
 
-    def offset(self, handle: str, cursor: str | None) -> int | None:
+    def offset(self, route: str, handle: str, cursor: str | None) -> int | None:
         """Return the position behind a cursor; None when it is not one of this list."""
         if cursor is None:
             return 0
@@ -98,46 +118,51 @@ class Profiles:
             offset = int.from_bytes(base64.b64decode(cursor, validate=True)[9:])
         except ValueError:
             return None
-        return offset if offset < 2**32 and self.cursor(handle, offset) == cursor else None
+        return offset if offset < 2**32 and self.cursor(handle, offset, route) == cursor else None
 
-    def page(self, handle: str, offset: int, *, trim: bool) -> dict[str, Any]:
-        """Return the documented `data` of one page."""
-        profile = self.find(handle)
-        end = min(offset + self._page_size, profile.followers)
-        more = end < profile.followers
+    def page(self, route: str, handle: str, offset: int, *, trim: bool) -> dict[str, Any]:
+        """Return the documented `data` of one page of a list."""
+        profile, names = self.find(handle), _LISTS[route]
+        size: int = getattr(profile, route)
+        end = min(offset + self._page_size, size)
+        more = end < size
         found = profile.lookup_status == "found"
         return {
             "lookupStatus": profile.lookup_status,
-            "followers": [self.follower(handle, i, trim=trim) for i in range(offset, end)],
+            names.rows: self._rows(route, handle, range(offset, end), trim=trim),
             "page": {
-                "nextCursor": self.cursor(handle, end) if more else None,
+                "nextCursor": self.cursor(handle, end, route) if more else None,
                 "hasMore": more,
             },
-            "totalFollowers": profile.followers if found else None,
+            names.total: size if found else None,
         }
 
-    def follower(self, handle: str, index: int, *, trim: bool = False) -> dict[str, Any]:
-        """Return the follower at a position of a list, newest first."""
-        bits = self._digest("follower", handle.lower(), index)
-        first, last = _FIRST[bits[0] % len(_FIRST)], _LAST[bits[1] % len(_LAST)]
-        number = str(7_000_000_000_000_000_000 + int.from_bytes(bits[2:8]))
-        follower: dict[str, Any] = {
-            "handle": f"{first}.{last}.{index}",
-            "displayName": f"{first.title()} {last.title()}" if bits[8] % 16 else None,
-            "avatarUrl": _PICTURE.format(id=number, size=720) if bits[9] % 16 else None,
-            "bio": _BIOS[bits[10] % len(_BIOS)] if bits[11] % 16 else None,
-            "verified": bits[12] == 0,
-            "privateAccount": bits[13] % 5 == 0,
-            "metrics": {"followers": bits[14] * bits[15], "following": bits[15] * 3},
+    def rows(self, route: str, handle: str) -> list[dict[str, Any]]:
+        """Return a whole list, newest first."""
+        return self._rows(route, handle, range(getattr(self.find(handle), route)), trim=False)
+
+    def _rows(
+        self, route: str, handle: str, positions: range, *, trim: bool
+    ) -> list[dict[str, Any]]:
+        names, handle = _LISTS[route], handle.lower()
+        return [
+            names.row(self._digest(names.word, handle, index), index, trim=trim)
+            for index in positions
+        ]
+
+    def lookup(self, handle: str) -> dict[str, Any]:
+        """Return the documented `data` of one profile: only its lists can be hidden."""
+        handle = handle.lower()
+        given = self.find(handle)
+        if given.lookup_status in {"private", "not_found"}:
+            return {"lookupStatus": given.lookup_status, "profile": None, "metrics": None}
+        bits = self._digest("profile", handle)
+        metrics = people.profile_metrics(bits, given.followers, given.following)
+        return {
+            "lookupStatus": "found",
+            "profile": people.profile(bits, handle),
+            "metrics": metrics if given.lookup_status == "found" else None,
         }
-        if not trim:
-            follower["avatarUrls"] = {
-                name: _PICTURE.format(id=number, size=size)
-                for name, size in (("large", 1080), ("medium", 720), ("thumb", 100))
-            }
-            follower["platformUserId"] = number
-            follower["secUid"] = f"MS4wLjABAAAA{base64.urlsafe_b64encode(bits).decode()}"
-        return follower
 
     def _digest(self, *parts: object) -> bytes:
         text = "\0".join(map(str, parts)).encode()

@@ -1,8 +1,6 @@
 """The documented routes on aiohttp.web, on an address of this machine."""
 
 import asyncio
-import contextlib
-import json
 import math
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from types import TracebackType
@@ -10,20 +8,16 @@ from typing import Any, Final, NamedTuple, Self
 
 from aiohttp import web
 
-from socialfetch_async.emulator.account import CHECKOUT_URL, Account, Charge, balance
+from socialfetch_async.emulator import answers
+from socialfetch_async.emulator.account import Account, Charge, balance
 from socialfetch_async.emulator.faults import FaultPlan
 from socialfetch_async.emulator.profiles import Profile, Profiles, well_formed
 from socialfetch_async.emulator.status_page import status_page
 
-_ERRORS: Final = {
-    400: ("bad_request", "The handle or the cursor is not valid."),
-    401: ("unauthorized", "The API key is missing or not valid."),
-    402: ("insufficient_credits", "There are no credits left."),
-    404: ("not_found", "There is no such route."),
-    429: ("temporarily_unavailable", "Too many requests."),
-    500: ("internal_error", "Something unexpected happened."),
-    502: ("lookup_failed", "The lookup could not be completed."),
-    503: ("temporarily_unavailable", "The service is temporarily unavailable."),
+_PAID: Final = {
+    "followers": "/v1/tiktok/profiles/{handle}/followers",
+    "following": "/v1/tiktok/profiles/{handle}/following",
+    "profile": "/v1/tiktok/profiles/{handle}",
 }
 _REQUEST_ID: Final = web.RequestKey("request_id", str)
 
@@ -46,16 +40,28 @@ class Received(NamedTuple):
     status: int
 
 
+class _Asked(NamedTuple):
+    """What a paid request asks for."""
+
+    route: str
+    handle: str
+    cursor: str | None = None
+    offset: int = 0
+    trim: bool = False
+
+
 class Emulator:
     """The API on 127.0.0.1: `async with Emulator() as api:`, then `api.base_url`.
+
+    Everything but entering and leaving may be used from any thread.
 
     Args:
         profiles: Handle to `Profile`, number of followers, or lookup status. None: every handle
             exists (see `Profiles`).
-        page_size: Followers on a page.
-        latency: Seconds that a page takes, from its charge to its answer.
-        seed: Decides the followers and the order of faults.
-        credits: Credits of the account, one for each page; None: without end.
+        page_size: Rows on a page.
+        latency: Seconds that a paid answer takes, from its charge on.
+        seed: Decides the people and the order of faults.
+        credits: Credits of the account, one for each paid answer; None: without end.
         faults: Fault to share of the requests, 0 to 1; the kinds are in `FAULTS`.
         retry_after: Seconds that a 503 asks to wait, in its Retry-After header.
         api_keys: The keys that are accepted.
@@ -67,6 +73,8 @@ class Emulator:
     Attributes:
         requests: Every request but those for the status page, in order of arrival.
         charges: Every credit taken, in order.
+        latency: As above; can be set.
+        retry_after: As above; can be set.
         peak_concurrency: The most requests that were here at once.
     """
 
@@ -94,12 +102,12 @@ class Emulator:
         self._profiles = Profiles(profiles, seed=seed, page_size=page_size)
         self._account = Account(credits)
         self._faults = FaultPlan(faults or {}, seed)
-        self._latency = latency
-        self._retry_after = retry_after
+        self.latency = latency
+        self.retry_after = retry_after
         self._api_keys = frozenset(keys)
         self._port = port
         self._runner: web.AppRunner | None = None
-        self._served: set[tuple[str, str | None]] = set()
+        self._served: set[tuple[str, str, str | None]] = set()
         self._here = 0
         self.requests: list[Received] = []
         self.peak_concurrency = 0
@@ -114,20 +122,31 @@ class Emulator:
     @property
     def credits(self) -> int | None:
         """Credits left; can be set, to buy some."""
-        return self._account.credits
+        return self._account.left
 
     @credits.setter
     def credits(self, value: int | None) -> None:
-        self._account.credits = value
+        self._account.left = value
 
     def script(self, handle: str | None, *faults: str | None) -> None:
         """Order faults for the next requests of a handle (None: of any), None for no fault."""
         self._faults.script(handle, *faults)
 
+    def fault(self, fault: str, rate: float) -> None:
+        """Let a share of the requests, 0 to 1, fail in one of the ways in `FAULTS`."""
+        self._faults.rate(fault, rate)
+
+    def profile(self, handle: str, value: Profile | int | str) -> None:
+        """Let a profile exist: a `Profile`, a number of followers, or a lookup status."""
+        self._profiles.give(handle, value)
+
     def followers(self, handle: str) -> list[dict[str, Any]]:
         """Return the whole list of a profile as the API sends it, to compare with."""
-        size = self._profiles.find(handle).followers
-        return [self._profiles.follower(handle, index) for index in range(size)]
+        return self._profiles.rows("followers", handle)
+
+    def following(self, handle: str) -> list[dict[str, Any]]:
+        """Return all accounts that a profile follows, as the API sends them."""
+        return self._profiles.rows("following", handle)
 
     async def __aenter__(self) -> Self:
         app = web.Application(middlewares=[self._recorded])
@@ -135,7 +154,8 @@ class Emulator:
         app.router.add_get("/health", self._health)
         app.router.add_get("/v1/whoami", self._whoami)
         app.router.add_get("/v1/balance", self._balance)
-        app.router.add_get("/v1/tiktok/profiles/{handle}/followers", self._followers)
+        for route, path in _PAID.items():
+            app.router.add_get(path, self._paid, name=route)
         app.router.add_route("*", "/{rest:.*}", self._unknown)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
@@ -180,14 +200,7 @@ class Emulator:
         return request.headers.get("x-api-key") in self._api_keys
 
     def _refuse(self, request: web.Request, status: int) -> web.Response:
-        code, message = _ERRORS[status]
-        error = {"code": code, "message": message, "requestId": request[_REQUEST_ID]}
-        headers = {}
-        if status == 402:
-            error["checkoutUrl"] = CHECKOUT_URL
-        if status == 503 and self._retry_after is not None:
-            headers["Retry-After"] = str(self._retry_after)
-        return _json(status, {"error": error}, headers)
+        return answers.refusal(status, request[_REQUEST_ID], self.retry_after)
 
     # -- free routes ------------------------------------------------------------------------
 
@@ -196,7 +209,7 @@ class Emulator:
         return web.Response(text=page, content_type="text/html")
 
     async def _health(self, _: web.Request) -> web.Response:
-        return _json(200, {"status": "ok"})
+        return answers.whole({"status": "ok"})
 
     async def _unknown(self, request: web.Request) -> web.Response:
         return self._refuse(request, 404)
@@ -213,78 +226,74 @@ class Emulator:
         if not self._authorized(request):
             return self._refuse(request, 401)
         meta = {"requestId": request[_REQUEST_ID], "creditsCharged": 0, "version": "v1"}
-        return _json(200, {"data": data, "meta": meta})
+        return answers.whole({"data": data, "meta": meta})
 
-    # -- the paid route ---------------------------------------------------------------------
+    # -- paid routes ------------------------------------------------------------------------
 
-    async def _followers(self, request: web.Request) -> web.StreamResponse:
+    async def _paid(self, request: web.Request) -> web.StreamResponse:
         self._here += 1
         self.peak_concurrency = max(self.peak_concurrency, self._here)
         try:
-            return await self._followers_page(request)
+            return await self._paid_answer(request)
         finally:
             self._here -= 1
 
-    async def _followers_page(  # noqa: PLR0911 - one return for each documented answer
-        self, request: web.Request
-    ) -> web.StreamResponse:
-        handle, cursor = request.match_info["handle"], request.query.get("cursor")
-        trim = request.query.get("trim", "false")
+    async def _paid_answer(self, request: web.Request) -> web.StreamResponse:
         if not self._authorized(request):
             return self._refuse(request, 401)
-        offset = self._profiles.offset(handle, cursor) if well_formed(handle) else None
-        if offset is None or trim not in {"true", "false"} or request.query.get("userId") == "":
+        asked = self._asked(request)
+        if asked is None:
             return self._refuse(request, 400)
-        fault = self._faults.next(handle)
+        fault = self._faults.next(asked.handle)
         if fault == "drop":
-            return _hang_up(request)
+            return answers.hang_up(request)
         if fault is not None and fault.isdigit():
-            await asyncio.sleep(self._latency)
+            await asyncio.sleep(self.latency)
             return self._refuse(request, int(fault))
-        if not self._account.charge(handle, cursor, request[_REQUEST_ID]):
+        charge = Charge(asked.handle, asked.cursor, request[_REQUEST_ID], asked.route)
+        if not self._account.charge(charge):
             return self._refuse(request, 402)
+        return await self._bought(request, asked, fault)
+
+    def _asked(self, request: web.Request) -> _Asked | None:
+        """Return what is asked for; None for what can not be asked."""
+        route, handle = request.match_info.route.name, request.match_info["handle"]
+        assert route is not None
+        if not well_formed(handle):
+            return None
+        if route == "profile":
+            return _Asked(route, handle)
+        if route == "followers" and request.query.get("userId") == "":
+            return None
+        cursor, trim = request.query.get("cursor"), request.query.get("trim", "false")
+        offset = self._profiles.offset(route, handle, cursor)
+        if offset is None or trim not in {"true", "false"}:
+            return None
+        return _Asked(route, handle, cursor, offset, trim == "true")
+
+    async def _bought(
+        self, request: web.Request, asked: _Asked, fault: str | None
+    ) -> web.StreamResponse:
+        """Answer what was charged, whole or by a fault that takes the credit."""
         meta: dict[str, Any] = {
             "requestId": request[_REQUEST_ID],
             "creditsCharged": 1,
             "version": "v1",
         }
-        if (handle.lower(), cursor) in self._served:
+        key = (asked.route, asked.handle.lower(), asked.cursor)
+        if key in self._served:
             meta["cached"] = True
-        self._served.add((handle.lower(), cursor))
-        await asyncio.sleep(self._latency)
+        self._served.add(key)
+        await asyncio.sleep(self.latency)
         if fault == "lose":
-            return _hang_up(request)
-        data = self._profiles.page(handle, offset, trim=trim == "true")
-        body = {"data": data, "meta": meta}
-        return await _break_off(request, body) if fault == "truncate" else _json(200, body)
+            return answers.hang_up(request)
+        body = {"data": self._data(asked), "meta": meta}
+        return await answers.break_off(request, body) if fault else answers.whole(body)
 
-
-def _hang_up(request: web.Request) -> web.Response:
-    if request.transport is not None:  # else the client was quicker
-        request.transport.close()  # what was written before still leaves
-    return web.Response(status=0)  # nobody is there to get it
-
-
-async def _break_off(request: web.Request, value: dict[str, Any]) -> web.Response:
-    body = _encoded(value)
-    half = web.StreamResponse(headers={"Content-Type": "application/json"})
-    half.content_length = len(body)
-    with contextlib.suppress(ConnectionError):  # the client may have left
-        await half.prepare(request)
-        await half.write(body[: len(body) // 2])
-    return _hang_up(request)
-
-
-def _json(
-    status: int, value: dict[str, Any], headers: Mapping[str, str] | None = None
-) -> web.Response:
-    return web.Response(
-        status=status, body=_encoded(value), content_type="application/json", headers=headers
-    )
-
-
-def _encoded(value: dict[str, Any]) -> bytes:
-    return json.dumps(value, ensure_ascii=False).encode()
+    def _data(self, asked: _Asked) -> dict[str, Any]:
+        if asked.route == "profile":
+            return self._profiles.lookup(asked.handle)
+        return self._profiles.page(asked.route, asked.handle, asked.offset, trim=asked.trim)
 
 
 def _check(name: str, value: float, *, least: int = 0, most: float = math.inf) -> None:

@@ -9,7 +9,9 @@ td{{padding:.2rem 1.5rem .2rem 0}}td+td{{font-variant-numeric:tabular-nums}}</st
 <h1>Social Fetch emulator</h1>
 <table><tr><td>requests<td>{requests:,}<tr><td>at once, now<td>{here:,}
 <tr><td>credits charged<td>{charged:,}<tr><td>credits left<td>{left}</table>
-<p>Followers of a profile: <code>/v1/tiktok/profiles/&lt;handle&gt;/followers</code></p></html>
+<p>Followers of a profile: <code>/v1/tiktok/profiles/&lt;handle&gt;/followers</code>;
+whom it follows: <code>.../following</code>; itself: <code>/v1/tiktok/profiles/&lt;handle&gt;</code>
+</p></html>
 """
 
 
