@@ -11,6 +11,8 @@ from socialfetch_async import RetryPolicy, SocialFetchClient
 KEY = "sfk_test_0123456789"
 FAST = RetryPolicy(base=0.001, cap=0.002)
 
+collect_ignore = ["plugin_project"]  # test_pytest_plugin.py runs it, in a place of its own
+
 MakeClient = Callable[..., SocialFetchClient]
 
 

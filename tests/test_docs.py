@@ -23,6 +23,14 @@ class Program(NamedTuple):
     code: str
     output: str | None
 
+    def command(self, folder: Path) -> list[str]:
+        """Return what runs it: pytest, if it has tests."""
+        if "def test_" not in self.code:
+            return ["-c", self.code]
+        (folder / "test_program.py").write_text(self.code)
+        scope = "asyncio_default_fixture_loop_scope=function"
+        return ["-m", "pytest", "-W", "error", "-p", "no:cacheprovider", "-o", scope]
+
 
 def programs() -> list[Program]:
     """Return all blocks of Python; a block of text behind one is its output."""
@@ -45,11 +53,11 @@ def test_the_readme_has_programs() -> None:
 
 
 @pytest.mark.parametrize("program", programs(), ids=lambda program: program.place)
-async def test_a_program_runs_as_it_stands(program: Program) -> None:
+async def test_a_program_runs_as_it_stands(program: Program, tmp_path: Path) -> None:
     """In a new interpreter, against the emulator, with the output that is printed below it."""
     async with Emulator() as api:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-W", "error", "-c", program.code,
+            sys.executable, "-W", "error", *program.command(tmp_path), cwd=tmp_path,
             env=os.environ
             | {"SOCIALFETCH_API_KEY": api.api_key, "SOCIALFETCH_BASE_URL": api.base_url},
             stdout=asyncio.subprocess.PIPE,
@@ -58,6 +66,6 @@ async def test_a_program_runs_as_it_stands(program: Program) -> None:
         async with asyncio.timeout(30):
             out, err = await process.communicate()
     assert err.decode() == ""
-    assert process.returncode == 0
+    assert process.returncode == 0, out.decode()
     if program.output is not None:
         assert out.decode() == program.output
