@@ -4,7 +4,7 @@ import os
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Final, NoReturn, Self, cast
+from typing import Any, Final, NoReturn, Self, TypeVar, cast
 
 import aiohttp
 
@@ -13,20 +13,29 @@ from socialfetch_async._protocol import arguments
 from socialfetch_async._protocol.endpoints import (
     BALANCE,
     FOLLOWERS,
+    FOLLOWING,
+    PROFILE,
     WHOAMI,
+    ListEndpoint,
     PageRequests,
     Request,
     ValueEndpoint,
+    items_endpoint,
+    profile_list,
+    profile_request,
+    query_of,
 )
 from socialfetch_async._protocol.retry import RetryPolicy
 from socialfetch_async._shared_budget import SharedBudget
 from socialfetch_async._transport import ApiKey, Transport
-from socialfetch_async.models import Balance, FollowersPage, Usage, User
-from socialfetch_async.run import FollowersRun
-from socialfetch_async.stream import FollowerStream
+from socialfetch_async.models import Balance, FollowersPage, Profile, Usage, User
+from socialfetch_async.run import FollowersRun, FollowingRun
+from socialfetch_async.stream import FollowerStream, FollowingStream, ItemStream
 
 DEFAULT_BASE_URL: Final = "https://api.socialfetch.dev"
 _DEFAULT_RETRY: Final = RetryPolicy()
+
+Item = TypeVar("Item")
 
 
 class SocialFetchClient:
@@ -154,13 +163,92 @@ class SocialFetchClient:
         The iteration itself raises any `SocialFetchError`; then the stream's position is
         unchanged, and iterating over it again tries the same page again.
         """
-        handle = arguments.clean_handle(handle)
         return FollowerStream(
             self._exchange.fetch,
-            _followers_of(handle, user_id=user_id, trim=trim),
-            handle,
+            _list_of(FOLLOWERS, arguments.clean_handle(handle), user_id=user_id, trim=trim),
             arguments.opaque("cursor", cursor),
-            max_followers=arguments.positive("max_followers", max_followers),
+            max_rows=arguments.positive("max_followers", max_followers),
+            max_pages=arguments.positive("max_pages", max_pages),
+            max_credits=arguments.positive("max_credits", max_credits),
+        )
+
+    def iter_following(
+        self,
+        handle: str,
+        *,
+        cursor: str | None = None,
+        trim: bool = False,
+        max_accounts: int | None = None,
+        max_pages: int | None = None,
+        max_credits: int | None = None,
+    ) -> FollowingStream:
+        """Iterate over the accounts that one profile follows, page after page.
+
+        As `iter_followers` in every respect. `GET /v1/tiktok/profiles/{handle}/following`, one
+        credit a page.
+
+        Args:
+            handle: TikTok handle, with or without @.
+            cursor: Where to go on: `stream.cursor` of an earlier stream, or `page.next_cursor`.
+            trim: Ask for fewer fields.
+            max_accounts: Stop after this many accounts.
+            max_pages: Stop after this many pages.
+            max_credits: Never spend more than this, attempts that may have been charged included.
+
+        Raises:
+            InvalidHandleError: The handle can not be one; nothing was sent.
+            ValueError: An empty cursor, a limit below 1.
+            TypeError: An argument of another type.
+        """
+        return FollowingStream(
+            self._exchange.fetch,
+            _list_of(FOLLOWING, arguments.clean_handle(handle), trim=trim),
+            arguments.opaque("cursor", cursor),
+            max_rows=arguments.positive("max_accounts", max_accounts),
+            max_pages=arguments.positive("max_pages", max_pages),
+            max_credits=arguments.positive("max_credits", max_credits),
+        )
+
+    def iter_items(
+        self,
+        path: str,
+        params: Mapping[str, str | int | bool | None] | None = None,
+        *,
+        items: str,
+        type: type[Item],  # noqa: A002 - msgspec's word for it
+        cursor: str | None = None,
+        max_items: int | None = None,
+        max_pages: int | None = None,
+        max_credits: int | None = None,
+    ) -> ItemStream[Item]:
+        """Iterate over any other list route of the API, with rows of a type of your own.
+
+        As `iter_followers` in every respect: all list routes of the vendor have the same
+        envelope and the same `data.page`.
+
+        Args:
+            path: The route, as `/v1/tiktok/videos/123/comments`; percent-encode what you put in.
+            params: Its query, without the cursor; None and False are left out.
+            items: The field of `data` that holds the rows.
+            type: What a row is decoded to: a `msgspec.Struct`, a dataclass, a TypedDict, `dict`.
+            cursor: Where to go on: `stream.cursor` of an earlier stream, or `page.next_cursor`.
+            max_items: Stop after this many rows.
+            max_pages: Stop after this many pages.
+            max_credits: Never spend more than this, attempts that may have been charged included.
+
+        Raises:
+            ValueError: A path that is none, a cursor among the params, an empty cursor, a limit
+                below 1; nothing was sent.
+            TypeError: An argument of another type.
+        """
+        query = arguments.params(params)
+        row: Any = type
+        endpoint = items_endpoint(arguments.path(path), arguments.opaque("items", items), row)
+        return ItemStream(
+            self._exchange.fetch,
+            PageRequests(endpoint, path, query_of(query)),
+            arguments.opaque("cursor", cursor),
+            max_rows=arguments.positive("max_items", max_items),
             max_pages=arguments.positive("max_pages", max_pages),
             max_credits=arguments.positive("max_credits", max_credits),
         )
@@ -196,7 +284,42 @@ class SocialFetchClient:
         arguments.flag("trim", trim)
         return FollowersRun(
             self._exchange.fetch,
-            lambda handle: _followers_of(handle, user_id=None, trim=trim),
+            lambda handle: profile_list(FOLLOWERS, handle, trim=trim),
+            starts,
+            duplicates=duplicates,
+            concurrency=arguments.required("concurrency", concurrency),
+            max_pages=arguments.positive("max_pages_per_handle", max_pages_per_handle),
+            max_credits=arguments.positive("max_credits", max_credits),
+        )
+
+    def iter_following_many(
+        self,
+        handles: Iterable[str] | Mapping[str, str | None],
+        *,
+        concurrency: int = 10,
+        trim: bool = False,
+        max_pages_per_handle: int | None = None,
+        max_credits: int | None = None,
+    ) -> FollowingRun:
+        """Fetch the accounts that many profiles follow, as `iter_followers_many` does followers.
+
+        Args:
+            handles: The handles, or a mapping of handle to start cursor, as `run.pending()` is.
+            concurrency: Pages that are on their way or not yet taken by the loop, together.
+            trim: Ask for fewer fields.
+            max_pages_per_handle: Stop each handle after this many pages.
+            max_credits: Never spend more than this in the whole run.
+
+        Raises:
+            InvalidHandleError: One of the handles can not be one; nothing was sent.
+            ValueError: An empty cursor, a limit below 1.
+            TypeError: An argument of another type, such as one handle instead of many.
+        """
+        starts, duplicates = arguments.starts(handles)
+        arguments.flag("trim", trim)
+        return FollowingRun(
+            self._exchange.fetch,
+            lambda handle: profile_list(FOLLOWING, handle, trim=trim),
             starts,
             duplicates=duplicates,
             concurrency=arguments.required("concurrency", concurrency),
@@ -225,9 +348,23 @@ class SocialFetchClient:
             ValueError: An empty cursor or user id.
             SocialFetchError: The page could not be had.
         """
-        requests = _followers_of(arguments.clean_handle(handle), user_id=user_id, trim=trim)
+        handle = arguments.clean_handle(handle)
+        requests = _list_of(FOLLOWERS, handle, user_id=user_id, trim=trim)
         request = requests.at(arguments.opaque("cursor", cursor))
         return cast(FollowersPage, await self._exchange.fetch(request, SharedBudget()))
+
+    async def get_profile(self, handle: str) -> Profile:
+        """Fetch what a profile says of itself: one credit, also if it is private or not found.
+
+        Args:
+            handle: TikTok handle, with or without @.
+
+        Raises:
+            InvalidHandleError: The handle can not be one; nothing was sent.
+            SocialFetchError: No answer could be had.
+        """
+        request = profile_request(PROFILE, arguments.clean_handle(handle))
+        return cast(Profile, await self._exchange.fetch(request, SharedBudget()))
 
     async def whoami(self) -> User:
         """Return whose key this is; free, so it is the way to check a key.
@@ -272,7 +409,9 @@ class SocialFetchClient:
             )
 
 
-def _followers_of(handle: str, *, user_id: str | None, trim: bool) -> PageRequests:
+def _list_of(
+    endpoint: ListEndpoint, handle: str, *, user_id: str | None = None, trim: bool
+) -> PageRequests:
     arguments.opaque("user_id", user_id)
     arguments.flag("trim", trim)
-    return PageRequests(FOLLOWERS, handle, user_id=user_id, trim=trim)
+    return profile_list(endpoint, handle, user_id=user_id, trim=trim)

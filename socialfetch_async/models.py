@@ -4,11 +4,13 @@ Contract: the vendor's page "List TikTok profile followers", section "Response b
 Fields the vendor adds later are ignored; an optional field that is absent reads None.
 """
 
-from typing import Annotated
+from typing import Annotated, Generic, TypeVar
 
 from msgspec import Meta, Struct
 
 from socialfetch_async.errors import SocialFetchError
+
+Item = TypeVar("Item")
 
 # The leaves hold no lists and can not form cycles, so the garbage collector need not track them:
 # collecting a million followers takes less than half the time. Pages hold a list and stay tracked.
@@ -57,30 +59,57 @@ class Follower(Struct, frozen=True, gc=False, kw_only=True, rename="camel"):
     sec_uid: str | None = None
 
 
-class FollowersPage(Struct, frozen=True, kw_only=True, dict=True):
-    """One page that was paid for, with what was asked: the same page can be asked for again.
+class Account(Struct, frozen=True, gc=False, kw_only=True, rename="camel"):
+    """One account that a profile follows, from `/following`.
 
     Attributes:
-        handle: The handle that was asked for.
+        account_created_at: As the API sends it: seconds since 1970 or an ISO-8601 text.
+        metrics: Its own counts, or None.
+
+    The others are those of `Follower`.
+    """
+
+    handle: Annotated[str, Meta(min_length=1)]
+    display_name: str | None = None
+    bio: str | None = None
+    avatar_url: str | None = None
+    profile_url: str | None = None
+    platform_user_id: str | None = None
+    sec_uid: str | None = None
+    verified: bool
+    private_account: bool
+    region: str | None = None
+    language: str | None = None
+    account_created_at: int | float | str | None = None
+    metrics: "AccountMetrics | None" = None
+
+
+class AccountMetrics(Struct, frozen=True, gc=False):
+    """Counts that TikTok reports for an account."""
+
+    followers: int | None = None
+    following: int | None = None
+    posts: int | None = None
+
+
+class ListPage(Struct, frozen=True, kw_only=True, dict=True):
+    """One page of a list, with what was asked: the same page can be asked for again.
+
+    Attributes:
         cursor: The cursor that was asked for; None is the first page.
         lookup_status: `found`, `hidden`, `private`, `not_found`, or a later value.
-        followers: The rows, newest follower first as the API sends them.
         next_cursor: What to ask for next. Opaque: never build or decode one.
         has_more: Whether the API says that another page exists.
-        total_followers: The API's count for the profile, or None. It changes while you read.
         credits_charged: Price of this page in credits, as billed (1 when the answer did not say).
         request_id: The vendor's id of this answer.
         cached: Whether the vendor answered from its cache (billed all the same).
-        invalid_rows: Rows that were not a follower and are missing in `followers`.
+        invalid_rows: Rows that were not as documented and are missing here.
     """
 
-    handle: str
     cursor: str | None
     lookup_status: str
-    followers: list[Follower]
     next_cursor: str | None
     has_more: bool
-    total_followers: int | None
     credits_charged: int
     request_id: str
     cached: bool
@@ -94,6 +123,91 @@ class FollowersPage(Struct, frozen=True, kw_only=True, dict=True):
         pickles leave it out, and a page made by hand or cut by a limit has None.
         """
         return self.__dict__.get("body")
+
+
+class FollowersPage(ListPage, frozen=True, kw_only=True):
+    """One page of the followers of a profile, paid for.
+
+    Attributes:
+        handle: The handle that was asked for.
+        followers: The rows, newest follower first as the API sends them.
+        total_followers: The API's count for the profile, or None. It changes while you read.
+    """
+
+    handle: str
+    followers: list[Follower]
+    total_followers: int | None
+
+
+class FollowingPage(ListPage, frozen=True, kw_only=True):
+    """One page of the accounts that a profile follows, paid for.
+
+    Attributes:
+        handle: The handle that was asked for.
+        accounts: The rows.
+        total_following: The API's count for the profile, or None.
+    """
+
+    handle: str
+    accounts: list[Account]
+    total_following: int | None
+
+
+class ItemsPage(ListPage, Generic[Item], frozen=True, kw_only=True):
+    """One page of any other list, paid for.
+
+    Attributes:
+        path: The path that was asked for.
+        items: The rows, of the type that was given.
+    """
+
+    path: str
+    items: list[Item]
+
+
+class ProfileDetails(Struct, frozen=True, kw_only=True, rename="camel"):
+    """What a profile says of itself. Only `handle` is always there."""
+
+    handle: str
+    platform: str | None = None
+    display_name: str | None = None
+    bio: str | None = None
+    avatar_url: str | None = None
+    verified: bool | None = None
+    profile_url: str | None = None
+
+
+class ProfileMetrics(Struct, frozen=True, rename="camel"):
+    """The counts of a profile, those the API has."""
+
+    followers: int | None = None
+    following: int | None = None
+    likes: int | None = None
+    posts: int | None = None
+    friends: int | None = None
+    diggs: int | None = None
+
+
+class Profile(Struct, frozen=True, kw_only=True):
+    """One profile, paid for, also when it is private or does not exist.
+
+    Attributes:
+        handle: The handle that was asked for.
+        lookup_status: `found`, `private`, `not_found`, or a later value.
+        profile: What it says of itself, or None.
+        metrics: Its counts, or None.
+        credits_charged: Price in credits.
+        request_id: The vendor's id of this answer.
+        cached: Whether the vendor answered from its cache (billed all the same).
+    """
+
+    handle: str
+    lookup_status: str
+    profile: ProfileDetails | None
+    metrics: ProfileMetrics | None
+    credits_charged: int
+    request_id: str
+    cached: bool
 
 
 class User(Struct, frozen=True, rename="camel"):
@@ -139,7 +253,7 @@ class Usage(Struct):
     Attributes:
         requests_sent: HTTP requests that left this machine, counted when their attempt ends.
         retries: Further attempts at something that had failed, connecting included.
-        pages: Pages that arrived.
+        pages: Pages, and profiles, that arrived.
         credits_charged: Credits the vendor's `meta` confirmed.
         maybe_charged: Upper bound, in credits, of what failed attempts may have cost besides.
     """
@@ -159,7 +273,7 @@ class HandleDone(Struct, frozen=True, kw_only=True):
             status, `max_pages`, `max_credits`, `stopped`, `failed`.
         cursor: Where to go on; None when nothing is left, or when the first page failed.
         pages: Pages that arrived for this handle in this run.
-        followers: Followers on them.
+        followers: Followers on them; in a run over `following`, accounts.
         credits_charged: Credits confirmed for them.
         error: Why it failed, if it did.
     """

@@ -15,8 +15,8 @@ from socialfetch_async._protocol.endpoints import (
     BALANCE,
     FOLLOWERS,
     WHOAMI,
-    PageRequests,
     Request,
+    profile_list,
 )
 from socialfetch_async._protocol.status import STATUS_ERRORS, Answer
 from socialfetch_async.errors import (
@@ -48,7 +48,7 @@ from socialfetch_async.models import (
 
 CONTRACT = Path(__file__).parent / "contract"
 KEY = "sfk_0123456789"
-ASKED = PageRequests(FOLLOWERS, "nasa", user_id=None, trim=False).at("c1")
+ASKED = profile_list(FOLLOWERS, "nasa", user_id=None, trim=False).at("c1")
 ASKED_WHOAMI = Request(WHOAMI, WHOAMI.path)
 ASKED_BALANCE = Request(BALANCE, BALANCE.path)
 DEEP = "[" * 1_000_000 + "]" * 1_000_000
@@ -371,7 +371,7 @@ def test_a_page() -> None:
 
 def test_the_first_page_has_no_cursor() -> None:
     """A page that was asked for without a cursor says so."""
-    first = PageRequests(FOLLOWERS, "nasa", user_id=None, trim=False).at(None)
+    first = profile_list(FOLLOWERS, "nasa", user_id=None, trim=False).at(None)
 
     assert page_of(envelope(row()), first) == expected_page(follower(), cursor=None)
 

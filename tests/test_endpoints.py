@@ -16,6 +16,7 @@ from socialfetch_async._protocol.endpoints import (
     WHOAMI,
     PageRequests,
     Request,
+    profile_list,
 )
 from socialfetch_async.errors import InvalidHandleError
 from socialfetch_async.models import Follower, FollowerMetrics
@@ -27,7 +28,7 @@ def requests(
     handle: str = "nasa", *, user_id: str | None = None, trim: bool = False
 ) -> PageRequests:
     """Return the requests for one list of followers."""
-    return PageRequests(FOLLOWERS, handle, user_id=user_id, trim=trim)
+    return profile_list(FOLLOWERS, handle, user_id=user_id, trim=trim)
 
 
 @pytest.mark.parametrize(

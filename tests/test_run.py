@@ -143,7 +143,7 @@ async def test_a_never_awaiting_consumer_lets_the_next_request_leave(
             await anext(run)
             # From here to the check the loop does not await: the request has to be out already,
             # which is seen on its credit being set aside.
-            assert run._budget.reserved == 1
+            assert run.reserved == 1
 
 
 @pytest.mark.parametrize("limit", [1, 37, 100])
@@ -365,7 +365,7 @@ async def test_leaving_cancels_every_worker(client_of: MakeClient) -> None:
         async with client.iter_followers_many([f"u{i}" for i in range(20)]) as run:
             await anext(run)
             assert len(asyncio.all_tasks()) > before
-        assert not run._workers
+        assert not run._workers._tasks
         with pytest.raises(RuntimeError, match="inside its `async with`"):
             await anext(run)
         sent = client.usage.requests_sent

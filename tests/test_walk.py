@@ -414,7 +414,7 @@ def test_an_unavailable_profile(status: str, cursor: str | None) -> None:
 
     error = caught.value
     assert error.lookup_status == status
-    assert error.summary == f"the followers of this profile can not be listed: {status}."
+    assert error.summary == f"this profile's list can not be had: {status}."
     assert (error.handle, error.cursor, error.request_id) == ("nasa", cursor, "req_5")
     assert error.maybe_charged is True
     assert place(walk) == (cursor, False, None)

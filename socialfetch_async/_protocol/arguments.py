@@ -5,13 +5,14 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from socialfetch_async.errors import InvalidHandleError, shortened
 
 # TikTok's own alphabet; the vendor's page allows 1 to 64 characters. ASCII on purpose: `\w` and
 # `str.isalnum` would let other scripts through. `.` and `..` are path segments of their own.
 _HANDLE: Final = re.compile(r"[A-Za-z0-9._]{1,64}")
+_PATH: Final = re.compile(r"/v[0-9]+(/[A-Za-z0-9._~@:!$&'()*+,;=%-]+)+")
 _API_KEY: Final = re.compile(r"[\x21-\x7e]+")
 
 
@@ -47,6 +48,37 @@ def opaque(name: str, value: str | None) -> str | None:
         # A URL drops lone surrogates in silence: the cursor would ask for another page.
         raise ValueError(f"{name} has a character that is not valid Unicode text") from None
     return value
+
+
+def path(value: str) -> str:
+    """Check the route of a list. What goes into a segment has to be percent-encoded."""
+    if not isinstance(value, str):
+        raise TypeError(f"path is a str, not {type(value).__name__}")
+    segments = unquote(value).split("/")
+    if not _PATH.fullmatch(value) or not {".", ".."}.isdisjoint(segments):
+        raise ValueError(
+            f"not a path of the API: {shortened(value)}. It begins with /v1/ and has no query: "
+            "percent-encode what you put into it, and pass the query as params"
+        )
+    return value
+
+
+def params(
+    values: Mapping[str, str | int | bool | None] | None,
+) -> Mapping[str, str | int | bool | None]:
+    """Check a query."""
+    if values is None:
+        return {}
+    if not isinstance(values, Mapping):
+        raise TypeError(f"params is a mapping of name to value, not {type(values).__name__}")
+    for name, value in values.items():
+        if not isinstance(name, str) or not isinstance(value, str | int | None):
+            raise TypeError("params maps names to str, int, bool or None")
+        opaque("a name in params", name)
+        opaque(f"params[{name!r}]", value if isinstance(value, str) else None)
+        if name == "cursor":
+            raise ValueError("the cursor is an argument of its own, and no part of params")
+    return values
 
 
 def starts(

@@ -4,14 +4,11 @@ from typing import Any, Final
 
 import msgspec
 
-from socialfetch_async._protocol.endpoints import (
-    ListEndpoint,
-    LooseMeta,
-    Request,
-)
+from socialfetch_async._protocol.endpoints import ListEndpoint, LooseMeta, Parts, Request
 from socialfetch_async._protocol.repair import repaired
 from socialfetch_async._protocol.status import Answer, one_line, redirect_error, status_error
 from socialfetch_async.errors import DecodeError, PayloadError, SocialFetchError
+from socialfetch_async.models import ListPage
 
 # No documented page costs more than one credit. A price beyond this is a broken number, and
 # believing it would end a job, or its budget, for nothing.
@@ -63,31 +60,32 @@ def _read(request: Request, body: bytes) -> Any:
         problem = str(error)
     else:
         if isinstance(endpoint, ListEndpoint):
-            return _page(endpoint, request, body, envelope, envelope.data.rows)
-        return endpoint.value(envelope.data)
+            return _page(request, endpoint, body, envelope, envelope.data.rows)
+        return endpoint.value(request, envelope.data, _parts(_tidied(envelope.meta)))
     if isinstance(endpoint, ListEndpoint):
-        return _salvaged_page(endpoint, request, body)
+        return _salvaged_page(request, endpoint, body)
     return _wrong_shape(*_what_and_where(problem), body)
 
 
 def _page(
-    endpoint: ListEndpoint,
-    request: Request,
-    body: bytes,
-    envelope: Any,
-    rows: list[Any],
-    *,
-    invalid_rows: int = 0,
-) -> Any:
-    price = envelope.meta.credits_charged
-    if not 0 <= price <= HIGHEST_CREDIBLE_PRICE:
-        price = 1
-    page = endpoint.page(request, envelope, rows, price, invalid_rows)
+    request: Request, endpoint: ListEndpoint, body: bytes, envelope: Any, rows: list[Any]
+) -> ListPage:
+    data = envelope.data
+    parts = _parts(envelope.meta)
+    parts.invalid_rows = len(data.rows) - len(rows)
+    page = endpoint.page(request, data, rows, parts)
     page.__dict__["body"] = body
     return page
 
 
-def _salvaged_page(endpoint: ListEndpoint, request: Request, body: bytes) -> Any:
+def _parts(meta: Any) -> Parts:
+    price = meta.credits_charged
+    if not 0 <= price <= HIGHEST_CREDIBLE_PRICE:
+        price = 1
+    return Parts(price, meta.request_id, meta.cached)
+
+
+def _salvaged_page(request: Request, endpoint: ListEndpoint, body: bytes) -> Any:
     """Decode a page row by row: what is a row is delivered, what is not is counted."""
     try:
         envelope = endpoint.loose_decoder.decode(body)
@@ -99,13 +97,18 @@ def _salvaged_page(endpoint: ListEndpoint, request: Request, body: bytes) -> Any
             rows.append(endpoint.row_decoder.decode(raw))
         except msgspec.ValidationError:
             continue
-    data, meta = envelope.data, envelope.meta
+    data = envelope.data
     data.total = data.total if _is_int(data.total) else None
+    _tidied(envelope.meta)
+    return _page(request, endpoint, body, envelope, rows)
+
+
+def _tidied(meta: LooseMeta) -> LooseMeta:
     # Any price that is not a number of credits counts as one, which is what a page costs.
     meta.credits_charged = meta.credits_charged if _is_int(meta.credits_charged) else 1
     meta.request_id = meta.request_id if isinstance(meta.request_id, str) else ""
     meta.cached = meta.cached is True
-    return _page(endpoint, request, body, envelope, rows, invalid_rows=len(data.rows) - len(rows))
+    return meta
 
 
 def _is_int(value: object) -> bool:

@@ -1,17 +1,29 @@
-"""The routes: one row each. A second list route is a second `ListEndpoint`."""
+"""The routes: one row each. A further list route is one more `ListEndpoint`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 from urllib.parse import quote
 
+import msgspec
 from msgspec import Raw, Struct, field
-from msgspec.json import Decoder
+from msgspec.json import Decoder, Encoder
 
-from socialfetch_async.models import Balance, Follower, FollowersPage, User
+from socialfetch_async.models import (
+    Account,
+    Balance,
+    Follower,
+    FollowersPage,
+    FollowingPage,
+    ItemsPage,
+    ListPage,
+    Profile,
+    ProfileDetails,
+    ProfileMetrics,
+    User,
+)
 
-Row = TypeVar("Row")
-Total = TypeVar("Total")
 Data = TypeVar("Data")
 MetaT = TypeVar("MetaT")
 
@@ -46,27 +58,35 @@ class Envelope(Struct, Generic[Data, MetaT]):
     meta: MetaT
 
 
-class FollowersData(Struct, Generic[Row, Total], rename="camel"):
-    """`data` of a followers page; rows and total can be typed strictly or loosely."""
-
-    lookup_status: str
-    page: Position
-    rows: list[Row] = field(name="followers")
-    total: Total | None = field(name="totalFollowers", default=None)
-
-
 class UserData(Struct):
     """`data` of whoami."""
 
     user: User
 
 
+class ProfileData(Struct, rename="camel"):
+    """`data` of a profile."""
+
+    lookup_status: str
+    profile: ProfileDetails | None = None
+    metrics: ProfileMetrics | None = None
+
+
+class Parts(Struct, gc=False):
+    """What every paid answer has besides its data; the price is one that can be believed."""
+
+    credits_charged: int
+    request_id: str
+    cached: bool
+    invalid_rows: int = 0
+
+
 class ListEndpoint(NamedTuple):
     """A route that answers with rows and a cursor, one credit a page."""
 
     path: str
-    page: Callable[["Request", Any, list[Any], int, int], Any]
-    """Makes the page from the request, the envelope, the rows, the price and `invalid_rows`."""
+    page: Callable[["Request", Any, list[Any], Parts], ListPage]
+    """Makes the page from the request, `data`, the rows and the parts."""
     identity: Callable[[Any], object]
     """What makes a row the same row. Not the platform's id: the vendor's own examples share one."""
     decoder: Decoder[Any]
@@ -77,11 +97,12 @@ class ListEndpoint(NamedTuple):
 
 
 class ValueEndpoint(NamedTuple):
-    """A free route that answers with one value."""
+    """A route that answers with one value."""
 
     path: str
     decoder: Decoder[Any]
-    value: Callable[[Any], Any]
+    value: Callable[["Request", Any, Parts], Any]
+    """Makes the value from the request, `data` and the parts."""
 
 
 class Request(Struct, frozen=True):
@@ -94,10 +115,31 @@ class Request(Struct, frozen=True):
     cursor: str | None = None
 
 
-def _followers_page(
-    request: Request, envelope: Any, rows: list[Any], price: int, invalid_rows: int
-) -> FollowersPage:
-    data = envelope.data
+def _decoders(
+    rows: str, row: Any, total: str | None = None, *, lookup_status: str | Any = msgspec.NODEFAULT
+) -> tuple[Decoder[Any], Decoder[Any], Decoder[Any]]:
+    """Return the decoders of a list whose rows and total have these names: strict, loose, row.
+
+    Attributes of what they return: `rows`, `total`, `page`, `lookup_status`.
+    """
+
+    def envelope(row: Any, count: Any, meta: Any) -> Any:
+        data = msgspec.defstruct(
+            "ListData",
+            [
+                ("rows", list[row], field(name=rows)),
+                ("page", Position),
+                ("lookup_status", str, field(name="lookupStatus", default=lookup_status)),
+                ("total", count | None, field(name=total or "", default=None)),
+            ],
+            kw_only=True,
+        )
+        return Decoder(Envelope[data, meta])  # type: ignore[valid-type]
+
+    return envelope(row, int, Meta), envelope(Raw, Any, LooseMeta), Decoder(row)
+
+
+def _followers_page(request: Request, data: Any, rows: list[Any], parts: Parts) -> FollowersPage:
     assert request.handle is not None
     return FollowersPage(
         handle=request.handle,
@@ -107,48 +149,129 @@ def _followers_page(
         next_cursor=data.page.next_cursor,
         has_more=data.page.has_more,
         total_followers=data.total,
-        credits_charged=price,
-        request_id=envelope.meta.request_id,
-        cached=envelope.meta.cached,
-        invalid_rows=invalid_rows,
+        credits_charged=parts.credits_charged,
+        request_id=parts.request_id,
+        cached=parts.cached,
+        invalid_rows=parts.invalid_rows,
     )
 
 
 FOLLOWERS: Final = ListEndpoint(
-    path="/v1/tiktok/profiles/{handle}/followers",
-    page=_followers_page,
-    identity=attrgetter("handle"),
-    decoder=Decoder(Envelope[FollowersData[Follower, int], Meta]),
-    loose_decoder=Decoder(Envelope[FollowersData[Raw, Any], LooseMeta]),
-    row_decoder=Decoder(Follower),
+    "/v1/tiktok/profiles/{handle}/followers",
+    _followers_page,
+    attrgetter("handle"),
+    *_decoders("followers", Follower, "totalFollowers"),
+)
+
+
+def _following_page(request: Request, data: Any, rows: list[Any], parts: Parts) -> FollowingPage:
+    assert request.handle is not None
+    return FollowingPage(
+        handle=request.handle,
+        cursor=request.cursor,
+        lookup_status=data.lookup_status,
+        accounts=rows,
+        next_cursor=data.page.next_cursor,
+        has_more=data.page.has_more,
+        total_following=data.total,
+        credits_charged=parts.credits_charged,
+        request_id=parts.request_id,
+        cached=parts.cached,
+        invalid_rows=parts.invalid_rows,
+    )
+
+
+FOLLOWING: Final = ListEndpoint(
+    "/v1/tiktok/profiles/{handle}/following",
+    _following_page,
+    attrgetter("handle"),
+    *_decoders("accounts", Account, "totalFollowing"),
+)
+
+
+@lru_cache(maxsize=64)
+def items_endpoint(path: str, rows: str, row: Any) -> ListEndpoint:
+    """Return a row of the table for a list that has none.
+
+    Args:
+        path: The route, percent-encoded.
+        rows: The field of `data` that holds the rows.
+        row: Their type, as msgspec decodes it.
+    """
+
+    def page(request: Request, data: Any, rows: list[Any], parts: Parts) -> ItemsPage[Any]:
+        return ItemsPage(
+            path=path,
+            cursor=request.cursor,
+            lookup_status=data.lookup_status,
+            items=rows,
+            next_cursor=data.page.next_cursor,
+            has_more=data.page.has_more,
+            credits_charged=parts.credits_charged,
+            request_id=parts.request_id,
+            cached=parts.cached,
+            invalid_rows=parts.invalid_rows,
+        )
+
+    # Nothing is known of these rows, so a row is the same if it says the same.
+    same = Encoder(order="deterministic").encode
+    return ListEndpoint(path, page, same, *_decoders(rows, row, lookup_status="found"))
+
+
+def _profile(request: Request, data: Any, parts: Parts) -> Profile:
+    assert request.handle is not None
+    return Profile(
+        handle=request.handle,
+        lookup_status=data.lookup_status,
+        profile=data.profile,
+        metrics=data.metrics,
+        credits_charged=parts.credits_charged,
+        request_id=parts.request_id,
+        cached=parts.cached,
+    )
+
+
+PROFILE: Final = ValueEndpoint(
+    "/v1/tiktok/profiles/{handle}",
+    Decoder(Envelope[ProfileData, LooseMeta]),
+    _profile,
 )
 WHOAMI: Final = ValueEndpoint(
-    path="/v1/whoami",
-    decoder=Decoder(Envelope[UserData, LooseMeta]),
-    value=lambda data: data.user,
+    "/v1/whoami",
+    Decoder(Envelope[UserData, LooseMeta]),
+    lambda _request, data, _parts: data.user,
 )
 BALANCE: Final = ValueEndpoint(
-    path="/v1/balance",
-    decoder=Decoder(Envelope[Balance, LooseMeta]),
-    value=lambda data: data,
+    "/v1/balance",
+    Decoder(Envelope[Balance, LooseMeta]),
+    lambda _request, data, _parts: data,
 )
 
 
 class PageRequests:
-    """Makes the requests for the pages of one list: everything but the cursor stays the same."""
+    """Makes the requests for the pages of one list: everything but the cursor stays the same.
 
-    __slots__ = ("_endpoint", "_fixed", "_handle", "_path")
+    Args:
+        endpoint: The list.
+        path: Its path, percent-encoded.
+        query: What is asked with every page, percent-encoded.
+        handle: The profile, if it is a list of one.
+    """
+
+    __slots__ = ("_path", "_query", "endpoint", "handle")
 
     def __init__(
-        self, endpoint: ListEndpoint, handle: str, *, user_id: str | None, trim: bool
+        self, endpoint: ListEndpoint, path: str, query: str = "", *, handle: str | None = None
     ) -> None:
-        self._endpoint = endpoint
-        self._handle = handle
-        self._path = endpoint.path.format(handle=quote(handle, safe=""))
-        fixed = [f"userId={quote(user_id, safe='')}"] if user_id is not None else []
-        if trim:
-            fixed.append("trim=true")
-        self._fixed = "&".join(fixed)
+        self._path = path
+        self._query = query
+        self.endpoint = endpoint
+        self.handle = handle
+
+    @property
+    def name(self) -> str:
+        """The handle, or the path of a list that belongs to none."""
+        return self._path if self.handle is None else self.handle
 
     def at(self, cursor: str | None) -> Request:
         """Ask for the page behind a cursor; None is the first page.
@@ -156,10 +279,37 @@ class PageRequests:
         Encoded here and sent as it stands: a URL library that normalises would change cursors
         such as `a+b%2F`, and a changed cursor is another page.
         """
-        query = self._fixed
+        query = self._query
         if cursor is not None:
             plain = cursor.isascii() and cursor.isalnum()
             asked = "cursor=" + (cursor if plain else quote(cursor, safe=""))
             query = f"{asked}&{query}" if query else asked
         target = f"{self._path}?{query}" if query else self._path
-        return Request(self._endpoint, target, self._handle, cursor)
+        return Request(self.endpoint, target, self.handle, cursor)
+
+
+def query_of(values: Mapping[str, str | int | bool | None]) -> str:
+    """Return a query, percent-encoded, in the order given. None is left out, as is False."""
+    return "&".join(
+        f"{quote(name, safe='')}={'true' if value is True else quote(str(value), safe='')}"
+        for name, value in values.items()
+        if value is not None and value is not False
+    )
+
+
+def profile_request(endpoint: ValueEndpoint, handle: str) -> Request:
+    """Ask for a value of a profile."""
+    return Request(endpoint, _path_of(endpoint, handle), handle)
+
+
+def profile_list(
+    endpoint: ListEndpoint, handle: str, *, user_id: str | None = None, trim: bool
+) -> PageRequests:
+    """Ask for a list of a profile."""
+    query = query_of({"userId": user_id, "trim": trim})
+    return PageRequests(endpoint, _path_of(endpoint, handle), query, handle=handle)
+
+
+def _path_of(endpoint: ListEndpoint | ValueEndpoint, handle: str) -> str:
+    # Quoted whole: nothing in a handle can reach another route.
+    return endpoint.path.format(handle=quote(handle, safe=""))

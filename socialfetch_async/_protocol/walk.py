@@ -13,7 +13,7 @@ from socialfetch_async.errors import (
     SocialFetchError,
     shortened,
 )
-from socialfetch_async.models import FollowersPage
+from socialfetch_async.models import ListPage
 
 # Real lists have single empty pages (deleted accounts); a longer series leads nowhere and costs
 # a credit a page.
@@ -51,7 +51,7 @@ class Walk:
 
     def __init__(
         self,
-        handle: str,
+        handle: str | None,
         cursor: str | None,
         *,
         identity: Callable[[Any], object],
@@ -60,7 +60,7 @@ class Walk:
         self._handle = handle
         self._identity = identity
         self._max_pages = max_pages
-        self._page: FollowersPage | None = None
+        self._page: ListPage | None = None
         self._last_rows = 0
         self._request_id: str | None = None
         self._empty_in_a_row = 0
@@ -124,7 +124,7 @@ class Walk:
         self.done = True
         self.cursor = None
 
-    def receive(self, page: FollowersPage, rows: Sequence[Any]) -> None:
+    def receive(self, page: ListPage, rows: Sequence[Any]) -> None:
         """Take the page that was asked for. After this it may be delivered.
 
         Raises:
@@ -161,9 +161,9 @@ class Walk:
             maybe_charged=True,
         )
 
-    def _unavailable(self, page: FollowersPage) -> ProfileUnavailableError:
+    def _unavailable(self, page: ListPage) -> ProfileUnavailableError:
         return ProfileUnavailableError(
-            f"the followers of this profile can not be listed: {page.lookup_status}.",
+            f"this profile's list can not be had: {page.lookup_status}.",
             lookup_status=page.lookup_status,
             handle=self._handle,
             cursor=self.cursor,
