@@ -2,15 +2,15 @@
 
 import asyncio
 import copy
-import logging
 from collections.abc import Awaitable, Callable
-from contextlib import nullcontext
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from functools import partial
 from typing import Any, Final, TypeVar
 
 import backoff
 
 from socialfetch_async._gate import OutageGate
+from socialfetch_async._log import logger
 from socialfetch_async._protocol.decode import decode
 from socialfetch_async._protocol.endpoints import Request
 from socialfetch_async._protocol.retry import (
@@ -24,9 +24,15 @@ from socialfetch_async._protocol.status import Answer
 from socialfetch_async._shared_budget import NothingMoreMaySend, SharedBudget
 from socialfetch_async._transport import Attempt, Transport
 from socialfetch_async.errors import SocialFetchError
+from socialfetch_async.events import (
+    AttemptEnded,
+    Event,
+    OnEvent,
+    OutageBegan,
+    OutageEnded,
+    RetryPlanned,
+)
 from socialfetch_async.models import Usage
-
-logger: Final = logging.getLogger("socialfetch_async")
 
 T = TypeVar("T")
 
@@ -44,16 +50,21 @@ class Exchange:
         policy: RetryPolicy,
         timeout: float,
         max_concurrency: int,
+        limiter: AbstractAsyncContextManager[Any] | None = None,
+        on_event: OnEvent | None = None,
         jitter: Callable[[float], float] = backoff.full_jitter,
     ) -> None:
         self._transport = transport
         self._secret = secret
         self._policy = policy
         self._timeout = timeout
+        self._limiter = limiter
+        self._on_event = on_event
         self._jitter = jitter
         limit = transport.connection_limit
         self._slots = asyncio.Semaphore(min(max_concurrency, limit or max_concurrency))
-        self._gate = OutageGate(jitter)
+        self._gate = OutageGate(jitter, on_change=self._outage)
+        self._outage_began = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
         self.usage = Usage()
         self.closed = False
@@ -95,57 +106,60 @@ class Exchange:
         call = _Call(request, budget)
         while True:
             # Mostly there is nothing to wait for, and a coroutine that finds that out costs.
-            if self._gate.closed or self._slots.locked() or not call.reserve():
-                probing = await self._admit(call)
+            if (
+                self._gate.closed
+                or self._slots.locked()
+                or self._limiter is not None
+                or not call.reserve()
+            ):
+                held = await self._admit(call)
             else:
                 await self._slots.acquire()  # free, so this does not wait
-                probing = False
-            attempt, result = Attempt(), None
+                held = None
+            call.attempts += 1
+            attempt, result = Attempt(call.attempts), None
+            began = clock()
             try:
-                now = clock()
                 if call.deadline is None:
-                    call.deadline = now + self._policy.deadline
-                timeout = min(self._timeout, call.deadline - now)
+                    call.deadline = began + self._policy.deadline
+                timeout = min(self._timeout, call.deadline - began)
                 result = await self._transport.send(request, timeout, attempt)
                 if isinstance(result, Answer):
                     result = decode(request, result, secret=self._secret)
             finally:
-                self._slots.release()
                 self._account(call, attempt, result)
-                if probing:
-                    self._gate.probed()
+                if self._on_event is not None:
+                    self._tell(_ended(call, attempt, result, clock() - began))
+                if held is None:
+                    self._slots.release()
+                else:
+                    await held.aclose()
             if not isinstance(result, SocialFetchError):
                 self._gate.succeeded()
                 return result
             pause = self._pause(call, result, call.deadline - clock())
             await self._wait(call, partial(asyncio.sleep, pause))
 
-    async def _admit(self, call: "_Call") -> bool:
-        """Wait until the request may leave; return whether it is the outage gate's probe.
+    async def _admit(self, call: "_Call") -> AsyncExitStack:
+        """Wait until the request may leave; return what it holds until its answer is here.
 
-        Then it has a slot, and its credit is set aside. While it waits for one of gate, slot and
-        credit it holds none of the others, so that it keeps nobody from leaving.
+        That is a slot, the caller's limiter, and the turn to probe, if it is the outage gate's
+        probe. Its credit is set aside last, and it waits for none while it holds a slot.
         """
         while True:
-            probing = self._gate.closed and await self._pass_gate(call)
-            try:
-                await self._wait(call, self._slots.acquire)
-            except BaseException:
+            async with AsyncExitStack() as held:
+                probing = self._gate.closed and await self._pass_gate(call)
                 if probing:
-                    self._gate.probed()
-                raise
-            admitted = open_ = False
-            try:
+                    held.callback(self._gate.probed)
+                if self._limiter is not None:
+                    await self._wait(call, self._limiter.__aenter__)
+                    held.push_async_exit(self._limiter)
+                await self._wait(call, self._slots.acquire)
+                held.callback(self._slots.release)
                 self.check_usable()
                 open_ = probing or not self._gate.closed
-                admitted = open_ and call.reserve()
-            finally:
-                if not admitted:
-                    self._slots.release()
-                    if probing:
-                        self._gate.probed()
-            if admitted:
-                return probing
+                if open_ and call.reserve():
+                    return held.pop_all()
             if open_ and call.budget is not None:
                 await self._wait(call, call.budget.credit)
 
@@ -198,16 +212,56 @@ class Exchange:
             try:
                 call.budget.check()
             except NothingMoreMaySend:
-                logger.warning("not tried again, for the credit limit or a stop: %s", error)
+                logger.warning(
+                    "not tried again, for the credit limit or a stop: %s",
+                    error,
+                    extra=_where(call) | {"attempt": call.attempts},
+                )
                 raise
-        if logger.isEnabledFor(logging.INFO):
-            logger.info("trying again in %.2f s: %s", pause, error.summary)
+        logger.info(
+            "trying again in %.2f s: %s",
+            pause,
+            error.summary,
+            extra=_where(call) | {"attempt": call.attempts, "wait": pause},
+        )
+        if self._on_event is not None:
+            request = call.request
+            self._tell(
+                RetryPlanned(
+                    handle=request.handle,
+                    cursor=request.cursor,
+                    attempt=call.attempts,
+                    wait=pause,
+                    error=error,
+                )
+            )
         return pause
+
+    def _outage(self) -> None:
+        """Say that the gate was closed or opened."""
+        now = asyncio.get_running_loop().time()
+        error = self._gate.cause
+        if self._gate.closed:
+            assert error is not None
+            self._outage_began = now
+            logger.warning("the API answers nobody, so one probe at a time is sent: %s", error)
+            self._tell(OutageBegan(error=error))
+        else:
+            seconds = now - self._outage_began
+            logger.warning("the API answers again, after %.1f s", seconds)
+            self._tell(OutageEnded(seconds=seconds))
+
+    def _tell(self, event: Event) -> None:
+        if self._on_event is None:
+            return
+        try:
+            self._on_event(event)
+        except Exception:  # noqa: BLE001 - a page that is paid for is not lost for somebody's metrics
+            logger.exception("on_event failed at %r and is called again at the next event", event)
 
     def _account(self, call: "_Call", attempt: Attempt, result: Any) -> None:
         """Count an attempt. No result means cancelled: if it was sent, it may have been billed."""
         usage, budget = self.usage, call.budget
-        call.attempts += 1
         if call.attempts > 1:
             usage.retries += 1
         if attempt.sent:
@@ -263,3 +317,26 @@ class _Call:
             return True
         self.reserved = self.budget.reserve()
         return self.reserved > 0
+
+
+def _where(call: _Call) -> dict[str, Any]:
+    """Return what a log record has besides its sentence."""
+    return {"handle": call.request.handle, "cursor": call.request.cursor}
+
+
+def _ended(call: _Call, attempt: Attempt, result: Any, seconds: float) -> AttemptEnded:
+    request, error = call.request, result if isinstance(result, SocialFetchError) else None
+    paid = call.budget is not None
+    maybe_charged = attempt.sent if result is None else error is not None and error.maybe_charged
+    return AttemptEnded(
+        path=request.endpoint.path,
+        handle=request.handle,
+        cursor=request.cursor,
+        page=request.page,
+        attempt=attempt.number,
+        seconds=seconds,
+        credits_charged=result.credits_charged if paid and result and error is None else 0,
+        maybe_charged=paid and maybe_charged,
+        error=error,
+        cancelled=result is None,
+    )

@@ -26,15 +26,18 @@ class OutageGate:
     Args:
         jitter: Returns a random number between 0 and its argument.
         sleep: Waits some seconds.
+        on_change: Called when it was closed or opened.
     """
 
     def __init__(
         self,
         jitter: Callable[[float], float] = backoff.full_jitter,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        on_change: Callable[[], None] = lambda: None,
     ) -> None:
         self._jitter = jitter
         self._sleep = sleep
+        self._on_change = on_change
         self._failures = 0
         self._waits = delays(_GROWTH, _FIRST_WAIT, _LONGEST_WAIT)
         self._probing = asyncio.Lock()  # fair, and handed on when its holder is cancelled
@@ -76,13 +79,17 @@ class OutageGate:
     def succeeded(self) -> None:
         """Note an answer that shows the API alive: it opens the gate."""
         self._failures = 0
-        self.closed = False
+        if self.closed:
+            self.closed = False
+            self._on_change()
 
     def failed(self, error: SocialFetchError) -> None:
         """Note a failure that may be an outage."""
         self._failures += 1
-        if not self.closed and self._failures >= FAILURES_THAT_CLOSE:
+        if self._failures < FAILURES_THAT_CLOSE:
+            return
+        self.cause = error
+        if not self.closed:
             self.closed = True
             self._waits = delays(_GROWTH, _FIRST_WAIT, _LONGEST_WAIT)
-        if self.closed:
-            self.cause = error
+            self._on_change()

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import aiohttp
 from yarl import URL
 
+from socialfetch_async._failures import explained
 from socialfetch_async._protocol.endpoints import Request
 from socialfetch_async._protocol.retry import parse_retry_after
 from socialfetch_async._protocol.status import Answer
@@ -23,13 +24,11 @@ from socialfetch_async._timeouts import AttemptTimeouts
 from socialfetch_async._version import __version__
 from socialfetch_async.errors import (
     ConnectError,
-    ConnectionLostError,
-    PayloadError,
-    RequestTimeoutError,
     ResponseTooLargeError,
     TLSError,
     TransportError,
 )
+from socialfetch_async.events import RequestContext
 
 # `_over_the_connector` uses parts of aiohttp that promise less than its session does: only with the
 # versions whose source was read, and on which all tests are run. With others the session is used.
@@ -38,30 +37,6 @@ _KNOWN_AIOHTTP: Final = aiohttp.__version__.startswith("3.14.")
 _READ_BUFFER_BYTES: Final = 2**18
 # An error body is only read for its code and message.
 _ERROR_BODY_BYTES: Final = 65_536
-
-# aiohttp's exceptions to ours, the first row that fits decides. A certificate error is also a
-# ClientConnectorError, which is also a ClientOSError: the order matters.
-_FAILURES: Final[tuple[tuple[type[Exception], type[TransportError]], ...]] = (
-    (aiohttp.ClientSSLError, TLSError),
-    (aiohttp.ClientConnectorCertificateError, TLSError),
-    (aiohttp.ServerFingerprintMismatch, TLSError),
-    (aiohttp.ClientConnectorError, ConnectError),
-    (aiohttp.ConnectionTimeoutError, ConnectError),
-    (aiohttp.ClientHttpProxyError, ConnectError),
-    (UnicodeError, ConnectError),  # a host name that no lookup takes (a label of 64 characters)
-    (TimeoutError, RequestTimeoutError),
-    (aiohttp.ClientPayloadError, PayloadError),
-    (aiohttp.ClientResponseError, PayloadError),  # the head is not HTTP
-    (aiohttp.ClientConnectionError, ConnectionLostError),
-    (OSError, ConnectionLostError),
-)
-_SENTENCES: Final[dict[type[TransportError], str]] = {
-    TLSError: "no secure connection to the API",
-    ConnectError: "no connection to the API",
-    RequestTimeoutError: "no whole answer in time",
-    PayloadError: "the answer broke off or is not HTTP",
-    ConnectionLostError: "the connection ended before an answer",
-}
 
 
 class ApiKey(str):
@@ -92,13 +67,15 @@ class Attempt:
     """What became of one attempt, also when it is cancelled.
 
     Attributes:
+        number: 1 for the first attempt at a page.
         reused: It was sent over a connection that had been idle; None when that is not known.
         sent: The request left, or may have left, this machine.
     """
 
-    __slots__ = ("reused", "sent")
+    __slots__ = ("number", "reused", "sent")
 
-    def __init__(self) -> None:
+    def __init__(self, number: int = 1) -> None:
+        self.number = number
         self.reused: bool | None = None
         self.sent = False
 
@@ -192,12 +169,12 @@ class Transport:
         return socket.socket(family=family, type=kind, proto=protocol)
 
     async def _through_session(
-        self, session: aiohttp.ClientSession, url: URL, timeout: float, attempt: Attempt
+        self, session: aiohttp.ClientSession, request: Request, timeout: float, attempt: Attempt
     ) -> aiohttp.ClientResponse:
         """Ask as any user of the session does: what is attached to it sees the request."""
         attempt.sent = True  # nothing more exact can be known
         return await session.get(
-            url,
+            self._url(request),
             # An own session has them already.
             headers=None if self._owns_session else self._headers,
             allow_redirects=False,
@@ -205,10 +182,16 @@ class Transport:
             middlewares=_MIDDLEWARES,
             read_bufsize=_READ_BUFFER_BYTES,
             timeout=_connect_timeout(timeout),
+            trace_request_ctx=RequestContext(
+                handle=request.handle,
+                cursor=request.cursor,
+                page=request.page,
+                attempt=attempt.number,
+            ),
         )
 
     async def _over_the_connector(
-        self, session: aiohttp.ClientSession, url: URL, timeout: float, attempt: Attempt
+        self, session: aiohttp.ClientSession, request: Request, timeout: float, attempt: Attempt
     ) -> aiohttp.ClientResponse:
         """Ask as the session itself does, without what it decides anew for each request.
 
@@ -217,11 +200,15 @@ class Transport:
         """
         connector = session.connector
         assert connector is not None
-        request = aiohttp.ClientRequest(
-            "GET", url, headers=self._headers, session=session, loop=asyncio.get_running_loop()
+        ready = aiohttp.ClientRequest(
+            "GET",
+            self._url(request),
+            headers=self._headers,
+            session=session,
+            loop=asyncio.get_running_loop(),
         )
         sockets_opened = self._sockets_opened
-        connection = await connector.connect(request, [], _connect_timeout(timeout))
+        connection = await connector.connect(ready, [], _connect_timeout(timeout))
         # An idle connection is there at once; while one is made others may open sockets too.
         attempt.reused = self._sockets_opened == sockets_opened
         attempt.sent = True
@@ -230,11 +217,11 @@ class Transport:
             connection.protocol.set_response_params(
                 read_until_eof=True, read_bufsize=_READ_BUFFER_BYTES
             )
-            response = await request.send(connection)
+            response = await ready.send(connection)
             return await response.start(connection)
         except BaseException:
-            if request.response is not None:
-                request.response.close()
+            if ready.response is not None:
+                ready.response.close()
             connection.close()
             raise
 
@@ -256,19 +243,18 @@ class Transport:
         session = self._connected()
         try:
             with self._timeouts.limit(timeout):
-                url = self._url(request)
-                async with await self._ask(session, url, timeout, attempt) as response:
+                async with await self._ask(session, request, timeout, attempt) as response:
                     if response.status != 200:
                         return await _error_answer(response, timeout)
                     body = await _read(response, self._max_response_bytes)
                     return self._too_large() if body is None else Answer(200, body)
         except _Stopped as stopped:
             failure = stopped.error
-        except (aiohttp.ClientError, OSError, UnicodeError) as error:  # TimeoutError is an OSError
-            failure = error
-        explained = _explained(failure, timeout, attempt)
-        attempt.sent &= not isinstance(explained, ConnectError | TLSError)
-        return explained
+        except (aiohttp.ClientError, OSError, UnicodeError) as raised:  # and TimeoutError
+            failure = raised
+        error = explained(failure, timeout, sent=attempt.sent, reused=attempt.reused)
+        attempt.sent &= not isinstance(error, ConnectError | TLSError)
+        return error
 
     def _url(self, request: Request) -> URL:
         # Built and not parsed: what is encoded in the target stays as it is, byte for byte.
@@ -318,30 +304,6 @@ async def _read(response: aiohttp.ClientResponse, most: int) -> bytes | None:
         size += len(chunk)
         chunks.append(chunk)
     return b"".join(chunks) if size <= most else None
-
-
-def _explained(failure: Exception, timeout: float, attempt: Attempt) -> TransportError:
-    kind = next((ours for theirs, ours in _FAILURES if isinstance(failure, theirs)), TransportError)
-    if kind is RequestTimeoutError and not attempt.sent:
-        kind = ConnectError
-    if isinstance(failure, aiohttp.ServerDisconnectedError) and not isinstance(
-        failure.message, str
-    ):
-        kind = PayloadError  # part of the head came: `message` holds what was parsed of it
-    # aiohttp's own text may hold request headers (ClientResponseError) or the URL's query, so
-    # only the name of its class and the system's words for an error number are quoted.
-    detail = type(failure).__name__
-    if isinstance(failure, OSError) and failure.strerror:
-        detail = f"{detail}: {failure.strerror}"
-    if isinstance(failure, TimeoutError):
-        detail = f"after {timeout:.3g} s"
-    error = kind(
-        f"{_SENTENCES.get(kind, 'the request failed')} ({detail}).",
-        maybe_charged=attempt.sent and not issubclass(kind, ConnectError | TLSError),
-    )
-    if isinstance(error, ConnectionLostError):
-        error.reused = attempt.reused
-    return error
 
 
 def _host(location: str | None) -> str:

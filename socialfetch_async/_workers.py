@@ -180,7 +180,9 @@ class Workers(Generic[PageT]):
                 if not lane.has_slot:
                     await self._take_slot()
                     lane.has_slot = True
-                page = await self._fetch(lane.requests.at(lane.walk.cursor), self.budget)
+                page = await self._fetch(
+                    lane.requests.at(lane.walk.cursor, lane.walk.pages + 1), self.budget
+                )
                 self._receive(lane, page)
             return self._wants_more(lane)
         finally:
@@ -261,6 +263,8 @@ class Workers(Generic[PageT]):
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
+        if not task.cancelled() and isinstance(defect := task.exception(), Exception):
+            self._abort(defect)  # outside of any turn; a list must not end short in silence
         if not self._tasks and not self._cancelled:
             for lane in self._queue:  # started, and between two turns when all was stopped
                 self._end(lane, self.budget.closed or "stopped")

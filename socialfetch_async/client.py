@@ -3,6 +3,7 @@
 import os
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Any, Final, NoReturn, Self, TypeVar, cast
 
@@ -28,6 +29,7 @@ from socialfetch_async._protocol.endpoints import (
 from socialfetch_async._protocol.retry import RetryPolicy
 from socialfetch_async._shared_budget import SharedBudget
 from socialfetch_async._transport import ApiKey, Transport
+from socialfetch_async.events import OnEvent
 from socialfetch_async.models import Balance, FollowersPage, Profile, Usage, User
 from socialfetch_async.run import FollowersRun, FollowingRun
 from socialfetch_async.stream import FollowerStream, FollowingStream, ItemStream
@@ -53,6 +55,10 @@ class SocialFetchClient:
             session's connection limit lowers it.
         timeout: Seconds for one attempt, from its slot to the decoded body.
         retry: What is tried again, and for how long.
+        limiter: An async context manager that each request is made in, as aiolimiter's
+            `AsyncLimiter(10, 1)` for ten a second. It must let several tasks in at once.
+        on_event: Is told every attempt, retry and outage, as values of
+            `socialfetch_async.events`; for metrics. It must not block.
         trace_configs: aiohttp's own tracing, for the client's own session. It costs an eighth of
             a page. An injected session brings its own.
         max_response_bytes: The largest answer, after decompression, in bytes.
@@ -75,6 +81,8 @@ class SocialFetchClient:
         max_concurrency: int = 50,
         timeout: float = 30.0,
         retry: RetryPolicy = _DEFAULT_RETRY,
+        limiter: AbstractAsyncContextManager[Any] | None = None,
+        on_event: OnEvent | None = None,
         trace_configs: Sequence[aiohttp.TraceConfig] = (),
         max_response_bytes: int = 16 * 2**20,
     ) -> None:
@@ -84,6 +92,10 @@ class SocialFetchClient:
             base_url = os.environ.get("SOCIALFETCH_BASE_URL") or DEFAULT_BASE_URL
         if session is not None and not isinstance(session, aiohttp.ClientSession):
             raise TypeError(f"session is an aiohttp.ClientSession, not {type(session).__name__}")
+        if limiter is not None and not isinstance(limiter, AbstractAsyncContextManager):
+            raise TypeError(f"limiter is an async context manager, not {type(limiter).__name__}")
+        if on_event is not None and not callable(on_event):
+            raise TypeError(f"on_event is called, but {type(on_event).__name__} can not be")
         if session is not None and trace_configs:
             raise ValueError("trace_configs belong to the session: give them to the one injected")
         if not isinstance(retry, RetryPolicy):
@@ -106,6 +118,8 @@ class SocialFetchClient:
             policy=retry,
             timeout=timeout,
             max_concurrency=max_concurrency,
+            limiter=limiter,
+            on_event=on_event,
         )
 
     @property

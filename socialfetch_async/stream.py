@@ -1,12 +1,12 @@
 """ItemStream: the rows of one list, a page at a time, exactly as far as asked."""
 
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from operator import length_hint
-from typing import Any, ClassVar, Final, Generic, Self, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from msgspec.structs import replace
 
+from socialfetch_async._log import logger
 from socialfetch_async._protocol.endpoints import PageRequests, Request
 from socialfetch_async._protocol.walk import Walk
 from socialfetch_async._shared_budget import NothingMoreMaySend, SharedBudget
@@ -18,8 +18,6 @@ from socialfetch_async.models import (
     ItemsPage,
     ListPage,
 )
-
-logger: Final = logging.getLogger("socialfetch_async")
 
 Fetch = Callable[[Request, SharedBudget | None], Awaitable[Any]]
 Item = TypeVar("Item")
@@ -155,7 +153,7 @@ class BaseStream(Generic[PageT, Item]):
             return False
         self._pulling = True
         try:
-            page = await self._fetch(self._requests.at(walk.cursor), self._budget)
+            page = await self._fetch(self._requests.at(walk.cursor, walk.pages + 1), self._budget)
         except NothingMoreMaySend as limit:
             self._stop_reason = limit.reason
             return False
@@ -246,6 +244,7 @@ def warn_invalid_rows(requests: PageRequests, page: ListPage, rows: int) -> None
         page.cursor,
         page.invalid_rows,
         page.invalid_rows + rows,
+        extra={"handle": requests.handle, "cursor": page.cursor, "request_id": page.request_id},
     )
 
 
@@ -256,4 +255,5 @@ def warn_missing_cursor(requests: PageRequests, cursor: str | None) -> None:
         "came. It may be incomplete; nothing more can be asked for.",
         requests.name,
         cursor,
+        extra={"handle": requests.handle, "cursor": cursor},
     )

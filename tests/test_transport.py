@@ -24,7 +24,8 @@ from socialfetch_async import (
     UnexpectedRedirectError,
     __version__,
 )
-from socialfetch_async._transport import ApiKey, Attempt, _explained
+from socialfetch_async._failures import explained
+from socialfetch_async._transport import ApiKey
 from tests.conftest import KEY, MakeClient
 from tests.scripted import HANG, Scripted, error, http, page
 
@@ -219,27 +220,20 @@ OURS = {
 }
 
 
-def sent() -> Attempt:
-    """Return an attempt whose request has left."""
-    attempt = Attempt()
-    attempt.sent = True
-    return attempt
-
-
 @pytest.mark.parametrize("kind", all_client_errors(), ids=lambda kind: str(kind.__name__))
 def test_every_error_of_aiohttp_is_one_of_ours(kind: type[Exception]) -> None:
     """The table fits aiohttp as it is installed."""
     raised = kind.__new__(kind)
     if isinstance(raised, aiohttp.ServerDisconnectedError):
         raised.message = "Server disconnected"
-    ours = _explained(raised, 1.0, sent())
+    ours = explained(raised, 1.0, sent=True, reused=True)
     assert type(ours) is OURS[kind.__name__]
     assert ours.maybe_charged is (not isinstance(ours, ConnectError | TLSError))
 
 
 def test_the_words_of_the_system_are_kept() -> None:
     """An error number is explained, so that `too many open files` is seen as that."""
-    ours = _explained(OSError(24, "Too many open files"), 1.0, sent())
+    ours = explained(OSError(24, "Too many open files"), 1.0, sent=True, reused=False)
     assert "Too many open files" in str(ours)
 
 

@@ -113,6 +113,8 @@ class Request(Struct, frozen=True):
     """Path and query, percent-encoded: it goes on the wire as it is."""
     handle: str | None = None
     cursor: str | None = None
+    page: int = 1
+    """The number of the page in its stream."""
 
 
 def _decoders(
@@ -273,7 +275,7 @@ class PageRequests:
         """The handle, or the path of a list that belongs to none."""
         return self._path if self.handle is None else self.handle
 
-    def at(self, cursor: str | None) -> Request:
+    def at(self, cursor: str | None, page: int = 1) -> Request:
         """Ask for the page behind a cursor; None is the first page.
 
         Encoded here and sent as it stands: a URL library that normalises would change cursors
@@ -285,7 +287,7 @@ class PageRequests:
             asked = "cursor=" + (cursor if plain else quote(cursor, safe=""))
             query = f"{asked}&{query}" if query else asked
         target = f"{self._path}?{query}" if query else self._path
-        return Request(self.endpoint, target, self.handle, cursor)
+        return Request(self.endpoint, target, self.handle, cursor, page)
 
 
 def query_of(values: Mapping[str, str | int | bool | None]) -> str:
