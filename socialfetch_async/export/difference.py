@@ -1,0 +1,174 @@
+"""`diff`: who came and who went between two readings of one profile's list."""
+
+from collections.abc import Iterator
+from typing import Final, Literal, NamedTuple
+
+import msgspec
+
+from socialfetch_async._protocol.arguments import clean_handle
+from socialfetch_async.export.conversion import Journals, paths_of
+from socialfetch_async.export.errors import ExportError
+from socialfetch_async.export.lists import as_text
+from socialfetch_async.export.to_jsonl import account
+from socialfetch_async.journal.reading import SavedHandle, SavedRun, read_journal
+from socialfetch_async.models import Follower
+
+_NAMED: Final = 5
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """One follower that only one of two lists has.
+
+    Attributes:
+        change: `gained` when only the new list has it, `lost` when only the old one has.
+        source: The profile that is followed.
+        follower: What the list that has it says of it.
+        fetched_at: When that was saved: UTC, as in an export.
+    """
+
+    change: Literal["gained", "lost"]
+    source: str
+    follower: Follower
+    fetched_at: str
+
+    def line(self) -> bytes:
+        """Return the change as a line of JSON, with the names of an export."""
+        names = {"change": self.change, "source": self.source}
+        return _encode({**names, **account(self.follower), "fetched_at": self.fetched_at}) + b"\n"
+
+
+class _List(NamedTuple):
+    """One list in the journals of one side."""
+
+    saved: SavedRun
+    key: str
+
+    @property
+    def handle(self) -> SavedHandle:
+        return self.saved.handles[self.key]
+
+    @property
+    def place(self) -> str:
+        return ", ".join(path.name for path in self.saved.paths)
+
+    def names(self) -> tuple[set[str], str]:
+        """Return the handles in the list, and why it is not complete, or ""."""
+        names: set[str] = set()
+        handle, nameless, begins = self.handle, 0, True
+        for number, page in enumerate(self.saved.pages(self.key)):
+            begins &= number > 0 or page.cursor is None
+            found, rows = _names_in(page.followers)
+            nameless += rows - len(found)
+            names.update(found)
+        if handle.status != "complete":
+            return names, f"its status is {handle.status}"
+        if not begins:
+            return names, "it does not begin with its first page"
+        return names, f"{nameless} of its rows have no handle" if nameless else ""
+
+    def changes(self, change: Literal["gained", "lost"], names: set[str]) -> Iterator[Change]:
+        """Yield the rows of some followers, each once, in the order of the list."""
+        for page in self.saved.pages(self.key):
+            if not names:
+                return
+            for follower in page.rows():
+                if follower.handle in names:
+                    names.remove(follower.handle)
+                    yield Change(
+                        change=change,
+                        source=self.handle.handle,
+                        follower=follower,
+                        fetched_at=as_text(page.at),
+                    )
+
+
+def diff(
+    old: Journals, new: Journals, *, handle: str | None = None, partial: bool = False
+) -> Iterator[Change]:
+    """Compare the lists of one profile in an older and a newer journal. Nothing is sent or spent.
+
+    Followers are compared by handle: one who changed it is both gained and lost. The handles of
+    both lists are held in memory, about 100 bytes each.
+
+    Args:
+        old: The older journal, or several that are read as one.
+        new: The newer one.
+        handle: The profile, where the journals hold several.
+        partial: Compare lists that are not complete too: what one of them lacks looks lost or
+            gained.
+
+    Returns:
+        The gained followers in the order of the new list, then the lost ones in that of the old.
+
+    Raises:
+        ExportError: A list is not there, not complete, or none of several was named.
+        JournalError: A journal can not be read.
+        InvalidHandleError: `handle` is none.
+    """
+    lists = _lists(read_journal(*paths_of(old)), read_journal(*paths_of(new)), handle)
+    names = []
+    for one in lists:
+        found, short = one.names()
+        if short and not partial:
+            raise ExportError(
+                f"the list of {one.handle.handle!r} in {one.place} is not complete: {short}, and "
+                "followers it lacks would look lost or gained. Finish it by running its batch "
+                "again, or compare what is there with partial=True."
+            )
+        names.append(found)
+    return _changes(lists, names[1] - names[0], names[0] - names[1])
+
+
+def _changes(lists: tuple[_List, _List], gained: set[str], lost: set[str]) -> Iterator[Change]:
+    yield from lists[1].changes("gained", gained)
+    yield from lists[0].changes("lost", lost)
+
+
+def _lists(old: SavedRun, new: SavedRun, handle: str | None) -> tuple[_List, _List]:
+    """Find the list of one profile on both sides."""
+    both = [key for key in new.handles if key in old.handles]
+    if handle is not None:
+        both = [key for key in both if key == clean_handle(handle).lower()]
+    elif len(old.handles.keys() | new.handles.keys()) > 1:
+        shown = ", ".join(new.handles[key].handle for key in both[:_NAMED]) or "none"
+        more = f" and {len(both) - _NAMED:,} more" if len(both) > _NAMED else ""
+        raise ExportError(
+            "the journals hold several handles: name the one to compare. In both are: "
+            f"{shown}{more}."
+        )
+    if not both:
+        raise ExportError(
+            f"{repr(handle) if handle else 'a handle'} is not in both journals: there is nothing "
+            "to compare."
+        )
+    return _List(old, both[0]), _List(new, both[0])
+
+
+class _Name(msgspec.Struct):
+    handle: str
+
+
+_name: Final = msgspec.json.Decoder(_Name)
+_all_names: Final = msgspec.json.Decoder(list[_Name])
+_raw_rows: Final = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+def _names_in(raw: msgspec.Raw) -> tuple[list[str], int]:
+    """Return the handles in the rows of a page, and how many rows there are.
+
+    A row that is no follower, but whose handle can be read, is in the list all the same.
+    """
+    try:
+        names = _all_names.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        rows = _raw_rows.decode(raw)
+        return [name for row in rows if (name := _name_of(row)) is not None], len(rows)
+    return [name.handle for name in names], len(names)
+
+
+def _name_of(raw: msgspec.Raw) -> str | None:
+    try:
+        return _name.decode(raw).handle
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None

@@ -1,0 +1,74 @@
+"""What an export reads: every list page by page, its rows numbered, and what was read counted."""
+
+from collections.abc import Collection, Iterator
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from socialfetch_async.export.columns import account_cells
+from socialfetch_async.export.rows import Row, rows_of
+from socialfetch_async.journal.lines import SavedPage
+from socialfetch_async.journal.reading import SavedHandle, SavedRun
+
+
+class Page(NamedTuple):
+    """One saved page in its list.
+
+    Attributes:
+        source: The handle whose list it is, spelled alike on all its pages.
+        number: Its place in the list, from 0.
+        position: The place of its first row in the list, from 0.
+        rows: Its followers.
+        fetched_at: When it was saved: UTC, as text that sorts.
+    """
+
+    source: str
+    number: int
+    position: int
+    rows: list[Row]
+    fetched_at: str
+    saved: SavedPage
+
+    def flat(self) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows as cells, in the order of the columns."""
+        source, number, position, rows, fetched_at, _ = self
+        for at, follower, extra in rows:
+            yield source, position + at, number, *account_cells(follower, extra), fetched_at
+
+
+class Lists:
+    """The lists in some journals, and what was read of them so far.
+
+    Attributes:
+        rows: Followers. `invalid_rows`: rows that were none. `page_count`: pages they came on.
+        without_first_page: Lists that do not begin with their first page.
+    """
+
+    def __init__(self, saved: SavedRun) -> None:
+        self._saved = saved
+        self.rows = self.invalid_rows = self.page_count = self.without_first_page = 0
+
+    @property
+    def handles(self) -> Collection[SavedHandle]:
+        """Every handle, with or without pages, in the order of the pages."""
+        return self._saved.handles.values()
+
+    def pages(self) -> Iterator[Page]:
+        """Yield the pages of all lists, each list in its order."""
+        of, source, number, position = "", "", 0, 0
+        for saved in self._saved.pages():
+            if saved.handle.lower() != of:
+                of = saved.handle.lower()
+                source, number, position = self._saved.handles[of].handle, 0, 0
+                self.without_first_page += saved.cursor is not None
+            rows, total = rows_of(saved.followers)
+            self.page_count += 1
+            self.rows += len(rows)
+            self.invalid_rows += total - len(rows)
+            yield Page(source, number, position, rows, as_text(saved.at), saved)
+            number += 1
+            position += total
+
+
+def as_text(at: datetime) -> str:
+    """Return a time as every text format has it: always as long, so that it sorts."""
+    return at.isoformat(timespec="microseconds").replace("+00:00", "Z")

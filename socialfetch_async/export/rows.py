@@ -1,0 +1,101 @@
+"""The rows of a saved page: followers, what the API sent besides, and a count of what is neither.
+
+Contract: an unknown extra field is normal. The Structs leave it out; an export keeps it.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from socialfetch_async._protocol.repair import repaired
+from socialfetch_async.models import AvatarUrls, Follower, FollowerMetrics
+
+
+class _Metrics(FollowerMetrics, frozen=True, gc=False, forbid_unknown_fields=True):
+    """Metrics without a field that is not documented."""
+
+
+class _AvatarUrls(AvatarUrls, frozen=True, gc=False, forbid_unknown_fields=True):
+    """Pictures without a field that is not documented."""
+
+
+class _Documented(
+    Follower, frozen=True, gc=False, kw_only=True, rename="camel", forbid_unknown_fields=True
+):
+    """A follower without a field that is not documented."""
+
+    metrics: _Metrics
+    avatar_urls: _AvatarUrls | None = None
+
+
+# Most pages have documented fields only, and are decoded as a whole, in C. Only the others are
+# looked at field by field, which takes five times as long.
+_documented: Final = msgspec.json.Decoder(list[_Documented])
+_raw_rows: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_row: Final = msgspec.json.Decoder(Follower)
+_fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+# What is not UTF-8 is not an error of msgspec's own.
+_BROKEN: Final = (msgspec.DecodeError, UnicodeDecodeError)
+
+_KNOWN: Final = frozenset(Follower.__struct_encode_fields__)
+_KNOWN_INSIDE: Final = {
+    "metrics": frozenset(FollowerMetrics.__struct_encode_fields__),
+    "avatarUrls": frozenset(AvatarUrls.__struct_encode_fields__),
+}
+
+
+class Row(NamedTuple):
+    """One follower of a page.
+
+    Attributes:
+        at: Its place on the page, from 0, rows that are no followers counted.
+        extra: The fields that `follower` has no place for, under the API's names, each as the
+            JSON that came; None when there are none.
+    """
+
+    at: int
+    follower: Follower
+    extra: Mapping[str, Any] | None
+
+
+def rows_of(raw: bytes | msgspec.Raw) -> tuple[list[Row], int]:
+    """Return the followers among the rows of a page, and how many rows there were."""
+    try:
+        documented = _documented.decode(raw)
+    except _BROKEN:
+        raw_rows = _raw_rows.decode(raw)
+        return [r for at, row in enumerate(raw_rows) if (r := _one(at, row))], len(raw_rows)
+    return [Row(at, row, None) for at, row in enumerate(documented)], len(documented)
+
+
+def _one(at: int, raw: msgspec.Raw) -> Row | None:
+    try:
+        follower = _row.decode(raw)
+    except _BROKEN:
+        return None
+    return Row(at, follower, _extra(_fields.decode(_valid(raw))) or None)
+
+
+def _valid(raw: msgspec.Raw) -> bytes:
+    """Return a row as it came, or repaired where a field that nobody has looked at is broken."""
+    text = bytes(raw)
+    try:
+        msgspec.json.decode(text)
+    except _BROKEN:
+        # It is a follower, so it is a character that is broken, on a disk or by an editor.
+        return repaired(text) or b"{}"
+    return text
+
+
+def _extra(fields: Mapping[str, msgspec.Raw]) -> dict[str, Any]:
+    extra: dict[str, Any] = {name: fields[name] for name in fields if name not in _KNOWN}
+    for name, known in _KNOWN_INSIDE.items():
+        # In a follower these are objects, or null, where they are there at all.
+        inside = fields.get(name)
+        if inside is not None and bytes(inside) != b"null":
+            unknown = {n: v for n, v in _fields.decode(inside).items() if n not in known}
+            if unknown:
+                extra[name] = unknown
+    return extra
