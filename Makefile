@@ -1,7 +1,7 @@
 # Two commands for a fresh machine with Python >= 3.11, git and make; each does its own set-up.
 PYTHON ?= python3
 
-.PHONY: demo test bench soak mutants
+.PHONY: demo test bench soak mutants report-picture
 
 demo: ## the main job on the embedded emulator: no key, no network access to the API
 	@$(PYTHON) tools/environment.py .venv '.[cli]'
@@ -21,3 +21,7 @@ soak: ## the figures of docs/promises.md, in full
 mutants: ## mutation testing of the modules that decide
 	@$(PYTHON) tools/environment.py .venv-mutants -e '.[cli]' --group test --group mutants
 	@.venv-mutants/bin/mutmut run && .venv-mutants/bin/mutmut results
+
+report-picture: ## docs/report.png, the report of a run on the emulator; needs Debian's chromium
+	@$(PYTHON) tools/environment.py .venv-report -e .
+	@.venv-report/bin/python tools/report_picture.py
