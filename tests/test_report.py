@@ -472,6 +472,7 @@ def test_numbers(value: float, text: str) -> None:
 # -- a browser ----------------------------------------------------------------------------------
 
 
+@pytest.mark.browser
 async def test_the_page_in_a_browser(tmp_path: Path) -> None:
     """It loads nothing, complains of nothing, fits, and is legible, in every mode."""
     hostile = [done(f"u{i}", "failed", error=text) for i, text in enumerate(HOSTILE)]
@@ -494,6 +495,7 @@ async def test_the_page_in_a_browser(tmp_path: Path) -> None:
         assert tab.complaints == []
 
 
+@pytest.mark.browser
 async def test_the_browser_sees_what_it_should(tmp_path: Path) -> None:
     """A page that loads, throws, overflows and can not be read is found out."""
     bad = tmp_path / "bad.html"

@@ -15,6 +15,8 @@ import environment
 ROOT = Path(__file__).parent.parent
 WORK = ROOT / ".gate"
 VERSIONS = ("3.11", "3.12", "3.13")
+EXTRAS = ".[cli,parquet,pytest]"
+GROUPS = ("test", "consumers", "web")
 PURE = "socialfetch_async/_protocol/*,socialfetch_async/models.py,socialfetch_async/errors.py"
 
 
@@ -63,17 +65,33 @@ def main() -> None:
         if version not in pythons:
             print(f"!!! Python {version} IS NOT INSTALLED HERE: nothing is tested on it")
     lint(*next(iter(pythons.items())))
+    only = browser()
     for position, (version, python) in enumerate(pythons.items()):
-        tests(version, python, measured=position == 0)
+        tests(version, python, only, measured=position == 0)
     print(f"\nthe gate is open: Python {', '.join(pythons)}")
+
+
+def browser() -> list[str]:
+    """Return what to give to pytest: nothing, or no browser tests where none can be had."""
+    if shutil.which("chromium") is None and shutil.which("apt-get") and os.geteuid() == 0:
+        print("\n=== a browser", flush=True)
+        for command in (["update"], ["install", "-y", "chromium"]):
+            subprocess.run(
+                ["apt-get", "-qq", *command],
+                env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"},
+                stdout=subprocess.DEVNULL,
+                check=False,
+            )
+    if shutil.which("chromium") is not None:
+        return []
+    print("!!! NO CHROMIUM IS INSTALLED HERE: no page is looked at in a browser")
+    return ["-m", "not browser"]
 
 
 def lint(version: str, python: str) -> None:
     """Check the text of the code: format, rules, types, imports."""
     print(f"\n=== environment for the checks, Python {version}", flush=True)
-    inside = environment.make(
-        WORK / "lint", "-e", ".[cli]", "--group", "lint", "--group", "test", python=python
-    )
+    inside = environment.make(WORK / "lint", "-e", EXTRAS, *groups("lint", *GROUPS), python=python)
     bin_ = inside.parent
     step("format", bin_ / "ruff", "format", "--check", "--diff", ".")
     step("lint", bin_ / "ruff", "check", ".")
@@ -82,15 +100,20 @@ def lint(version: str, python: str) -> None:
     step("import rules", bin_ / "lint-imports")
 
 
-def tests(version: str, python: str, *, measured: bool) -> None:
+def groups(*names: str) -> list[str]:
+    """Return the arguments of pip for dependency groups."""
+    return [part for name in names for part in ("--group", name)]
+
+
+def tests(version: str, python: str, only: list[str], *, measured: bool) -> None:
     """Run the suite on one Python; on the first one with its coverage."""
     print(f"\n=== environment for the tests, Python {version}", flush=True)
     inside = environment.make(
-        WORK / f"python{version}", "-e", ".[cli]", "--group", "test", python=python
+        WORK / f"python{version}", "-e", EXTRAS, *groups(*GROUPS), python=python
     )
     if not measured:
         # Development mode: asyncio's own checks, and every warning of the interpreter.
-        step(f"tests, Python {version}, -X dev", inside, "-X", "dev", "-m", "pytest", "-q")
+        step(f"tests, Python {version}, -X dev", inside, "-X", "dev", "-m", "pytest", "-q", *only)
         return
     data = str(WORK / "coverage")
     coverage = [str(inside), "-m", "coverage"]
@@ -98,7 +121,7 @@ def tests(version: str, python: str, *, measured: bool) -> None:
         old.unlink()
     step(
         f"tests, Python {version}, with coverage",
-        *coverage, "run", "-m", "pytest", "-q", COVERAGE_FILE=data,
+        *coverage, "run", "-m", "pytest", "-q", *only, COVERAGE_FILE=data,
     )  # fmt: skip
     step("coverage: combine", *coverage, "combine", "--quiet", COVERAGE_FILE=data)
     step("coverage: the whole", *coverage, "report", "--fail-under=95", COVERAGE_FILE=data)
