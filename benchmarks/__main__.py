@@ -12,6 +12,7 @@ from benchmarks import (
     fan_out,
     growth,
     imports,
+    journaling,
     measure,
     memory,
     peers,
@@ -21,7 +22,6 @@ from benchmarks import (
     report,
     server,
 )
-from benchmarks.measure import Row
 
 _CONNECTIONS = 16
 
@@ -104,10 +104,8 @@ async def _measured(mode: Mode, base_url: str) -> report.Results:
     _say("imports")
     rows, results.imports = imports.measured(mode.imports)
     results.rows += rows
-    results.rows.append(
-        Row(11, "a fetch with the journal, pages/s against without", None, 0.90, at_least=True,
-            note="comes with the journal")
-    )  # fmt: skip
+    _say("the journal")
+    results.rows += await journaling.measured(base_url, repeats=2 * mode.repeats)
     _say("growth")
     rows, results.curves = await growth.measured(base_url, full=mode.full)
     results.rows += rows

@@ -46,7 +46,7 @@ def write_journal(path: Path, followers: int) -> None:
                 request_id=f"req_{number}",
                 cached=False,
                 invalid_rows=0,
-                followers=rows,
+                answer={"data": {"followers": rows}},
             )
 
 

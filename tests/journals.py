@@ -50,7 +50,8 @@ def page(
         "request_id": f"req_{handle}_{cursor}",
         "cached": False,
         "invalid_rows": 0,
-    } | fields | {"followers": [row(r) if isinstance(r, str) else r for r in rows]}  # fmt: skip
+        "answer": {"data": {"followers": [row(r) if isinstance(r, str) else r for r in rows]}},
+    } | fields
 
 
 def done(handle: str, status: str, *, seconds: float = 0, **fields: Any) -> dict[str, Any]:

@@ -1,0 +1,169 @@
+"""Writing lines so that none is half there, none is written over a gap, and a full disk is seen."""
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final, Literal
+
+from socialfetch_async.journal.file import AppendOnly
+from socialfetch_async.journal.index import Index
+from socialfetch_async.journal.lines import (
+    Close,
+    HandleLine,
+    Header,
+    JournalError,
+    Open,
+    PageFields,
+    PageLine,
+    Uncertain,
+    encode,
+)
+from socialfetch_async.journal.reading import read_lines
+
+logger: Final = logging.getLogger("socialfetch_async")
+
+Fsync = Literal["page", "second", "never"]
+FreeBytes = Callable[[int], int | None]
+Written = Header | Open | Close | Uncertain | HandleLine | PageLine
+
+_SMALLEST_ROOM: Final = 64 * 1024  # bytes that a page may need, until larger ones were seen
+
+
+class Writer:
+    """Appends lines to a journal and counts them in.
+
+    A line that can not be written waits, with all that come after it, until one can: a page is
+    never missing in the middle of its list. The first failure is told to `on_failure`.
+
+    Attributes:
+        failure: A sentence on the first thing that went wrong; None while nothing has.
+        concurrency: Pages that may be on their way, and will want to be written.
+        on_failure: What to call then.
+    """
+
+    def __init__(
+        self, file: AppendOnly, index: Index, *, fsync: Fsync, free_bytes: FreeBytes
+    ) -> None:
+        self._file = file
+        self._index = index
+        self._fsync = fsync
+        self._free_bytes = free_bytes
+        self._waiting: deque[Written] = deque()
+        self._unsynced = False
+        self.failure: str | None = None
+        self.concurrency = 1
+        self.on_failure: Callable[[], None] = lambda: None
+
+    def begin(self) -> None:
+        """Read what is there, cut a torn line off, and give a new file its header.
+
+        Raises:
+            JournalError: The file is not to be written to. It was left as it is.
+            OSError: It can not be read or written.
+        """
+        file = self._file
+        with file.reader() as content:
+            tail = read_lines(content, file.path, 0, self._index)
+        if tail.broken:
+            raise JournalError(
+                f"{file.path}: line {tail.broken[0]} is not a line of a journal, so nothing is "
+                "written behind it, and nothing was sent. Reading and exporting leave that line "
+                "out. To go on, delete the line in a copy and use the copy."
+            )
+        self._refuse_full_disk()
+        if tail.torn:
+            logger.warning(
+                "%s: the last %d bytes are a line that was not written to its end; they are cut "
+                "off. If it was a page, that page is bought again.",
+                file.path,
+                tail.torn,
+            )
+            file.cut(tail.end)
+        file.end = tail.end
+        if tail.unended:
+            file.append([b"\n"])
+        if not file.end:
+            file.append(encode(Header(at=self.now())))
+            if self._fsync != "never":
+                file.sync()
+                file.sync_folder()
+
+    def _refuse_full_disk(self) -> None:
+        free, needed = self._free_bytes(self._file.fd), self._room()
+        if free is not None and free < needed:
+            raise JournalError(
+                f"{self._file.path}: the disk is full, {free:,} bytes are free and {needed:,} are "
+                "needed. Nothing was sent. Make room, or name a file on another disk."
+            )
+
+    def _room(self) -> int:
+        return (self.concurrency + 1) * max(_SMALLEST_ROOM, 2 * self._index.largest)
+
+    def now(self) -> datetime:
+        """Return the time, never before that of the last line: clocks are set back."""
+        return max(datetime.now(UTC), self._index.latest)
+
+    def write(self, line: Written) -> None:
+        """Append a line, or keep it until that is possible. Never raises."""
+        self._waiting.append(line)
+        self.flush()
+
+    def flush(self) -> None:
+        """Append what waits; it stops at the first line that can not be written."""
+        while self._waiting:
+            line = self._waiting[0]
+            try:
+                offset, length = self._file.append(encode(line))
+            except OSError as error:
+                self._fail(f"a line could not be written ({error.strerror}).")
+                return
+            self._waiting.popleft()
+            self._index.add(line, 0, offset, length)
+            self._unsynced = True
+        if self._fsync == "page":
+            self.sync()
+        free = self._free_bytes(self._file.fd)
+        if free is not None and free < self._room():
+            self._fail(f"the disk is nearly full, {free:,} bytes are free.")
+
+    def sync(self) -> None:
+        """Have what was written survive the power going. Never raises."""
+        if self._unsynced and self._fsync != "never":
+            try:
+                self._file.sync()
+            except OSError as error:
+                self._fail(f"the disk did not confirm what was written ({error.strerror}).")
+            self._unsynced = False
+
+    def _fail(self, what: str) -> None:
+        if self.failure is None:
+            self.failure = f"{self._file.path}: {what} The run was stopped."
+            self.on_failure()
+
+    @property
+    def unsaved(self) -> list[PageFields]:
+        """The pages that could not be written yet."""
+        return [line.fields for line in self._waiting if isinstance(line, PageLine)]
+
+    @property
+    def settled(self) -> bool:
+        """Whether every line is written."""
+        return not self._waiting
+
+    def error(self) -> JournalError:
+        """Return what to raise for the failure."""
+        lost = len(self.unsaved)
+        kept = "Every page that was paid for is in the file."
+        if lost:
+            kept = (
+                f"{lost} page{'s' * (lost != 1)} that were paid for could not be kept and will be "
+                "bought again; all others are in the file."
+            )
+        return JournalError(
+            f"{self.failure} {kept} See to the disk and run the same again: it goes on from there."
+        )
+
+    def close(self) -> None:
+        """Close and unlock the file. Lines that still wait are lost."""
+        self._file.close()

@@ -1,0 +1,13 @@
+"""A batch that is killed; `python -m tests.faults.kills` kills a larger one more often."""
+
+from tests.faults.kills import killed
+
+
+async def test_a_batch_that_is_killed_again_and_again() -> None:
+    """The same command each time: all rows as undisturbed, and no more bought than on its way."""
+    figures = await killed(kills=5, pages=300, seed=7)
+    print(figures)  # noqa: T201 - the exact numbers
+    assert figures.kills >= 3  # the last ones may find a batch that has ended
+    assert figures.broken == []
+    assert figures.bought_twice <= figures.kills * figures.concurrency
+    assert figures.charged == figures.pages + figures.bought_twice

@@ -1,0 +1,186 @@
+"""The lines of a journal: rows as they came, whatever they are, and what a line is not."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+from msgspec.structs import replace
+
+from socialfetch_async import Follower, FollowersPage, SavedPage
+from socialfetch_async.journal.lines import PageLine, encode, page_line, parse, parse_page
+from tests.conftest import MakeClient
+from tests.scripted import Scripted, http, row
+
+NOW = datetime(2026, 11, 22, 12, 30, 15, 123456, tzinfo=UTC)
+
+
+def answer(rows: str | bytes) -> bytes:
+    """Return a whole answer with these rows, byte for byte."""
+    raw = rows.encode() if isinstance(rows, str) else rows
+    before = b'{"data":{"lookupStatus":"found","followers":'
+    after = (
+        ',"page":{"nextCursor":"cé","hasMore":true},"totalFollowers":7},"meta":{"requestId":"req_1"'
+    )
+    return http(200, before + raw + after.encode() + b',"creditsCharged":1,"version":"v1"}}')
+
+
+async def fetched(client_of: MakeClient, rows: str | bytes) -> FollowersPage:
+    """Return the page that a client makes of these rows."""
+    async with Scripted(answer(rows)) as api:
+        return await client_of(api).get_followers_page("Ada", cursor="\U0001f35c+/ 'x")
+
+
+async def saved(client_of: MakeClient, rows: str | bytes) -> tuple[FollowersPage, bytes, SavedPage]:
+    """Return a page, its line, and what is read from that."""
+    page = await fetched(client_of, rows)
+    text = b"".join(encode(page_line(page, NOW)))
+    return page, text, parse_page(text)
+
+
+async def test_a_line_has_every_field_of_its_page(client_of: MakeClient) -> None:
+    """What was asked, what came, its price and its time; and it is JSON for everybody."""
+    page, text, line = await saved(client_of, json.dumps([row("a"), row("b")]))
+    plain = json.loads(text)
+    assert plain.pop("type") == "page"
+    assert plain.pop("at") == "2026-11-22T12:30:15.123456Z"
+    assert plain.pop("answer") == json.loads(page.body or b"")
+    assert plain == {name: getattr(page, name) for name in plain}
+    assert plain.keys() | {"followers"} == set(FollowersPage.__struct_fields__)
+    assert line.rows() == page.followers
+    assert line.at == NOW
+
+
+PRETTY = """[
+  {"handle": "a",\r
+\t"bio": "x\\ny\u2028z", "verified": false,
+ "privateAccount": true, "metrics": {"followers": 1, "following": 2}}
+]"""
+
+
+@pytest.mark.parametrize(
+    ("rows", "kept"),
+    [
+        (PRETTY, PRETTY.replace("\n", " ").replace("\r", " ")),
+        (json.dumps([row("a", newField={"deep": [1, None]})]), None),
+        (json.dumps([row("a", bio="\U0001f35c \u65e5")], ensure_ascii=False), None),
+        (json.dumps([row("a", bio="\U0001f35c \u65e5")]), None),
+        ('[{"handle": 5}, ' + json.dumps(row("b")) + ", null]", None),
+        ("[]", None),
+    ],
+    ids=["pretty", "new field", "not ASCII", "escaped", "no followers", "empty"],
+)
+async def test_rows_are_kept_as_they_came(
+    client_of: MakeClient, rows: str, kept: str | None
+) -> None:
+    """Byte for byte, but for line breaks between tokens; one line each."""
+    page, text, line = await saved(client_of, rows)
+    assert bytes(line.followers).decode() == (kept or rows)
+    assert text.count(b"\n") == 1
+    assert text.endswith(b"\n")
+    assert json.loads(text)["answer"]["data"]["followers"] == json.loads(rows)
+    assert line.rows() == page.followers
+    assert line.invalid_rows == page.invalid_rows == len(json.loads(rows)) - len(line.rows())
+
+
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [
+        (b'"cut \xf0\x9f\x8d"', "cut \ufffd"),
+        (b'"\xff"', "\ufffd"),
+        (b'"\xed\xa0\x80"', "\ufffd\ufffd\ufffd"),
+        (b'"\\ud83d"', "?"),
+        (b'"\\udc00 x"', "? x"),
+    ],
+)
+@pytest.mark.parametrize("field", [b"bio", b"newField"])
+async def test_broken_text_is_repaired_wherever_it_is(
+    client_of: MakeClient, field: bytes, value: bytes, read: str
+) -> None:
+    """Also in fields that the client never looks at: the journal is UTF-8 for every reader."""
+    row_ = json.dumps(row("a")).encode()[:-1] + b',\n"' + field + b'":' + value + b"}"
+    page, text, line = await saved(client_of, b"[" + row_ + b"]")
+    assert json.loads(text.decode())["answer"]["data"]["followers"][0][field.decode()] == read
+    assert text.count(b"\n") == 1
+    assert line.rows() == page.followers
+    assert len(line.rows()) == 1
+
+
+async def test_text_that_can_not_be_repaired_costs_the_unknown_fields(
+    client_of: MakeClient,
+) -> None:
+    """A number that JSON writers do not know beside broken text: the followers are what is kept."""
+    row_ = json.dumps(row("a")).encode()[:-1] + b',"new":"\xff","big":1e999}'
+    page, text, line = await saved(client_of, b"[" + row_ + b',{"handle":1}]')
+    assert page.invalid_rows == 1
+    assert line.rows() == page.followers
+    assert line.invalid_rows == 0
+    assert len(json.loads(text)["answer"]["data"]["followers"]) == 1
+
+
+async def test_a_page_without_its_answer_is_encoded_with_the_names_of_the_api(
+    client_of: MakeClient,
+) -> None:
+    """A page that was cut or made by hand has the rows that it has."""
+    page = await fetched(client_of, json.dumps([row("a"), {"handle": ""}, row("b")]))
+    text = b"".join(encode(page_line(replace(page, followers=page.followers[1:]), NOW)))
+    rows = json.loads(text)["answer"]["data"]["followers"]
+    assert [r["handle"] for r in rows] == ["b"]
+    assert rows[0]["privateAccount"] is False
+    line = parse_page(text)
+    assert line.rows() == page.followers[1:]
+    assert all(isinstance(follower, Follower) for follower in line.rows())
+    assert line.invalid_rows == 0
+
+
+async def test_a_row_that_is_nested_deeply(client_of: MakeClient) -> None:
+    """Saving a page needs no more of the stack than fetching it did."""
+    nested = json.dumps(row("a"))[:-1] + ',"new":' + "[" * 500 + "]" * 500 + "}"
+    page = await fetched(client_of, f"[{nested}]")
+
+    def deeper(calls: int) -> PageLine:
+        return deeper(calls - 1) if calls else page_line(page, NOW)
+
+    for calls in (0, 480):
+        line = parse_page(b"".join(encode(deeper(calls))))
+        assert line.rows() == page.followers
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"\n",
+        b"null\n",
+        b"{}\n",
+        b"ada\n",
+        b'{"type":"page"}\n',
+        b'{"type":"close","at":"2026-11-22T12:30:15Z"}\n',
+        b'{"type":"close","at":"2026-11-22T12:30:15","maybe_charged":0}\n',
+        b'{"type":5}\n',
+        b'{"type":"clo\xff"}\n',
+        b'{"type":"close","at":"2026-11-22T12:30:15Z","maybe_charged":0}\0\n',
+        b'{"type":"handle","at":"2026-11-22T12:30:15Z","handle":"a","status":"\xff"}\n',
+        b'{"type":"x","a":' + b"[" * 200_000 + b"]" * 200_000 + b"}\n",
+    ],
+)
+def test_what_is_not_a_line(text: bytes) -> None:
+    """It is a ValueError, whatever it is."""
+    with pytest.raises(ValueError, match="not a line of a journal"):
+        parse(text)
+    with pytest.raises(ValueError, match="not the line of a page"):
+        parse_page(text)
+
+
+@pytest.mark.parametrize(
+    "text", [b'{"type":"later","at":5}\n', b'{"more":[1,{"a":2}],"type":"comment"}\n']
+)
+def test_a_type_of_later_days_is_ignored(text: bytes) -> None:
+    """It says nothing, and is no error."""
+    assert parse(text) is None
+
+
+def test_a_field_of_later_days_is_ignored() -> None:
+    """In every type."""
+    line = parse(b'{"type":"uncertain","new":{},"at":"2026-11-22T12:30:15Z","maybe_charged":3}\n')
+    assert line is not None
+    assert line.at.year == 2026
