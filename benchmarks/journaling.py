@@ -9,8 +9,7 @@ from benchmarks import peers
 from benchmarks.measure import Row, Spread, freeze
 from socialfetch_async import FollowersPage, Journal, SocialFetchClient
 
-_CONCURRENCY = 50
-_PAGES = 20
+_CONCURRENCY = 100
 _SIZE = 20
 
 
@@ -25,45 +24,54 @@ async def _without(client: SocialFetchClient, handles: list[str]) -> int:
 async def _with(client: SocialFetchClient, handles: list[str], path: Path) -> int:
     seen = 0
     with Journal(path) as journal:
-        async with client.iter_followers_many(
-            journal.pending(handles), concurrency=_CONCURRENCY
-        ) as run:
+        left = journal.pending(handles)
+        async with client.iter_followers_many(left, concurrency=_CONCURRENCY) as run:
             async for event in journal.record(run):
                 seen += isinstance(event, FollowersPage)
     return seen
 
 
-async def measured(base_url: str, *, repeats: int) -> list[Row]:
-    """Fetch the same lists with a journal and without, in turns."""
-    handles = [f"{_SIZE}.plain.{_PAGES}.0.{number}" for number in range(_CONCURRENCY)]
+async def _ratios(
+    client: SocialFetchClient, *, delay: int, pages: int, repeats: int
+) -> list[float]:
+    """Fetch the same lists with a journal and without, in turns; return pages/s over pages/s."""
+    handles = [f"{_SIZE}.plain.{pages}.{delay}.{number}" for number in range(_CONCURRENCY)]
+    await _without(client, handles)
+    freeze()
     ratios: list[float] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(repeats):
+            took = []
+            for journaled in (False, True):
+                gc.collect()
+                began = time.monotonic()
+                fetched = (
+                    _with(client, handles, Path(folder, f"{number}.journal"))
+                    if journaled
+                    else _without(client, handles)
+                )
+                if await fetched != _CONCURRENCY * pages:
+                    raise RuntimeError("pages are missing")
+                took.append(time.monotonic() - began)
+            ratios.append(took[0] / took[1])
+    return ratios
+
+
+async def measured(base_url: str, *, repeats: int) -> list[Row]:
+    """Measure with a latency of 50 ms; and, for the note, without one."""
     async with SocialFetchClient(
         peers.KEY, base_url=base_url, max_concurrency=_CONCURRENCY
     ) as client:
-        await _without(client, handles)
-        freeze()
-        with tempfile.TemporaryDirectory() as folder:
-            for number in range(repeats):
-                took = []
-                for journaled in (False, True):
-                    gc.collect()
-                    began = time.monotonic()
-                    pages = await (
-                        _with(client, handles, Path(folder, str(number)))
-                        if journaled
-                        else _without(client, handles)
-                    )
-                    took.append(time.monotonic() - began)
-                    if pages != _CONCURRENCY * _PAGES:
-                        raise RuntimeError(f"{pages} pages came")
-                ratios.append(took[0] / took[1])
+        ratios = await _ratios(client, delay=50, pages=40, repeats=repeats)
+        full = await _ratios(client, delay=0, pages=60, repeats=repeats)
     return [
         Row(
             11,
-            f"a fetch with the journal, pages/s against without, {_SIZE} a page",
+            f"a fetch with the journal, pages/s against without, {_CONCURRENCY} side by side",
             Spread.of(ratios),
             0.90,
             at_least=True,
-            note="the CPU full, 50 side by side, fsync once a second",
+            note=f"50 ms, {_SIZE} a page; without latency, disk and CPU full: "
+            f"{Spread.of(full).median:.2f}",
         )
     ]

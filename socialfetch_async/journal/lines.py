@@ -4,7 +4,7 @@ A type or a field that a later version adds is ignored. What would change the me
 there raises `VERSION`, and is refused.
 """
 
-from codecs import getincrementaldecoder
+from codecs import utf_8_decode
 from datetime import datetime
 from typing import Annotated, Any, Final, NamedTuple
 
@@ -289,12 +289,11 @@ def _one_line(body: bytes | None) -> bytes | None:
 
 def _is_utf8(body: bytes) -> bool:
     # In parts: a whole answer as text takes new memory from the system each time.
-    decode = getincrementaldecoder("utf-8")().decode
-    whole = memoryview(body)
+    whole, at = memoryview(body), 0
     try:
-        for begin in range(0, len(body), _PART):
-            decode(whole[begin : begin + _PART])
-        decode(b"", final=True)
+        while at < len(body):
+            end = at + _PART
+            at += utf_8_decode(whole[at:end], "strict", end >= len(body))[1]
     except UnicodeDecodeError:
         return False
     return True
