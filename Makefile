@@ -1,7 +1,7 @@
 # Two commands for a fresh machine with Python >= 3.11, git and make; each does its own set-up.
 PYTHON ?= python3
 
-.PHONY: demo test bench soak mutants report-picture
+.PHONY: demo test bench docs packages soak mutants report-picture
 
 demo: ## the main job on the embedded emulator: no key, no network access to the API
 	@$(PYTHON) tools/environment.py .venv '.[cli]'
@@ -13,6 +13,14 @@ test: ## the gate: lint, format, types, import rules, tests, coverage, the docs'
 bench: ## every figure beside its goal, two minutes; FULL=--full takes twenty
 	@$(PYTHON) tools/environment.py .venv-bench -e '.[cli]' --group bench
 	@.venv-bench/bin/python -m benchmarks $(FULL)
+
+docs: ## the documentation site, into .gate/site; strictly, and seen in Debian's chromium
+	@$(PYTHON) tools/environment.py .venv-docs -e '.[cli]' --group docs --group test
+	@.venv-docs/bin/python -m pytest -q tests/site/built.py tests/site/seen.py
+
+packages: ## the wheel and the sdist, as they are installed, with the lowest dependencies too
+	@$(PYTHON) tools/environment.py .venv-packages --group lint --group package
+	@.venv-packages/bin/python tools/packages.py $(PYTHON)
 
 soak: ## the figures of docs/promises.md, in full
 	@$(PYTHON) tools/environment.py .venv-soak -e '.[cli]' --group test

@@ -85,8 +85,8 @@ class Tab:
         assert "error" not in answer, answer
         return answer["result"]
 
-    async def show(self, page: Path, *, width: int = 1280, scheme: str = "light") -> None:
-        """Load a page into a window of so many CSS pixels."""
+    async def show(self, page: Path | str, *, width: int = 1280, scheme: str = "light") -> None:
+        """Load a file, or an address, into a window of so many CSS pixels."""
         self._loaded = False
         await self.call(
             "Emulation.setDeviceMetricsOverride",
@@ -99,7 +99,7 @@ class Tab:
             "Emulation.setEmulatedMedia",
             features=[{"name": "prefers-color-scheme", "value": scheme}],
         )
-        await self.call("Page.navigate", url=page.as_uri())
+        await self.call("Page.navigate", url=page if isinstance(page, str) else page.as_uri())
         while not self._loaded:
             await self._next()
 

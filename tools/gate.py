@@ -15,8 +15,8 @@ import environment
 ROOT = Path(__file__).parent.parent
 WORK = ROOT / ".gate"
 VERSIONS = ("3.11", "3.12", "3.13")
-EXTRAS = ".[cli,parquet,pytest]"
-GROUPS = ("test", "consumers", "web")
+EXTRAS = ".[cli,dask,parquet,pytest]"
+GROUPS = ("test", "consumers", "observability", "web")
 PURE = "socialfetch_async/_protocol/*,socialfetch_async/models.py,socialfetch_async/errors.py"
 
 
@@ -64,8 +64,8 @@ def main() -> None:
     for version in VERSIONS:
         if version not in pythons:
             print(f"!!! Python {version} IS NOT INSTALLED HERE: nothing is tested on it")
-    lint(*next(iter(pythons.items())))
     only = browser()
+    lint(pythons, only)
     for position, (version, python) in enumerate(pythons.items()):
         tests(version, python, only, measured=position == 0)
     print(f"\nthe gate is open: Python {', '.join(pythons)}")
@@ -88,16 +88,22 @@ def browser() -> list[str]:
     return ["-m", "not browser"]
 
 
-def lint(version: str, python: str) -> None:
-    """Check the text of the code: format, rules, types, imports."""
+def lint(pythons: dict[str, str], only: list[str]) -> None:
+    """Check the text of the code, the packages and the documentation."""
+    version, python = next(iter(pythons.items()))
     print(f"\n=== environment for the checks, Python {version}", flush=True)
-    inside = environment.make(WORK / "lint", "-e", EXTRAS, *groups("lint", *GROUPS), python=python)
+    inside = environment.make(
+        WORK / "lint", "-e", EXTRAS, *groups("lint", "docs", "package", *GROUPS), python=python
+    )
     bin_ = inside.parent
     step("format", bin_ / "ruff", "format", "--check", "--diff", ".")
     step("lint", bin_ / "ruff", "check", ".")
     step("types (mypy)", bin_ / "mypy", "--python-executable", inside)
     step("types (pyright)", bin_ / "pyright", "--pythonpath", inside)
     step("import rules", bin_ / "lint-imports")
+    step("packages", inside, "tools/packages.py", *pythons.values())
+    site = ["tests/site/built.py"] if only else ["tests/site/built.py", "tests/site/seen.py"]
+    step("documentation", inside, "-m", "pytest", "-q", *site)
 
 
 def groups(*names: str) -> list[str]:

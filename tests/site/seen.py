@@ -1,0 +1,59 @@
+"""The site in a real browser: wide and narrow, light and dark, with nobody else to talk to."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from tests.browser import OVERFLOW, browser
+
+PAPER = """
+(() => {
+  const [r, g, b] = getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number);
+  return .2126 * r + .7152 * g + .0722 * b;
+})()
+"""
+# The search stands in a shadow tree.
+_DIALOG = "[...document.querySelectorAll('*')].find(element => element.shadowRoot)?.shadowRoot"
+FOCUSED = f"{_DIALOG}?.activeElement?.tagName === 'INPUT'"
+FOUND = f"[...{_DIALOG}.querySelectorAll('a')].map(link => link.href.split('#')[0].split('?')[0])"
+
+
+def names(site: Path) -> list[str]:
+    return sorted(str(path.relative_to(site)) for path in site.rglob("*.html"))
+
+
+@pytest.mark.browser
+async def test_every_page_is_in_order(site: Path, address: str, tmp_path: Path) -> None:
+    """It fits its window, complains about nothing, and asks no other server for anything."""
+    pages = names(site)
+    wide, shades = {}, {}
+    async with browser(tmp_path) as tab:
+        for scheme, width in (("light", 1280), ("dark", 380)):
+            for page in pages:
+                await tab.show(f"{address}/{page}", width=width, scheme=scheme)
+                if (over := await tab.value(OVERFLOW)) > 0:
+                    wide[page, width] = over
+            shades[scheme] = await tab.value(PAPER)
+    assert wide == {}
+    assert shades["dark"] < 60
+    assert shades["light"] > 200
+    assert len(tab.requests) >= 2 * len(pages)
+    foreign = [url for url in tab.requests if not url.startswith((f"{address}/", "data:", "blob:"))]
+    assert foreign == []
+    assert tab.complaints == []
+
+
+@pytest.mark.browser
+async def test_the_search_finds_without_a_network(address: str, tmp_path: Path) -> None:
+    """A reader who types a word is led to the pages that have it."""
+    async with browser(tmp_path) as tab, asyncio.timeout(20):
+        await tab.show(f"{address}/index.html")
+        await tab.value("document.querySelector('.md-search__button').click()")
+        while not await tab.value(FOCUSED):
+            await asyncio.sleep(0.02)
+        await tab.call("Input.insertText", text="draining")
+        while f"{address}/resume.html" not in await tab.value(FOUND):
+            await asyncio.sleep(0.02)
+    assert [url for url in tab.requests if not url.startswith((f"{address}/", "data:"))] == []
+    assert tab.complaints == []
