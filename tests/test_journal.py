@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import re
+import resource
 import stat
 import subprocess
 import sys
@@ -783,6 +784,48 @@ async def test_a_disk_too_full_for_the_run_stops_it_before_it_asks(
                     async for _ in journal.record(run):
                         pass
         assert api.requests == []
+
+
+async def test_after_a_failure_no_further_run_begins(client_of: MakeClient, tmp_path: Path) -> None:
+    """The disk has not become larger: another run of the same journal sends nothing."""
+    async with Emulator() as api:
+        client = client_of(api)
+        with Journal(tmp_path / "j", _free_bytes=free(ROOM, ROOM, 1)) as journal:
+            for handle in ("a", "b"):
+                async with client.iter_followers_many([handle]) as run:
+                    with pytest.raises(JournalError, match="nearly full"):
+                        async for _ in journal.record(run):
+                            pass
+        assert {request.handle for request in api.requests} <= {"a"}
+
+
+async def test_lines_that_wait_are_written_when_there_is_room_again(
+    client_of: MakeClient, tmp_path: Path
+) -> None:
+    """In their order, at the latest at the end of the run: then no page is lost after all."""
+    path = tmp_path / "j"
+    profiles = {f"u{i}": 200 for i in range(5)}
+    unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+    async with Emulator(profiles, latency=0.001) as api:
+        with Journal(path) as journal:
+            async with client_of(api).iter_followers_many([*profiles], concurrency=5) as run:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (FULL // 4, unlimited[1]))
+                try:
+                    events = journal.record(run)
+                    seen = 0
+                    while seen < run.pages_fetched or run.reserved or not seen:
+                        seen += isinstance(await anext(events), FollowersPage)
+                    assert journal.cost < run.pages_fetched
+                finally:
+                    resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+                with pytest.raises(JournalError, match=r"File too large.* Every page that was"):
+                    async for event in events:
+                        assert isinstance(event, HandleDone)
+                assert journal.cost == run.pages_fetched == len(api.charges)
+        assert (journal.cost, journal.uncertain) == (len(api.charges), 0)
+        await batch(client_of(api), path, [*profiles])
+        assert twice(api) == 0
+    assert {len(rows) for rows in rows_by_handle(path).values()} == {200}
 
 
 async def test_a_disk_that_does_not_say_is_written_to(

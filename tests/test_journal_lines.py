@@ -61,14 +61,20 @@ PRETTY = """[
     ("rows", "kept"),
     [
         (PRETTY, PRETTY.replace("\n", " ").replace("\r", " ")),
+        (PRETTY.replace("\n", ""), PRETTY.replace("\n", "").replace("\r", " ")),
         (json.dumps([row("a", newField={"deep": [1, None]})]), None),
         (json.dumps([row("a", bio="\U0001f35c \u65e5")], ensure_ascii=False), None),
+        # Longer than what is looked at at once, and with text across the border, wherever that is.
+        (json.dumps([row("a", bio=n * "x" + "\U0001f35c" * 9_000) for n in range(4)],
+                    ensure_ascii=False, separators=(",", ":")), None),
         (json.dumps([row("a", bio="\U0001f35c \u65e5")]), None),
         ('[{"handle": 5}, ' + json.dumps(row("b")) + ", null]", None),
         ("[]", None),
     ],
-    ids=["pretty", "new field", "not ASCII", "escaped", "no followers", "empty"],
-)
+    ids=[
+        "pretty", "returns", "new field", "not ASCII", "long", "escaped", "no followers", "empty",
+    ],
+)  # fmt: skip
 async def test_rows_are_kept_as_they_came(
     client_of: MakeClient, rows: str, kept: str | None
 ) -> None:

@@ -183,7 +183,7 @@ def test_the_pages_that_no_page_leads_to_come_last(tmp_path: Path) -> None:
         *chain("b", None, "1"),
         *chain("a", "50", "51", seconds=20),
         *chain("a", "60", seconds=10),
-        *reversed(chain("a", None, "1", "2", ends=False)),
+        *reversed(chain("a", None, "1", "2", ends=False, seconds=30)),
     ]
     saved = read(tmp_path / "j", *lines)
     assert listed(saved) == [("a", [None, "1", "2", "60", "50", "51"]), ("b", [None, "1"])]
@@ -195,6 +195,7 @@ ALL = [
     *chain("ada", None, "1", "2", "3"),
     *chain("bob", None, "b1", "b2", ends=False, seconds=10),
     page("bob", ["new"], "b1", "b9", seconds=20, credits_charged=2),  # bought again: other now
+    page("ada", ["3.0", "3.1"], "3", seconds=4, total_followers=8),
     page("bob", ["end"], "b9", seconds=21),
     *chain("cat", "c5", "c6", seconds=30),
     page("dan", [], lookup_status="hidden", seconds=40),
@@ -262,6 +263,8 @@ def test_what_else_may_have_been_charged(tmp_path: Path, lines: list[Line], unce
     assert read_journal(path).uncertain == uncertain
     with Journal(path) as journal:
         assert journal.uncertain == uncertain
+    no_end = write(tmp_path / "no_end", counted("close", 0))
+    assert read_journal(path, no_end).uncertain == uncertain
     other = write(tmp_path / "other", opened(4))
     assert read_journal(path, other).uncertain >= uncertain + 4
 
