@@ -12,8 +12,12 @@ from typing import TYPE_CHECKING, Any
 from socialfetch_async._version import __version__
 
 if TYPE_CHECKING:
+    from socialfetch_async._batch_progress import BatchProgress, BatchResult
+    from socialfetch_async._cluster import ClusterError
     from socialfetch_async._protocol.retry import RetryPolicy
+    from socialfetch_async.batch import export_followers
     from socialfetch_async.client import SocialFetchClient
+    from socialfetch_async.distributed import ClusterResult, export_on
     from socialfetch_async.errors import (
         APIStatusError,
         AuthenticationError,
@@ -41,6 +45,14 @@ if TYPE_CHECKING:
         TransportError,
         UnexpectedRedirectError,
     )
+    from socialfetch_async.events import (
+        AttemptEnded,
+        Event,
+        OutageBegan,
+        OutageEnded,
+        RequestContext,
+        RetryPlanned,
+    )
     from socialfetch_async.export.conversion import ExportResult, convert
     from socialfetch_async.export.difference import Change, diff
     from socialfetch_async.export.errors import ExportError
@@ -58,6 +70,7 @@ if TYPE_CHECKING:
         FollowingPage,
         HandleDone,
         ItemsPage,
+        ListPage,
         Profile,
         ProfileDetails,
         ProfileMetrics,
@@ -66,20 +79,27 @@ if TYPE_CHECKING:
         User,
     )
     from socialfetch_async.run import FollowersRun, FollowingRun
+    from socialfetch_async.shards import ShardResult, ShardTakenError, run_shard, run_shard_async
     from socialfetch_async.stream import FollowerStream, FollowingStream, ItemStream
 
 __all__ = [
     "APIStatusError",
     "Account",
     "AccountMetrics",
+    "AttemptEnded",
     "AuthenticationError",
     "AvatarUrls",
     "BadRequestError",
     "Balance",
+    "BatchProgress",
+    "BatchResult",
     "Change",
+    "ClusterError",
+    "ClusterResult",
     "ConnectError",
     "ConnectionLostError",
     "DecodeError",
+    "Event",
     "ExportError",
     "ExportResult",
     "Follower",
@@ -99,8 +119,11 @@ __all__ = [
     "ItemsPage",
     "Journal",
     "JournalError",
+    "ListPage",
     "LookupFailedError",
     "NotFoundError",
+    "OutageBegan",
+    "OutageEnded",
     "PaginationError",
     "PayloadError",
     "PermissionDeniedError",
@@ -109,14 +132,18 @@ __all__ = [
     "ProfileMetrics",
     "ProfileUnavailableError",
     "RateLimitError",
+    "RequestContext",
     "RequestTimeoutError",
     "ResponseTooLargeError",
+    "RetryPlanned",
     "RetryPolicy",
     "SavedHandle",
     "SavedPage",
     "SavedRun",
     "ServerError",
     "ServiceUnavailableError",
+    "ShardResult",
+    "ShardTakenError",
     "SocialFetchClient",
     "SocialFetchError",
     "Subscription",
@@ -128,11 +155,21 @@ __all__ = [
     "__version__",
     "convert",
     "diff",
+    "export_followers",
+    "export_on",
     "read_journal",
+    "run_shard",
+    "run_shard_async",
 ]
 
 _HOMES = {
+    "AttemptEnded": "events",
+    "BatchProgress": "_batch_progress",
+    "BatchResult": "_batch_progress",
     "Change": "export.difference",
+    "ClusterError": "_cluster",
+    "ClusterResult": "distributed",
+    "Event": "events",
     "ExportError": "export.errors",
     "ExportResult": "export.conversion",
     "FollowerStream": "stream",
@@ -142,14 +179,24 @@ _HOMES = {
     "ItemStream": "stream",
     "Journal": "journal.journal",
     "JournalError": "journal.lines",
+    "OutageBegan": "events",
+    "OutageEnded": "events",
+    "RequestContext": "events",
+    "RetryPlanned": "events",
     "RetryPolicy": "_protocol.retry",
     "SavedHandle": "journal.reading",
     "SavedPage": "journal.lines",
     "SavedRun": "journal.reading",
+    "ShardResult": "shards",
+    "ShardTakenError": "shards",
     "SocialFetchClient": "client",
     "convert": "export.conversion",
     "diff": "export.difference",
+    "export_followers": "batch",
+    "export_on": "distributed",
     "read_journal": "journal.reading",
+    "run_shard": "shards",
+    "run_shard_async": "shards",
 } | dict.fromkeys(
     [
         "Account",
@@ -162,6 +209,7 @@ _HOMES = {
         "FollowingPage",
         "HandleDone",
         "ItemsPage",
+        "ListPage",
         "Profile",
         "ProfileDetails",
         "ProfileMetrics",

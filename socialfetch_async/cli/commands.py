@@ -1,16 +1,19 @@
 """The commands and their options. Heavy imports stand inside, so that `--help` is quick."""
 
 import sys
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import click
 
 from socialfetch_async._version import __version__
-from socialfetch_async.cli import stopping
+from socialfetch_async.cli.exit_codes import IN_WORDS
 
 _limit = click.IntRange(min=1)
+_format = click.Choice(["jsonl", "jsonl.gz", "csv", "parquet", "sqlite"])
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=stopping.EXIT_CODES)
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=IN_WORDS)
 @click.version_option(__version__, prog_name="socialfetch")
 def socialfetch() -> None:
     """Fetch TikTok followers from the Social Fetch API.
@@ -20,7 +23,7 @@ def socialfetch() -> None:
     """
 
 
-@socialfetch.command(epilog=stopping.EXIT_CODES)
+@socialfetch.command(epilog=IN_WORDS)
 @click.argument("handles", metavar="HANDLE... | -", nargs=-1, required=True)
 @click.option("--max-followers", type=_limit, help="Stop each handle after this many followers.")
 @click.option("--max-pages", type=_limit, help="Stop each handle after this many pages.")
@@ -50,23 +53,107 @@ def followers(
     if cursor is not None and len(handles) > 1:
         raise click.UsageError("--cursor belongs to one handle: give one handle")
     options = Options(trim, max_followers, max_pages, max_credits)
-    stopping.run(write_followers(handles, cursor, options))
+    _run(write_followers(handles, cursor, options))
 
 
-@socialfetch.command(epilog=stopping.EXIT_CODES)
+@socialfetch.command(epilog=IN_WORDS)
+@click.argument("handles", metavar="HANDLES-FILE | -")
+@click.option("-o", "--output", metavar="DIR | FILE", required=True, help="Where the files go.")
+@click.option(
+    "--format",
+    "formats",
+    type=_format,
+    multiple=True,
+    help="For a DIR; may be repeated. Default: jsonl.",
+)
+@click.option(
+    "--max-credits", type=_limit, help="Spend no more than this on the journal, in all runs."
+)
+@click.option(
+    "--concurrency", type=_limit, default=10, show_default=True, help="Pages on their way at once."
+)
+@click.option(
+    "--fsync",
+    type=click.Choice(["page", "second", "never"]),
+    default="second",
+    show_default=True,
+    help="When pages are synced to the disk.",
+)
+@click.option("--fresh", is_flag=True, help="Begin a new journal; the old one gets a number.")
+@click.option("--recheck", is_flag=True, help="Ask unavailable profiles once more.")
+@click.option("--dry-run", is_flag=True, help="Say what is left and its price; buy nothing.")
+@click.option("--trim", is_flag=True, help="Ask for fewer fields.")
+@click.option("--safe-cells", is_flag=True, help="In CSV, let no text run as a formula.")
+def export(dry_run: bool, **options: Any) -> None:  # noqa: FBT001 - click passes options by name
+    """Fetch the followers of all handles in a file, and write them to files.
+
+    Every page is kept in a journal beside the output. The same command again goes on where it
+    ended and buys only what is missing; when all is done it sends nothing.
+
+    HANDLES-FILE has a handle or a profile's address on each line, or is CSV with a column `handle`
+    or `username`. FILE ends in .jsonl, .jsonl.gz, .csv, .parquet or .sqlite.
+    """
+    from socialfetch_async.cli.export import Options, run_batch  # noqa: PLC0415
+
+    run_batch(Options(**options), dry_run=dry_run)
+
+
+@socialfetch.command()
+@click.argument("journals", metavar="JOURNAL...", nargs=-1, required=True)
+@click.option("-o", "--output", metavar="FILE", required=True, help="The file to write.")
+@click.option("--format", "form", type=_format, help="Default: what the name of FILE ends in.")
+@click.option("--safe-cells", is_flag=True, help="In CSV, let no text run as a formula.")
+def convert(
+    journals: tuple[str, ...],
+    output: str,
+    form: str | None,
+    safe_cells: bool,  # noqa: FBT001
+) -> None:
+    """Write the followers in a JOURNAL, or in several, to a file. Offline and free."""
+    from socialfetch_async.cli.journals import convert_journals  # noqa: PLC0415
+
+    _run_offline(lambda: convert_journals(journals, output, form, safe_cells=safe_cells))
+
+
+@socialfetch.command()
+@click.argument("journals", metavar="JOURNAL...", nargs=-1, required=True)
+@click.option("-o", "--output", metavar="FILE", required=True, help="The HTML file to write.")
+def report(journals: tuple[str, ...], output: str) -> None:
+    """Write what happened in a JOURNAL, or in several, to an HTML file. Offline and free."""
+    from socialfetch_async.cli.journals import report_journals  # noqa: PLC0415
+
+    _run_offline(lambda: report_journals(journals, output))
+
+
+@socialfetch.command()
+@click.argument("old")
+@click.argument("new")
+@click.option("--handle", help="The profile, where the journals hold several.")
+@click.option("--partial", is_flag=True, help="Compare lists that are not complete, too.")
+def diff(old: str, new: str, handle: str | None, partial: bool) -> None:  # noqa: FBT001
+    """Write who follows in the journal NEW and not in OLD, and the other way round.
+
+    One JSON line each: `change` is gained or lost.
+    """
+    from socialfetch_async.cli.journals import write_changes  # noqa: PLC0415
+
+    _run(write_changes(old, new, handle, partial=partial))
+
+
+@socialfetch.command(epilog=IN_WORDS)
 def whoami() -> None:
     """Say whose key this is. Free."""
     from socialfetch_async.cli.followers import write_value  # noqa: PLC0415
 
-    stopping.run(write_value(lambda client: client.whoami()))
+    _run(write_value(lambda client: client.whoami()))
 
 
-@socialfetch.command(epilog=stopping.EXIT_CODES)
+@socialfetch.command(epilog=IN_WORDS)
 def balance() -> None:
     """Say how many credits are left. Free."""
     from socialfetch_async.cli.followers import write_value  # noqa: PLC0415
 
-    stopping.run(write_value(lambda client: client.get_balance()))
+    _run(write_value(lambda client: client.get_balance()))
 
 
 @socialfetch.command()
@@ -127,15 +214,28 @@ def emulate(
         )
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    stopping.run(serve(emulator))
+    _run(serve(emulator))
 
 
 @socialfetch.command()
-def demo() -> None:
+@click.option("-o", "--output", metavar="DIR", help="Where its files go. Default: a new folder.")
+def demo(output: str | None) -> None:
     """Show the main job on the embedded emulator: no key, no network, no cost."""
     from socialfetch_async.cli.demo import show  # noqa: PLC0415
 
-    stopping.run(show())
+    _run(show(output))
+
+
+def _run(command: Coroutine[Any, Any, int]) -> None:
+    from socialfetch_async.cli.stopping import run  # noqa: PLC0415
+
+    run(command)
+
+
+def _run_offline(command: Callable[[], None]) -> None:
+    from socialfetch_async.cli.stopping import run_offline  # noqa: PLC0415
+
+    run_offline(command)
 
 
 def _rate(text: str) -> float:

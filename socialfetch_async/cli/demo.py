@@ -1,18 +1,22 @@
 """`socialfetch demo` and `emulate`: the API on this machine."""
 
 import asyncio
+import tempfile
+from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from socialfetch_async._batch_progress import BatchEvent
 from socialfetch_async._protocol.retry import RetryPolicy
-from socialfetch_async.cli import stopping
+from socialfetch_async.batch import export_followers
+from socialfetch_async.cli import exit_codes
 from socialfetch_async.client import SocialFetchClient
 from socialfetch_async.emulator import Emulator, Profile
 from socialfetch_async.models import FollowersPage, HandleDone
-from socialfetch_async.run import FollowersRun
+from socialfetch_async.report import write_report
 
 _PROFILES: dict[str, Profile | int | str] = {
     "big.star": 1_600,
@@ -44,26 +48,36 @@ async def serve(emulator: Emulator) -> int:
             await asyncio.Event().wait()  # nobody sets it: only cancelling ends this
     except OSError as error:
         click.echo(f"socialfetch: the emulator can not listen: {error.strerror}", err=True)
-    return stopping.USAGE
+    return exit_codes.USAGE
 
 
-async def show() -> int:
-    """Fetch several handles side by side, faults included, and say what it cost."""
+async def show(output: str | None) -> int:
+    """Fetch several handles side by side, faults included, and say what it cost.
+
+    Args:
+        output: The folder for the files; None makes a new one for temporary files.
+    """
     console = _Console()
     console.print(
         "The real client against an emulator of the API on this machine: no key, no network.\n"
         "Some answers are 503, and some connections break on the way.\n"
     )
+    folder = _folder(output)
     emulator = Emulator(_PROFILES, latency=0.02, seed=7, faults={"503": 0.05, "drop": 0.02})
     async with (
         emulator as api,
         SocialFetchClient(
             api.api_key, base_url=api.base_url, retry=RetryPolicy(base=0.1)
         ) as client,
-        client.iter_followers_many(list(_PROFILES), concurrency=4) as run,
     ):
-        got = await _watch(run, console)
+        with Live(console=console, auto_refresh=False) as live:
+            watch = _Watch(console, live)
+            result = await export_followers(
+                client, list(_PROFILES), f"{folder}/",
+                format=["jsonl", "csv", "sqlite"], concurrency=4, fresh=True, on_event=watch.see,
+            )  # fmt: skip
         usage = client.usage
+    got = watch.got
     console.print(
         f"\n{usage.pages:,} pages with {sum(map(len, got.values())):,} followers for "
         f"{usage.credits_charged:,} credits, {usage.maybe_charged} more may have been charged; "
@@ -75,29 +89,45 @@ async def show() -> int:
         f"Charged in the emulator's ledger: {len(api.charges):,} credits. Every list compared "
         f"with the emulator's, follower by follower: {'equal' if complete else 'NOT EQUAL'}."
     )
+    report = folder / "report.html"
+    write_report(result.journal, report)
+    console.print("\nThe journal of these pages, and what was made of it:")
+    for path in (result.journal, *(export.path for export in result.exports), report):
+        console.print(f"  {path}  {path.stat().st_size:,} bytes", soft_wrap=True, markup=False)
     return 0 if complete and len(api.charges) == usage.credits_charged else 1
 
 
-async def _watch(run: FollowersRun, console: Console) -> dict[str, list[str]]:
-    """Print what arrives: a live table in a terminal, a line for each event elsewhere."""
-    got: dict[str, list[str]] = {handle: [] for handle in _PROFILES}
-    status = dict.fromkeys(_PROFILES, "")
-    with Live(console=console, refresh_per_second=12, auto_refresh=False) as live:
-        async for event in run:
-            if isinstance(event, FollowersPage):
-                got[event.handle] += [follower.handle for follower in event.followers]
-                latest = event.followers[-1].handle if event.followers else "-"
-                status[event.handle] = f"... {latest}"
-                of = "" if event.total_followers is None else f" of {event.total_followers:,}"
-                line = f"{event.handle:<12} {len(got[event.handle]):>5,}{of}  {latest}"
-            else:
-                status[event.handle] = event.status
-                line = f"{event.handle:<12} {_summary(event)}"
-            if console.is_terminal:
-                live.update(_table(got, status), refresh=True)
-            else:
-                console.print(line)
-    return got
+def _folder(output: str | None) -> Path:
+    return Path(output or tempfile.mkdtemp(prefix="socialfetch-demo-")).resolve()
+
+
+class _Watch:
+    """Prints what arrives: a live table in a terminal, a line for each event elsewhere."""
+
+    def __init__(self, console: Console, live: Live) -> None:
+        self._console = console
+        self._live = live
+        self._status = dict.fromkeys(_PROFILES, "")
+        self.got: dict[str, list[str]] = {handle: [] for handle in _PROFILES}
+
+    def see(self, event: BatchEvent) -> None:
+        """Take an event of the batch."""
+        if isinstance(event, FollowersPage):
+            handles = self.got[event.handle]
+            handles += [follower.handle for follower in event.followers]
+            latest = event.followers[-1].handle if event.followers else "-"
+            self._status[event.handle] = f"... {latest}"
+            of = "" if event.total_followers is None else f" of {event.total_followers:,}"
+            line = f"{event.handle:<12} {len(handles):>5,}{of}  {latest}"
+        elif isinstance(event, HandleDone):
+            self._status[event.handle] = event.status
+            line = f"{event.handle:<12} {_summary(event)}"
+        else:
+            return
+        if self._console.is_terminal:
+            self._live.update(_table(self.got, self._status), refresh=True)
+        else:
+            self._console.print(line)
 
 
 def _summary(done: HandleDone) -> str:

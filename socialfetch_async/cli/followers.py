@@ -12,7 +12,7 @@ import click
 import msgspec
 
 from socialfetch_async._protocol import arguments
-from socialfetch_async.cli import stopping
+from socialfetch_async.cli import exit_codes, stopping
 from socialfetch_async.cli.output import write_lines
 from socialfetch_async.client import SocialFetchClient
 from socialfetch_async.errors import ProfileUnavailableError, SocialFetchError
@@ -54,7 +54,7 @@ async def write_followers(given: Sequence[str], cursor: str | None, options: Opt
     _show_the_log()
     # Every handle is checked before the first one costs anything, and none is bought twice.
     starts, _ = arguments.starts(given)
-    handles, code = list(starts), stopping.DONE
+    handles, code = list(starts), exit_codes.DONE
     async with SocialFetchClient() as client:
         for position, handle in enumerate(handles):
             later = handles[position + 1 :]
@@ -63,7 +63,7 @@ async def write_followers(given: Sequence[str], cursor: str | None, options: Opt
                 left -= client.usage.credits_charged + client.usage.maybe_charged
                 if left < 1:
                     _say_rest(handles[position:], options)
-                    return stopping.CREDIT_LIMIT
+                    return exit_codes.CREDIT_LIMIT
             stream = client.iter_followers(
                 handle,
                 cursor=cursor,
@@ -80,7 +80,7 @@ async def write_followers(given: Sequence[str], cursor: str | None, options: Opt
                 _say(f"{handle}: {error}")
                 _say_how_to_go_on(handle, stream, options)
                 code = stopping.exit_code(error)
-                if code != stopping.SOME_FAILED:
+                if code != exit_codes.SOME_FAILED:
                     _say_rest(later, options)
                     return code
             except (asyncio.CancelledError, OSError):  # stopped, or stdout takes no more
@@ -92,7 +92,7 @@ async def write_followers(given: Sequence[str], cursor: str | None, options: Opt
                 if stream.stop_reason == "max_credits":
                     _say_how_to_go_on(handle, stream, options)
                     _say_rest(later, options)
-                    return stopping.CREDIT_LIMIT
+                    return exit_codes.CREDIT_LIMIT
     return code
 
 

@@ -2,54 +2,85 @@
 
 import asyncio
 import contextlib
+import math
 import os
 import signal
 import sys
-from collections.abc import Coroutine
-from typing import Any, Final
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, NoReturn, TextIO
 
 import click
 
-from socialfetch_async.cli.output import is_watched_pipe
+from socialfetch_async.cli import exit_codes
+from socialfetch_async.cli.output import is_pipe
 from socialfetch_async.errors import (
     AuthenticationError,
     InsufficientCreditsError,
     PermissionDeniedError,
     SocialFetchError,
 )
+from socialfetch_async.export.errors import ExportError
+from socialfetch_async.journal.lines import JournalError
 
-DONE: Final = 0
-SOME_FAILED: Final = 1
-USAGE: Final = 2
-KEY_REFUSED: Final = 3
-OUT_OF_CREDITS: Final = 4
-CREDIT_LIMIT: Final = 5
-PIPE_CLOSED: Final = 128 + 13  # what a shell reports for SIGPIPE; Windows has no such signal
-EXIT_CODES: Final = """\
-Exit codes: 0 all done; 1 some handles failed; 2 usage; 3 key refused; 4 out of credits;
-5 own credit limit reached; 130, 141, 143 after Ctrl-C, a closed pipe, SIGTERM. Those three stop
-the buying at once and say how to go on."""
+# `timeout`, `uv run` and others pass a signal on that the whole process group had already.
+_SAME_SIGNAL: Final = 0.5  # seconds
 
 
 def exit_code(error: SocialFetchError) -> int:
     """Return the exit code of an error that ends a command."""
     if isinstance(error, AuthenticationError | PermissionDeniedError):
-        return KEY_REFUSED
-    return OUT_OF_CREDITS if isinstance(error, InsufficientCreditsError) else SOME_FAILED
+        return exit_codes.KEY_REFUSED
+    return (
+        exit_codes.OUT_OF_CREDITS
+        if isinstance(error, InsufficientCreditsError)
+        else exit_codes.SOME_FAILED
+    )
 
 
 def run(command: Coroutine[Any, Any, int]) -> None:
     """Run a command to its end and exit with its code.
 
-    Ctrl-C, SIGTERM and a closed pipe cancel it: it says how to go on, and no request follows.
+    Ctrl-C, SIGTERM and a closed pipe cancel it: it says how to go on, and no request follows. A
+    second signal cancels it again, and a third one kills it.
     """
-    code = _run(command)
+    _exit(_run(command))
+
+
+def run_offline(command: Callable[[], None]) -> None:
+    """Run a command that sends nothing; signals end it, and what it has begun to write is removed.
+
+    Raises:
+        SystemExit: Always, with the exit code.
+    """
+
+    def stop(number: int, _: object) -> NoReturn:
+        sys.exit(128 + number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
     try:
-        sys.stdout.flush()
-    except OSError as error:
-        code = code or _cannot_write(error)
-        # The interpreter's own flush at exit must not fail, and complain, once more.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        command()
+    except (ValueError, ExportError, JournalError) as error:
+        complain(error)
+        _exit(exit_codes.USAGE)
+    _exit(exit_codes.DONE)
+
+
+def complain(error: Exception) -> None:
+    """Print the sentence of an error; arguments that it names are options here."""
+    text = str(error).replace("format=...", "--format").replace("partial=True", "--partial")
+    with contextlib.suppress(OSError):
+        click.echo(f"socialfetch: {text}", err=True)
+
+
+def _exit(code: int) -> NoReturn:
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError as error:
+            code = code or _cannot_write(error)
+            # The interpreter's own flush at exit must not fail, and complain, once more.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     sys.exit(code)
 
 
@@ -60,40 +91,55 @@ def _run(command: Coroutine[Any, Any, int]) -> int:
     except asyncio.CancelledError:
         return stopped[0]
     except SocialFetchError as error:
-        click.echo(f"socialfetch: {error}", err=True)
+        complain(error)
         return exit_code(error)
-    except ValueError as error:
-        click.echo(f"socialfetch: {error}", err=True)
-        return USAGE
+    except (ValueError, ExportError, JournalError) as error:
+        complain(error)
+        return exit_codes.USAGE
     except OSError as error:
         return _cannot_write(error)
 
 
 async def _supervised(command: Coroutine[Any, Any, int], stopped: list[int]) -> int:
     task = asyncio.ensure_future(command)
+    loop = asyncio.get_running_loop()
+    signals = [signal.SIGINT, signal.SIGTERM]
+    came = -math.inf
 
     def stop(code: int) -> None:
-        if not stopped:
-            stopped.append(code)
-            task.cancel()
+        nonlocal came
+        if loop.time() - came < _SAME_SIGNAL:
+            return
+        came = loop.time()
+        stopped.append(code)
+        task.cancel()
+        if len(stopped) > 1:
+            for number in signals:
+                loop.remove_signal_handler(number)
+                signal.signal(number, signal.SIG_DFL)
 
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    def reader_left(stream: TextIO) -> None:
+        loop.remove_reader(stream.fileno())
+        if not stopped:  # Ctrl-C ends the whole pipeline: that is no second wish
+            stop(exit_codes.PIPE_CLOSED)
+
+    for number in signals:
         with contextlib.suppress(NotImplementedError):  # Windows
             loop.add_signal_handler(number, stop, 128 + number)
-    watched = is_watched_pipe()
-    if watched:
+    pipes = {stream.fileno(): stream for stream in (sys.stdout, sys.stderr) if is_pipe(stream)}
+    for fd, stream in pipes.items():
         # The writing end of a pipe becomes "readable" when its reader goes away.
-        loop.add_reader(sys.stdout.fileno(), stop, PIPE_CLOSED)
+        loop.add_reader(fd, reader_left, stream)
     try:
         return await task
     finally:
-        if watched:
-            loop.remove_reader(sys.stdout.fileno())
+        for fd in pipes:
+            loop.remove_reader(fd)
 
 
 def _cannot_write(error: OSError) -> int:
     if isinstance(error, BrokenPipeError):
-        return PIPE_CLOSED
-    click.echo(f"socialfetch: can not write to stdout: {error.strerror}", err=True)
-    return SOME_FAILED
+        return exit_codes.PIPE_CLOSED
+    with contextlib.suppress(OSError):
+        click.echo(f"socialfetch: can not write to stdout: {error.strerror}", err=True)
+    return exit_codes.SOME_FAILED

@@ -1,27 +1,58 @@
 """The public types, as a user meets them: checked by mypy and pyright, never run."""
 
-from collections.abc import AsyncIterator
-from typing import assert_type
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypedDict, assert_never, assert_type
 
 import aiohttp
+from aiolimiter import AsyncLimiter
+from msgspec import Raw, Struct
 
 from socialfetch_async import (
+    Account,
+    AccountMetrics,
+    AttemptEnded,
     AvatarUrls,
     Balance,
+    BatchProgress,
+    BatchResult,
+    Event,
     Follower,
     FollowerMetrics,
     FollowersPage,
     FollowersRun,
     FollowerStream,
+    FollowingPage,
+    FollowingRun,
+    FollowingStream,
     HandleDone,
     IncompleteRunError,
     InsufficientCreditsError,
+    ItemsPage,
+    ItemStream,
+    Journal,
+    JournalError,
+    ListPage,
+    OutageBegan,
+    OutageEnded,
+    Profile,
+    ProfileDetails,
+    ProfileMetrics,
+    RequestContext,
+    RetryPlanned,
     RetryPolicy,
+    SavedHandle,
+    SavedPage,
+    SavedRun,
     SocialFetchClient,
     SocialFetchError,
     Usage,
     User,
     __version__,
+    export_followers,
+    read_journal,
 )
 
 
@@ -62,6 +93,139 @@ async def many_handles(client: SocialFetchClient) -> None:
         assert_type(run.outcomes, dict[str, HandleDone])
     client.iter_followers_many(run.pending())
     client.iter_followers_many(handle for handle in ("a", "b"))
+
+
+async def journals(client: SocialFetchClient) -> None:
+    """A journal says what is left and yields what a run yields; reading it needs no loop."""
+    try:
+        with Journal("x.journal", fsync="page") as journal:
+            assert_type(journal, Journal)
+            assert_type(journal.pending({"ada": None}, recheck=True), dict[str, str | None])
+            async with client.iter_followers_many(journal.pending(["ada"])) as run:
+                async for event in journal.record(run):
+                    assert_type(event, FollowersPage | HandleDone)
+            assert_type(journal.cost + journal.uncertain, int)
+    except JournalError as error:
+        raise RuntimeError(str(error)) from error
+    saved = read_journal("x.journal", journal.path)
+    assert_type(saved, SavedRun)
+    assert_type(saved.handles, dict[str, SavedHandle])
+    assert_type(saved.pages("ada"), Iterator[SavedPage])
+    for page in saved.pages():
+        assert_type(page.rows(), list[Follower])
+        assert_type(page.followers, Raw)
+
+
+async def a_batch(client: SocialFetchClient) -> None:
+    """A result with what was written; events of four kinds, or a function that takes any."""
+
+    def see(event: BatchProgress | FollowersPage | HandleDone | BatchResult) -> None:
+        if isinstance(event, BatchProgress):
+            assert_type(event.cost, int)
+
+    result = await export_followers(client, ["ada"], Path("out"), format=["csv"], on_event=see)
+    assert_type(result, BatchResult)
+    assert_type(result.pending, dict[str, str | None])
+    assert_type(result.statuses, dict[str, int])
+    assert_type(result.finished, bool)
+    assert_type(result.advice, str)
+    assert_type([export.rows for export in result.exports], list[int])
+    await export_followers(client, result.pending, "a.csv", fsync="page", on_event=print)
+
+
+async def following(client: SocialFetchClient) -> None:
+    """What a profile follows has a stream, pages and a run of its own types."""
+    stream = client.iter_following("ada", cursor="1", trim=True, max_accounts=1, max_pages=1)
+    assert_type(stream, FollowingStream)
+    async for account in stream:
+        assert_type(account, Account)
+        assert_type(account.private_account, bool | None)
+        assert_type(account.account_created_at, int | float | str | None)
+        assert_type(account.metrics, AccountMetrics | None)
+    assert_type(stream.pages(), AsyncIterator[FollowingPage])
+    assert_type(stream.page, FollowingPage | None)
+    assert_type(stream.accounts_seen, int)
+    async with client.iter_following_many({"ada": None}, max_pages_per_handle=2) as run:
+        assert_type(run, FollowingRun)
+        async for event in run:
+            assert_type(event, FollowingPage | HandleDone)
+        async for handle, account in run.accounts():
+            assert_type(handle, str)
+            assert_type(account, Account)
+    client.iter_following_many(run.pending())
+    profile = await client.get_profile("ada")
+    assert_type(profile, Profile)
+    assert_type(profile.profile, ProfileDetails | None)
+    assert_type(profile.metrics, ProfileMetrics | None)
+
+
+class Comment(Struct):
+    """A row of a list that this library does not know."""
+
+    id: str
+
+
+@dataclass
+class Video:
+    """One more."""
+
+    id: str
+
+
+class Sound(TypedDict):
+    """And one as a dict."""
+
+    id: str
+
+
+async def other_lists(client: SocialFetchClient) -> None:
+    """Rows have the type that is given, whatever it is made with."""
+    stream = client.iter_items(
+        "/v1/x", {"n": 1, "a": "b", "c": True, "d": None}, items="comments", type=Comment
+    )
+    assert_type(stream, ItemStream[Comment])
+    async for comment in stream:
+        assert_type(comment, Comment)
+    assert_type(stream.pages(), AsyncIterator[ItemsPage[Comment]])
+    page = stream.page
+    if page is not None:
+        assert_type(page.items, list[Comment])
+        some_list: ListPage = page
+        assert_type(some_list.body, bytes | None)
+    assert_type(stream.items_seen, int)
+    assert_type(client.iter_items("/v1/x", items="x", type=Video), ItemStream[Video])
+    assert_type(client.iter_items("/v1/x", items="x", type=Sound), ItemStream[Sound])
+    plain = client.iter_items("/v1/x", items="x", type=dict[str, str], max_items=3)
+    assert_type(plain, ItemStream[dict[str, str]])
+
+
+def watch(event: Event) -> None:
+    """An event is one of four, and each has its fields."""
+    match event:
+        case AttemptEnded():
+            assert_type(event.handle, str | None)
+            assert_type(event.seconds, float)
+            assert_type(event.sent, bool)
+            assert_type(event.credits_charged + event.maybe_charged, int)
+            assert_type(event.error, SocialFetchError | None)
+        case RetryPlanned():
+            assert_type(event.wait, float)
+        case OutageBegan():
+            assert_type(event.error, SocialFetchError)
+        case OutageEnded():
+            assert_type(event.seconds, float)
+        case _:
+            assert_never(event)
+
+
+async def watched() -> None:
+    """Whatever a client is watched with, and a limiter of anybody's."""
+    context = RequestContext(handle="ada", cursor=None, page=1, attempt=2)
+    assert_type(context.handle, str | None)
+    config = aiohttp.TraceConfig()
+    SocialFetchClient("sfk_x", on_event=watch, trace_configs=[config], limiter=AsyncLimiter(10, 1))
+    seen: list[Event] = []
+    SocialFetchClient("sfk_x", on_event=seen.append, limiter=asyncio.Semaphore(3))
 
 
 async def the_rest() -> None:

@@ -1,0 +1,120 @@
+"""How a batch stands: live while it runs, and at its end."""
+
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from socialfetch_async.export.conversion import ExportResult
+from socialfetch_async.journal.journal import Journal
+from socialfetch_async.models import FollowersPage, HandleDone
+from socialfetch_async.run import FollowersRun
+
+_UNFINISHED: Final = {"failed", "max_credits", "max_pages", "stopped"}
+
+
+class BatchProgress:
+    """Where a batch is. Its figures go on while it runs.
+
+    Attributes:
+        handles: Different handles given. `handles_done`: those with nothing left to ask for,
+            also from earlier calls. `handles_failed`: those that failed in this call.
+        pages: That arrived in this call. `followers`: on them.
+        credits_charged: Confirmed for them.
+        max_credits: The limit of the whole journal.
+        stopping: Nothing more is bought; what is paid for still comes.
+    """
+
+    def __init__(self, journal: Journal, handles: int, left: int, max_credits: int | None) -> None:
+        self._journal = journal
+        self._run: FollowersRun | None = None
+        self.handles = handles
+        self.handles_done = handles - left
+        self.handles_failed = self.pages = self.followers = self.credits_charged = 0
+        self.max_credits = max_credits
+        self.stopping = False
+
+    @property
+    def cost(self) -> int:
+        """Credits confirmed by all pages in the journal."""
+        return self._journal.cost
+
+    @property
+    def uncertain(self) -> int:
+        """Upper bound of what else may have been charged, requests on their way included."""
+        return self._journal.uncertain
+
+    @property
+    def maybe_charged(self) -> int:
+        """Upper bound of what failed attempts of this call may have cost, in credits."""
+        return self._run.maybe_charged if self._run is not None else 0
+
+    @property
+    def in_flight(self) -> int:
+        """Credits set aside for requests that are on their way."""
+        return self._run.reserved if self._run is not None else 0
+
+    def _follow(self, run: FollowersRun) -> None:
+        self._run = run
+
+    def _count(self, event: FollowersPage | HandleDone) -> None:
+        if isinstance(event, FollowersPage):
+            self.pages += 1
+            self.followers += len(event.followers)
+            self.credits_charged += event.credits_charged
+        elif event.status not in _UNFINISHED:
+            self.handles_done += 1
+        elif event.status == "failed":
+            self.handles_failed += 1
+
+
+class BatchResult(msgspec.Struct, frozen=True, kw_only=True):
+    """How a batch stands at the end of a call.
+
+    Attributes:
+        stop_reason: `end`; `failed` when handles failed; `max_credits`; `stopped` when the call
+            was cancelled; `error` when an error is raised.
+        handles: Different handles given. `duplicates`: those that were given again.
+        statuses: How many of them have which status; `not_begun` when nothing was asked yet.
+        pending: The unfinished ones, with the cursor to go on from.
+        others: Handles in the journal that were not given; they are in the exports, too.
+        pages: That arrived in this call. `followers`: on them.
+        credits_charged: Confirmed for them.
+        cost: Credits confirmed by all pages in the journal.
+        uncertain: Upper bound, in credits, of what else may have been charged, for all calls.
+        journal: The journal. `kept`: the one that `fresh` set aside.
+        exports: The files that were written.
+    """
+
+    stop_reason: str
+    handles: int
+    duplicates: int
+    statuses: dict[str, int]
+    pending: dict[str, str | None]
+    others: int
+    pages: int
+    followers: int
+    credits_charged: int
+    cost: int
+    uncertain: int
+    journal: Path
+    kept: Path | None
+    exports: tuple[ExportResult, ...]
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to ask for."""
+        return not self.pending
+
+    @property
+    def advice(self) -> str:
+        """How to go on, in a sentence."""
+        if self.finished:
+            return "Nothing is left to ask for; the same call sends nothing."
+        left = f"{len(self.pending):,} of {self.handles:,} handles are not finished"
+        if self.stop_reason == "max_credits":
+            return f"{left}: the same call with a higher max_credits goes on."
+        return f"{left}: the same call goes on, and buys only what is missing."
+
+
+BatchEvent = BatchProgress | FollowersPage | HandleDone | BatchResult

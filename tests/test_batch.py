@@ -1,0 +1,455 @@
+"""A whole batch in one call: the emulator's ledger, the journal and the files agree."""
+
+import asyncio
+import csv
+import gzip
+import json
+import resource
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from socialfetch_async import (
+    AuthenticationError,
+    BatchProgress,
+    BatchResult,
+    ExportError,
+    HandleDone,
+    InsufficientCreditsError,
+    InvalidHandleError,
+    Journal,
+    JournalError,
+    export_followers,
+    read_journal,
+)
+from socialfetch_async.emulator import Emulator
+from socialfetch_async.models import FollowersPage
+from tests.batches import MAIN_JOB, expected, main_job
+from tests.commands import until
+from tests.conftest import MakeClient
+from tests.journals import page, write
+
+FORMATS = ["jsonl", "jsonl.gz", "csv", "parquet", "sqlite"]
+
+
+def rows_in(path: Path) -> list[tuple[str, int, str]]:
+    """Return source, position and handle of every row of an export."""
+    match path.name.split(".", 1)[1]:
+        case "jsonl":
+            rows = [json.loads(line) for line in path.read_bytes().splitlines()]
+        case "jsonl.gz":
+            rows = [json.loads(line) for line in gzip.decompress(path.read_bytes()).splitlines()]
+        case "csv":
+            with path.open(newline="", encoding="utf-8") as file:
+                rows = list(csv.DictReader(file))
+        case "parquet":
+            rows = import_module("pyarrow.parquet").read_table(path).to_pylist()
+        case _:
+            with closing(sqlite3.connect(path)) as database:
+                query = "SELECT source, position, follower FROM follows"
+                return sorted(database.execute(query), key=lambda row: (row[0].lower(), row[1]))
+    return [(row["source"], int(row["position"]), row["handle"]) for row in rows]
+
+
+def names_in(folder: Path) -> set[str]:
+    """Return the names of all files in a folder."""
+    return {path.name for path in folder.iterdir()}
+
+
+# -- the main job -------------------------------------------------------------------------------
+
+
+async def test_the_main_job(client_of: MakeClient, tmp_path: Path) -> None:
+    """Many handles and faults, a limit that ends it early, the limit raised, and all files agree.
+
+    `python -m tests.batches` runs it with ten times as many followers.
+    """
+    await main_job(client_of, tmp_path, *MAIN_JOB)
+
+
+async def test_every_format_has_every_row(client_of: MakeClient, tmp_path: Path) -> None:
+    """Row for row what the emulator says that it has, in the order of its lists."""
+    pytest.importorskip("pyarrow")
+    profiles: dict[str, Any] = {"ada": 45, "Bo.1": 20, "cy": "private", "dee": 0, "eve": 61}
+    async with Emulator(profiles) as api:
+        result = await export_followers(
+            client_of(api), list(profiles), tmp_path / "out", format=FORMATS
+        )
+        assert [rows_in(export.path) for export in result.exports] == [expected(api, profiles)] * 5
+        assert len(api.charges) == 3 + 1 + 1 + 1 + 4
+    assert result.statuses == {"complete": 4, "private": 1}
+    assert (result.stop_reason, result.finished, result.pending) == ("end", True, {})
+    assert (result.pages, result.followers, result.credits_charged) == (10, 126, 10)
+    assert (result.cost, result.uncertain, result.others) == (10, 0, 0)
+    assert "sends nothing" in result.advice
+    names = {"followers.journal", *(f"followers.{name}" for name in FORMATS)}
+    assert names_in(tmp_path / "out") == names
+
+
+async def test_a_finished_batch_sends_nothing(client_of: MakeClient, tmp_path: Path) -> None:
+    """Not even a free request; the export is made again, and is the same."""
+    async with Emulator({"ada": 45, "cy": "private"}) as api:
+        client = client_of(api)
+        await export_followers(client, ["ada", "cy", "nobody"], tmp_path / "a.csv")
+        before = (tmp_path / "a.csv").read_bytes()
+        (tmp_path / "a.csv").unlink()
+        requests = len(api.requests)
+        result = await export_followers(client, ["@ADA", "cy", "nobody"], tmp_path / "a.csv")
+        assert len(api.requests) == requests
+    assert (tmp_path / "a.csv").read_bytes() == before
+    assert result.journal == tmp_path / "a.csv.journal"
+    assert (result.finished, result.credits_charged, result.cost) == (True, 0, 5)
+
+
+# -- limits -------------------------------------------------------------------------------------
+
+
+async def test_the_limit_holds_for_the_whole_journal(client_of: MakeClient, tmp_path: Path) -> None:
+    """Repeated it spends nothing more, raised it goes on, and unfinished lists are told."""
+    handles = {"ada": 45, "bo": 45, "cy": 45}
+    async with Emulator(handles) as api:
+        client = client_of(api)
+        results = [
+            await export_followers(
+                client, list(handles), tmp_path, max_credits=limit, concurrency=1
+            )
+            for limit in (4, 4, 3, 6, 8, 8, None)
+        ]
+        assert len(api.charges) == 9
+        assert rows_in(tmp_path / "followers.jsonl") == expected(api, handles)
+    assert [result.cost for result in results] == [4, 4, 4, 6, 8, 8, 9]
+    assert [r.stop_reason for r in results] == ["max_credits"] * 6 + ["end"]
+    assert results[0].statuses["max_credits"] >= 1
+    assert len(results[0].pending) + results[0].statuses.get("complete", 0) == 3
+    assert "higher max_credits" in results[0].advice
+    assert [len(result.pending) > 0 for result in results] == [True] * 6 + [False]
+
+
+async def test_what_may_have_been_charged_counts(client_of: MakeClient, tmp_path: Path) -> None:
+    """A charge without an answer is in the limit of every later call."""
+    async with Emulator({"ada": 200}) as api:
+        api.script("ada", "lose", "lose")
+        client = client_of(api)
+        first = await export_followers(client, ["ada"], tmp_path, max_credits=5)
+        assert (first.cost, first.uncertain, len(api.charges)) == (3, 2, 5)
+        again = await export_followers(client, ["ada"], tmp_path, max_credits=5)
+        assert (again.stop_reason, len(api.charges)) == ("max_credits", 5)
+
+
+async def test_a_killed_call_counts_what_was_on_its_way(
+    client_of: MakeClient, tmp_path: Path
+) -> None:
+    """Its `concurrency` pages are uncertain, and are in the limit."""
+    journal = {"type": "open", "at": "2026-11-22T12:00:00Z", "pid": 1, "concurrency": 3}
+    write(tmp_path / "followers.journal", journal, page("ada", ["x"], then="y"))
+    async with Emulator({"bo": 500}) as api:
+        result = await export_followers(client_of(api), ["bo"], tmp_path, max_credits=10)
+        assert len(api.charges) == 6
+    assert (result.cost, result.uncertain, result.stop_reason) == (7, 3, "max_credits")
+    assert result.others == 1
+
+
+# -- errors -------------------------------------------------------------------------------------
+
+
+async def test_out_of_credits_keeps_all_and_goes_on(client_of: MakeClient, tmp_path: Path) -> None:
+    """The export is written, the result is told, then 402 is raised; nothing is bought twice."""
+    handles = {"ada": 60, "bo": 60}
+    results: list[Any] = []
+    async with Emulator(handles, credits=4) as api:
+        client = client_of(api)
+        with pytest.raises(InsufficientCreditsError):
+            await export_followers(
+                client, list(handles), tmp_path / "a.jsonl", on_event=results.append
+            )
+        assert len(rows_in(tmp_path / "a.jsonl")) == 80
+        assert isinstance(results[-1], BatchResult)
+        assert (results[-1].stop_reason, results[-1].exports[0].rows) == ("error", 80)
+        api.credits = 100
+        await export_followers(client, list(handles), tmp_path / "a.jsonl")
+        assert rows_in(tmp_path / "a.jsonl") == expected(api, handles)
+        assert len(api.charges) == 6
+
+
+async def test_a_refused_key(client_of: MakeClient, tmp_path: Path) -> None:
+    """The error of the API, after one request for each page that was on its way."""
+    async with Emulator({"ada": 60}, api_keys=["sfk_other"]) as api:
+        api_key = "sfk_wrong"
+        client = client_of(type("Server", (), {"base_url": api.base_url, "api_key": api_key}))
+        with pytest.raises(AuthenticationError):
+            await export_followers(client, ["ada"], tmp_path)
+        assert api.charges == []
+    assert (tmp_path / "followers.jsonl").read_bytes() == b""
+
+
+async def test_handles_that_fail_do_not_end_it(client_of: MakeClient, tmp_path: Path) -> None:
+    """They are unfinished, and the next call buys what they lack."""
+    async with Emulator({"ada": 45, "bo": 45}, retry_after=3600) as api:
+        api.script("ada", None, "503")
+        client = client_of(api)
+        first = await export_followers(client, ["ada", "bo"], tmp_path)
+        assert (first.stop_reason, list(first.pending)) == ("failed", ["ada"])
+        assert first.statuses == {"complete": 1, "failed": 1}
+        assert "1 of 2 handles are not finished" in first.advice
+        assert (first.exports[0].rows, first.exports[0].unfinished) == (65, 1)
+        second = await export_followers(client, ["ada", "bo"], tmp_path)
+        assert (second.stop_reason, len(api.charges)) == ("end", 6)
+
+
+async def test_an_error_of_the_observer_stops_it(client_of: MakeClient, tmp_path: Path) -> None:
+    """What is paid for is kept, then its own error is raised."""
+
+    def see(event: object) -> None:
+        if isinstance(event, FollowersPage):
+            raise KeyError(event.handle)
+
+    handles = {f"h{n}": 100 for n in range(10)}
+    async with Emulator(handles, latency=0.01) as api:
+        with pytest.raises(KeyError):
+            await export_followers(
+                client_of(api), list(handles), tmp_path, on_event=see, concurrency=3
+            )
+        charged = len(api.charges)
+        assert charged <= 6
+        assert read_journal(tmp_path / "followers.journal").cost == charged
+        assert len(rows_in(tmp_path / "followers.jsonl")) == 20 * charged
+
+
+async def test_events_come_in_order(client_of: MakeClient, tmp_path: Path) -> None:
+    """The live figures first, then pages and ends, and at last the result that is returned."""
+    events: list[Any] = []
+    figures: list[tuple[int, int, int]] = []
+
+    def see(event: object) -> None:
+        events.append(event)
+        live = events[0]
+        figures.append((live.pages, live.handles_done, live.cost + live.uncertain))
+
+    async with Emulator({"ada": 45, "cy": "private"}) as api:
+        result = await export_followers(client_of(api), ["ada", "cy"], tmp_path, on_event=see)
+    kinds = Counter(type(event) for event in events)
+    assert kinds == {BatchProgress: 1, FollowersPage: 4, HandleDone: 2, BatchResult: 1}
+    assert isinstance(events[0], BatchProgress)
+    assert events[-1] is result
+    assert (figures[0], figures[-1]) == ((0, 0, 0), (4, 2, 4))
+    live = events[0]
+    assert (live.handles, live.followers, live.credits_charged, live.in_flight) == (2, 45, 4, 0)
+    assert (live.handles_failed, live.maybe_charged, live.stopping) == (0, 0, False)
+
+
+# -- refused before anything is spent -----------------------------------------------------------
+
+
+@contextmanager
+def refused(kind: type[Exception], words: str) -> Iterator[None]:
+    """Expect an error with some words in it."""
+    with pytest.raises(kind) as caught:
+        yield
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("output", "options", "error"),
+    [
+        ("a.xlsx", {"format": "xlsx"}, (ValueError, "no such format: 'xlsx'")),
+        ("a.csv", {"format": ["csv", "parquet"]}, (ValueError, "name a folder")),
+        ("text", {}, (ValueError, "says no format")),
+        ("nowhere/out", {}, (ExportError, "can not be written to")),
+        ("nowhere/a.csv", {}, (ExportError, "can not be written to")),
+        ("text/out", {}, (ExportError, "can not be written to")),
+        ("other.csv", {}, (ExportError, "is a journal")),
+        ("a.csv", {"journal": "text"}, (JournalError, "is not a journal")),
+        ("a.csv", {"journal": "nowhere/j"}, (JournalError, "there is no folder")),
+        ("a.jsonl", {"safe_cells": True}, (ValueError, "safe_cells")),
+        ("a.csv", {"max_credits": 0}, (ValueError, "max_credits")),
+        ("a.csv", {"concurrency": 0}, (ValueError, "concurrency")),
+        ("a.csv", {"fsync": "often"}, (ValueError, "fsync")),
+        ("a.csv", {"trim": "yes"}, (TypeError, "trim")),
+    ],
+)
+async def test_what_can_not_be_is_refused(
+    client_of: MakeClient,
+    tmp_path: Path,
+    output: str,
+    options: dict[str, Any],
+    error: tuple[type[Exception], str],
+) -> None:
+    """With a sentence, before a request, and nothing is left behind."""
+    (tmp_path / "text").write_text("not a journal\n")
+    write(tmp_path / "other.csv")
+    if "journal" in options:
+        options = {"journal": tmp_path / options["journal"]}
+    async with Emulator({"ada": 1}) as api:
+        with refused(*error):
+            await export_followers(client_of(api), ["ada"], tmp_path / output, **options)
+        assert api.requests == []
+    assert names_in(tmp_path) == {"other.csv", "text"}
+
+
+async def test_a_bad_handle_is_refused(client_of: MakeClient, tmp_path: Path) -> None:
+    """Before a folder is made."""
+    async with Emulator() as api:
+        with pytest.raises(InvalidHandleError):
+            await export_followers(client_of(api), ["ada", "b o"], tmp_path / "out")
+        assert api.requests == []
+    assert names_in(tmp_path) == set()
+
+
+async def test_a_device_is_no_output(client_of: MakeClient, tmp_path: Path) -> None:
+    """A link with the right name that leads to a device is refused."""
+    (tmp_path / "null.csv").symlink_to("/dev/null")
+    async with Emulator() as api:
+        with refused(ExportError, "device"):
+            await export_followers(client_of(api), ["ada"], tmp_path / "null.csv")
+        assert api.requests == []
+
+
+async def test_parquet_without_pyarrow_is_refused(tmp_path: Path) -> None:
+    """Before anything is sent: in an interpreter that has no pyarrow."""
+    code = (
+        "import sys, asyncio; sys.modules['pyarrow'] = None\n"
+        "from socialfetch_async import SocialFetchClient, export_followers\n"
+        "async def main():\n"
+        "    async with SocialFetchClient('sfk_x', base_url='http://127.0.0.1:9') as client:\n"
+        f"        await export_followers(client, ['ada'], {str(tmp_path / 'a.parquet')!r})\n"
+        "asyncio.run(main())"
+    )
+    done = await asyncio.to_thread(
+        subprocess.run, [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert "ExportError: Parquet needs pyarrow" in done.stderr
+    assert names_in(tmp_path) == set()
+
+
+async def test_a_journal_that_is_being_written(client_of: MakeClient, tmp_path: Path) -> None:
+    """A second call on it is refused, `fresh` too, and sends nothing."""
+    async with Emulator({"ada": 1}) as api:
+        with Journal(tmp_path / "followers.journal"):
+            for fresh in (False, True):
+                with refused(JournalError, "being written"):
+                    await export_followers(client_of(api), ["ada"], tmp_path, fresh=fresh)
+        assert api.requests == []
+
+
+# -- fresh and recheck --------------------------------------------------------------------------
+
+
+async def test_fresh_keeps_the_old_journals(client_of: MakeClient, tmp_path: Path) -> None:
+    """Each gets a number; the export is of the new one."""
+    async with Emulator({"ada": 45}) as api:
+        client = client_of(api)
+        for kept in (None, "followers.1.journal", "followers.2.journal"):
+            result = await export_followers(client, ["ada"], tmp_path, fresh=True)
+            assert result.kept == (kept and tmp_path / kept)
+            assert (result.cost, result.pages) == (3, 3)
+        assert len(api.charges) == 9
+        journals = [tmp_path / f"followers.{n}journal" for n in ("", "1.", "2.")]
+        assert [read_journal(path).cost for path in journals] == [3, 3, 3]
+        assert rows_in(tmp_path / "followers.jsonl") == expected(api, ["ada"])
+
+
+async def test_recheck_asks_unavailable_profiles_again(
+    client_of: MakeClient, tmp_path: Path
+) -> None:
+    """And buys what has become visible; complete lists are left alone."""
+    async with Emulator({"ada": 25, "bo": "private", "cy": "hidden"}) as api:
+        client = client_of(api)
+        handles = ["ada", "bo", "cy", "dee"]
+        await export_followers(client, list(handles), tmp_path)
+        api.profile("bo", 30)
+        before = len(api.charges)
+        assert (await export_followers(client, list(handles), tmp_path)).statuses["private"] == 1
+        assert len(api.charges) == before
+        result = await export_followers(client, list(handles), tmp_path, recheck=True)
+        again = [charge.handle for charge in api.charges[before:]]
+        assert sorted(again) == ["bo", "bo", "cy", "dee"]
+        assert rows_in(tmp_path / "followers.jsonl") == expected(api, handles)
+    assert result.statuses == {"complete": 2, "hidden": 1, "not_found": 1}
+
+
+# -- stopped ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("pages", [0, 1, 3, 8, 20])
+async def test_a_cancelled_call_keeps_what_is_paid_for(
+    client_of: MakeClient, tmp_path: Path, pages: int
+) -> None:
+    """At any moment: no charge is lost, the export is written, and the next call buys the rest."""
+    handles = {f"h{n}": 90 for n in range(6)}
+    results: list[Any] = []
+    async with Emulator(handles, latency=0.005) as api:
+        client = client_of(api)
+        task = asyncio.create_task(
+            export_followers(
+                client, list(handles), tmp_path / "a.csv", concurrency=4, on_event=results.append
+            )
+        )
+        await until(lambda: len(api.charges) >= pages)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        charged = len(api.charges)
+        if results:
+            result = results[-1]
+            assert (result.cost, result.uncertain, result.stop_reason) == (charged, 0, "stopped")
+            assert len(rows_in(tmp_path / "a.csv")) <= 20 * charged
+        await export_followers(client, list(handles), tmp_path / "a.csv")
+        assert rows_in(tmp_path / "a.csv") == expected(api, handles)
+        assert len(api.charges) == 6 * 5
+
+
+async def test_a_second_cancellation_leaves_at_once(client_of: MakeClient, tmp_path: Path) -> None:
+    """Nothing is waited for; what was on its way is uncertain, and no export is written."""
+    results: list[Any] = []
+    handles = {f"h{n}": 90 for n in range(6)}
+    async with Emulator(handles, latency=30) as api:
+        task = asyncio.create_task(
+            export_followers(
+                client_of(api), list(handles), tmp_path, concurrency=4, on_event=results.append
+            )
+        )
+        await until(lambda: len(api.charges) == 4)
+        task.cancel()
+        while not results[0].stopping:
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert len(api.charges) == 4
+    result = results[-1]
+    assert (result.cost, result.uncertain, result.exports) == (0, 4, ())
+    assert result.stop_reason == "stopped"
+    assert not (tmp_path / "followers.jsonl").exists()
+
+
+async def test_a_full_disk(client_of: MakeClient, tmp_path: Path) -> None:
+    """Pages that arrive when files may not grow: an error, nothing half there; then it goes on."""
+    handles = {f"h{n}": 300 for n in range(8)}
+    with Journal(tmp_path / "followers.journal"):
+        pass
+    async with Emulator(handles) as api:
+        client = client_of(api)
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, before[1]))
+        try:
+            with refused(JournalError, "could not be written"):
+                await export_followers(client, list(handles), tmp_path, concurrency=3)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+            signal.signal(signal.SIGXFSZ, ignored)
+        charged = len(api.charges)
+        saved = read_journal(tmp_path / "followers.journal")
+        assert charged - 6 <= saved.cost <= charged
+        await export_followers(client, list(handles), tmp_path)
+        assert rows_in(tmp_path / "followers.jsonl") == expected(api, handles)
+        assert len(api.charges) == 8 * 15 + charged - saved.cost

@@ -1,0 +1,495 @@
+"""`socialfetch export`, `convert`, `report` and `diff`, each in a process of its own."""
+
+import asyncio
+import fcntl
+import json
+import os
+import random
+import re
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import termios
+from asyncio.subprocess import PIPE
+from io import FileIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from socialfetch_async import Journal, read_journal
+from socialfetch_async.emulator import Emulator
+from socialfetch_async.export.conversion import FORMATS
+from tests.batches import expected
+from tests.commands import KEY, Done, Terminal, ended, environment, run, started, until
+from tests.journals import done as ended_line
+from tests.journals import page, write
+
+
+def emulator(profiles: dict[str, Any], **options: Any) -> Emulator:
+    """Return an emulator that accepts the key of these tests alone."""
+    return Emulator(profiles, api_keys=[KEY], **options)
+
+
+def listed(folder: Path, *handles: str) -> str:
+    """Write a file of handles and return its name."""
+    path = folder / "handles of mine.txt"
+    path.write_text("".join(f"{handle}\n" for handle in handles))
+    return str(path)
+
+
+def rows(path: Path) -> list[tuple[str, int, str]]:
+    """Return source, position and handle of every row of a file of JSON lines."""
+    lines = map(json.loads, path.read_bytes().splitlines())
+    return [(line["source"], line["position"], line["handle"]) for line in lines]
+
+
+def paid(api: Emulator) -> int:
+    """Return how many paid requests came."""
+    return sum(request.handle is not None for request in api.requests)
+
+
+# -- a batch ------------------------------------------------------------------------------------
+
+
+async def test_a_batch_ends_and_is_done(tmp_path: Path) -> None:
+    """0: the files, what they hold and what it cost are on stderr, and nothing on stdout."""
+    handles = {"ada": 45, "bo": "private", "cy": 20}
+    async with emulator(handles) as api:
+        name = listed(tmp_path, *handles, "@ADA")
+        arguments = ("export", name, "-o", str(tmp_path / "out"))
+        done = await run(api, *arguments, "--format=jsonl", "--format=csv")
+        assert rows(tmp_path / "out/followers.jsonl") == expected(api, handles)
+        requests = len(api.requests)
+        again = await run(api, *arguments)
+        assert len(api.requests) == requests
+    assert (done.code, done.out) == (0, "")
+    for line in (
+        "line 4: ADA came in line 1 already",
+        "ada: complete, 45 followers, 3 credits",
+        "bo: private, 0 followers, 1 credits",
+        "3 handles: 2 complete, 1 private",
+        "5 credits were charged; this time 5 for 5 pages with 65 followers",
+    ):
+        assert f"{line}\n" in done.err
+    assert "followers.csv: 65 followers of 3 handles, " in done.err
+    assert "go on with" not in done.err
+    assert (again.code, again.out) == (0, "")
+    assert "this time 0 for 0 pages" in again.err
+
+
+async def test_a_limit_and_how_to_raise_it(tmp_path: Path) -> None:
+    """5; the same command spends nothing, the printed one goes on, with all other options."""
+    handles = {"ada": 100, "bo": 90}
+    async with emulator(handles) as api:
+        options = ["--max-credits=6", "--concurrency=2", "--fsync=never", "--trim", "--safe-cells"]
+        arguments = ["export", listed(tmp_path, *handles), "-o", str(tmp_path / "a.csv"), *options]
+        first = await run(api, *arguments)
+        second = await run(api, *arguments)
+        assert (first.code, second.code, len(api.charges)) == (5, 5, 6)
+        assert "the limit of 6 credits is reached; this spends up to 6 more:\n" in first.err
+        assert first.says("go on with") == second.says("go on with")
+        command = first.says("go on with")
+        assert command[:4] == arguments[:4]
+        assert sorted(command[4:]) == sorted(["--max-credits=12", *options[1:]])
+        third = await run(api, *first.says("go on with"))
+        assert (third.code, len(api.charges)) == (0, 10)
+        assert all("trim=true" in request.query for request in api.requests if request.handle)
+    assert "unfinished: 2 handles: ada, bo" in first.err
+    assert "2 lists are short" in first.err
+
+
+async def test_fresh_and_recheck_are_not_in_the_printed_command(tmp_path: Path) -> None:
+    """Followed to the letter it would buy everything again."""
+    async with emulator({"ada": 100}) as api:
+        name, out = listed(tmp_path, "ada"), str(tmp_path / "out")
+        await run(api, "export", name, "-o", out)
+        done = await run(api, "export", name, "-o", out, "--fresh", "--recheck", "--max-credits=2")
+        assert f"kept as {out}/followers.1.journal" in done.err
+        assert "--recheck asks all of them once more" in done.err
+        command = done.says("go on with")
+        assert command == ["export", name, "-o", out, "--max-credits=4"]
+        assert len(api.charges) == 5 + 2
+    assert read_journal(f"{out}/followers.1.journal").cost == 5
+
+
+async def test_some_handles_failed(tmp_path: Path) -> None:
+    """1, with their sentence; the printed command buys what they lack."""
+    async with emulator({"ada": 45, "bo": 45}, retry_after=3600) as api:
+        api.script("ada", None, "503")
+        done = await run(api, "export", listed(tmp_path, "ada", "bo"), "-o", str(tmp_path / "o"))
+        assert done.code == 1
+        assert "ada: failed: the API answered 503" in done.err
+        rest = await run(api, *done.says("go on with"))
+        assert (rest.code, len(api.charges)) == (0, 6)
+
+
+async def test_the_key_is_refused_and_credits_run_out(tmp_path: Path) -> None:
+    """3 and 4; what was paid for is kept and exported, and the printed command goes on."""
+    async with emulator({"ada": 70, "bo": 1}, credits=2) as api:
+        arguments = ("export", listed(tmp_path, "ada", "bo"), "-o", str(tmp_path / "a.jsonl"))
+        refused = await run(api, *arguments, SOCIALFETCH_API_KEY="sfk_wrong_9876543210")
+        assert (refused.code, len(api.charges)) == (3, 0)
+        done = await run(api, *arguments)
+        assert (done.code, len(api.charges)) == (4, 2)
+        assert "402" in done.err
+        assert len(rows(tmp_path / "a.jsonl")) >= 20
+        api.credits = 10
+        rest = await run(api, *done.says("go on with"))
+        assert (rest.code, len(api.charges)) == (0, 5)
+        assert rows(tmp_path / "a.jsonl") == expected(api, ["ada", "bo"])
+
+
+async def test_handles_from_stdin(tmp_path: Path) -> None:
+    """`-`, and the printed command says that the same list is needed again."""
+    async with emulator({"ada": 50}) as api:
+        done = await run(
+            api, "export", "-", "-o", str(tmp_path / "o"), "--max-credits=1", given=b"ada\n"
+        )
+        assert done.code == 5
+        assert "with the same handles on stdin,\ngo on with: socialfetch export - -o" in done.err
+
+
+CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+USAGE = [
+    (["bad.txt", "-o", "out"], "line 2: 'b o' is no handle"),
+    (["good.txt"], "--output"),
+    (["good.txt", "-o", "no/where"], "can not be written to"),
+    (["good.txt", "-o", "held"], "is being written by another process"),
+    (["good.txt", "-o", "held", "--fresh"], "is being written by another process"),
+]
+OFFLINE = [
+    (["convert", "no.journal", "-o", "a.csv"], "can not be read"),
+    (["convert", "a.journal", "-o", "a.xlsx"], "or name one with --format"),
+    (["convert", "a.journal", "-o", "no/a.csv"], "was not written"),
+    (["report", "text", "-o", "r.html"], "is not a journal"),
+    (["diff", "a.journal", "a.journal"], "several handles: name the one"),
+]
+
+
+async def test_usage_errors_send_nothing(tmp_path: Path) -> None:
+    """2, with a sentence, before anything is spent or written."""
+    (tmp_path / "bad.txt").write_text("ada\nb o\n")
+    (tmp_path / "good.txt").write_text("ada\n")
+    (tmp_path / "text").write_text("text\n")
+    (tmp_path / "held").mkdir()
+    write(tmp_path / "a.journal", page("ada", ["x"]), page("bo", ["x"]))
+    cases = [(["export", *arguments], words) for arguments, words in USAGE] + OFFLINE
+    before = names_in(tmp_path)
+    async with emulator({"ada": 1}) as api:
+
+        async def check(arguments: list[str], words: str) -> None:
+            async with started(
+                *arguments, env=environment(api), cwd=tmp_path, stdout=PIPE, stderr=PIPE
+            ) as process:
+                done = await ended(process)
+            assert (done.code, done.out) == (2, ""), arguments
+            assert words in done.err, arguments
+
+        with Journal(tmp_path / "held/followers.journal"):
+            for some in (cases[0::4], cases[1::4], cases[2::4], cases[3::4]):
+                await asyncio.gather(*(check(*case) for case in some))
+        assert api.requests == []
+    assert names_in(tmp_path) - before <= {"out"}
+
+
+async def test_a_missing_key_is_said_before_anything_is_made(tmp_path: Path) -> None:
+    """2, and no folder."""
+    name, out = listed(tmp_path, "ada"), tmp_path / "out"
+    for more in ([], ["--dry-run"]):
+        done = await run(None, "export", name, "-o", str(out), *more, SOCIALFETCH_API_KEY=None)
+        assert done.code == 2
+        assert "SOCIALFETCH_API_KEY" in done.err
+    assert names_in(tmp_path) == {"handles of mine.txt"}
+
+
+def names_in(folder: Path) -> set[str]:
+    """Return the names of all files in a folder."""
+    return {path.name for path in folder.iterdir()}
+
+
+# -- a dry run ----------------------------------------------------------------------------------
+
+
+async def test_a_dry_run_sends_only_free_requests(tmp_path: Path) -> None:
+    """What is left, what begun lists need by their totals, the limit and the balance."""
+    handles = {"ada": 200, "bo": 100, "cy": 10, "dee": 30}
+    async with emulator(handles, credits=50) as api:
+        name, out = listed(tmp_path, *handles), str(tmp_path / "out")
+        nothing = await run(api, "export", name, "-o", out, "--dry-run")
+        assert names_in(tmp_path) == {"handles of mine.txt"}
+        await run(api, "export", name, "-o", out, "--max-credits=3", "--concurrency=1")
+        done = await run(api, "export", name, "-o", out, "--dry-run", "--max-credits=9")
+        assert (len(api.charges), paid(api)) == (3, 3)
+        await run(api, "export", name, "-o", out)
+        last = await run(api, "export", name, "-o", out, "--dry-run")
+    assert [done.code for done in (nothing, done, last)] == [0, 0, 0]
+    (plan,) = nothing.rows
+    assert (plan["left"], plan["begun"], plan["credits_at_least"]) == (4, 0, 4)
+    assert (plan["spent"], plan["balance"], plan["max_credits_left"]) == (0, 50, None)
+    (plan,) = done.rows
+    assert (plan["handles"], plan["spent"], plan["max_credits_left"]) == (4, 3, 6)
+    assert plan["balance"] == 47
+    assert plan["credits_at_least"] == plan["credits_for_begun"] + plan["left"] - plan["begun"]
+    assert plan["credits_for_begun"] in {7, 12}  # ada alone, or ada and bo
+    (plan,) = last.rows
+    assert (plan["left"], plan["credits_at_least"], plan["spent"]) == (0, 0, 18)
+    assert "0 of 4 handles are left\n" in last.err
+
+
+# -- being stopped ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("moment", range(2))
+async def test_a_stop_at_any_moment_loses_nothing(
+    tmp_path: Path, number: signal.Signals, moment: int
+) -> None:
+    """130 or 143; the journal has every charge, and the printed command buys exactly the rest."""
+    handles = {f"profile.{n}": 60 for n in range(12)}
+    pages = random.Random(moment * 99 + number).randrange(1, 30)
+    async with emulator(handles, latency=0.02) as api:
+        out = tmp_path / "out"
+        arguments = ("export", listed(tmp_path, *handles), "-o", str(out))
+        async with started(*arguments, env=environment(api), stdout=PIPE, stderr=PIPE) as process:
+            await until(lambda: len(api.charges) >= pages)
+            process.send_signal(number)
+            done = await ended(process)
+        assert done.code == 128 + number
+        saved = read_journal(out / "followers.journal")
+        assert (saved.cost, saved.uncertain) == (len(api.charges), 0)
+        assert {row[0] for row in rows(out / "followers.jsonl")} <= set(handles)
+        api.latency = 0
+        rest = await run(api, *done.says("go on with"))
+        assert (rest.code, len(api.charges)) == (0, 12 * 3)
+        assert rows(out / "followers.jsonl") == expected(api, handles)
+
+
+async def test_a_second_signal_leaves_at_once(tmp_path: Path) -> None:
+    """Pages that never come are not waited for: they are uncertain, and bought again."""
+    async with emulator({"ada": 60, "bo": 60}, latency=30) as api:
+        arguments = ("export", listed(tmp_path, "ada", "bo"), "-o", str(tmp_path / "out"))
+        async with started(*arguments, env=environment(api), stdout=PIPE, stderr=PIPE) as process:
+            await until(lambda: len(api.charges) == 2)
+            process.send_signal(signal.SIGINT)
+            assert process.stderr is not None
+            line = await asyncio.wait_for(process.stderr.readline(), 20)
+            assert b"stopping: nothing more is bought" in line
+            process.send_signal(signal.SIGINT)  # at once: the same one, passed on by a parent
+            for _ in range(12):
+                await asyncio.sleep(0.05)
+            assert process.returncode is None
+            process.send_signal(signal.SIGINT)
+            done = await ended(process)
+        assert done.code == 130
+        assert "at most 2 more may have been" in done.err
+        api.latency = 0
+        assert (await run(api, *done.says("go on with"))).code == 0
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+async def test_a_closed_pipe_stops_it(tmp_path: Path, stream: str) -> None:
+    """141, on either stream: all that was paid for is kept and exported."""
+    handles = {f"profile.{n}": 400 for n in range(5)}
+    reader, writer = os.pipe()
+    async with emulator(handles, latency=0.02) as api:
+        arguments = ("export", listed(tmp_path, *handles), "-o", str(tmp_path / "out"))
+        with FileIO(reader) as out, FileIO(writer, "w") as into:
+            streams: dict[str, Any] = {"stdout": PIPE, "stderr": PIPE, stream: into}
+            async with started(*arguments, env=environment(api), **streams) as process:
+                into.close()
+                await until(lambda: len(api.charges) > 3)
+                out.close()
+                done = await ended(process)
+        assert done.code == 141
+        saved = read_journal(tmp_path / "out/followers.journal")
+        assert (saved.cost, saved.uncertain) == (len(api.charges), 0)
+        assert len(rows(tmp_path / "out/followers.jsonl")) == 20 * len(api.charges)
+        if stream == "stdout":
+            api.latency = 0
+            assert (await run(api, *done.says("go on with"))).code == 0
+            assert len(api.charges) == 5 * 20
+
+
+async def test_a_socket_that_sends_nothing_is_no_closed_pipe(tmp_path: Path) -> None:
+    """As the journal of systemd is one: the batch runs to its end."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.shutdown(socket.SHUT_RD)
+        async with emulator({"ada": 100}, latency=0.01) as api:
+            arguments = ("export", listed(tmp_path, "ada"), "-o", str(tmp_path / "out"))
+            async with started(
+                *arguments, env=environment(api), stdout=theirs, stderr=theirs
+            ) as process:
+                assert (await ended(process)).code == 0
+        assert b"1 handles: 1 complete\n" in ours.recv(1 << 16)
+
+
+async def test_a_reader_that_does_not_read_holds_nothing_up(tmp_path: Path) -> None:
+    """With stderr full the batch goes on, and SIGTERM ends it."""
+    handles = {f"profile.{n}": 1 for n in range(150)}
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    async with emulator(handles) as api:
+        arguments = ("export", listed(tmp_path, *handles), "-o", str(tmp_path / "out"))
+        with FileIO(reader), FileIO(writer, "w") as into:
+            async with started(
+                *arguments, env=environment(api), stdout=PIPE, stderr=into
+            ) as process:
+                await until(lambda: len(api.charges) == 150)
+                while process.returncode is None:
+                    process.send_signal(signal.SIGTERM)
+                    await asyncio.sleep(0.05)
+                assert process.returncode in {0, 143, -signal.SIGTERM}
+    assert len(rows(tmp_path / "out/followers.jsonl")) <= 150
+    assert read_journal(tmp_path / "out/followers.journal").cost == 150
+
+
+# -- terminals ----------------------------------------------------------------------------------
+
+
+def resize(fd: int, columns: int) -> None:
+    """Give a terminal another width."""
+    fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+
+
+@pytest.mark.parametrize("no_color", [None, "1"])
+async def test_the_panel_on_a_terminal(tmp_path: Path, no_color: str | None) -> None:
+    """Figures at any width; after Ctrl-C the summary is there as plain lines."""
+    handles = {f"profile.{n}": 9_000 for n in range(4)}
+    async with emulator(handles, latency=0.01) as api:
+        api.script("profile.0", "503")
+        name, out = listed(tmp_path, *handles), str(tmp_path / "out")
+        arguments = ("export", name, "-o", out, "--max-credits=1500")
+        with Terminal() as terminal:
+            resize(terminal.slave, 90)
+            env = environment(api, NO_COLOR=no_color)
+            async with started(*arguments, env=env, stdout=PIPE, stderr=terminal.slave) as process:
+                await until(lambda: "latest" in terminal.text and "balance" in terminal.text)
+                api.latency = 0.3  # it is not to end before it was looked at
+                resize(terminal.slave, 30)
+                before = len(terminal.text)
+                await until(lambda: terminal.text[before:].count("followers") == 3)
+                narrow = CONTROL.sub("", terminal.text[before:].rsplit("handles", 2)[1])
+                assert max(map(len, narrow.splitlines())) <= 30
+                resize(terminal.slave, 90)
+                process.send_signal(signal.SIGINT)
+                done = await ended(process)
+            await until(lambda: "go on with" in terminal.text)
+        assert (done.code, done.out) == (130, "")
+        assert read_journal(f"{out}/followers.journal").cost == len(api.charges) < 1500
+    for figure in ("handles", "pages", "followers", "credits", "in flight"):
+        assert figure in terminal.text
+    assert "\x1b[?25h" in terminal.text  # the cursor is shown again
+    assert ("\x1b[33m" in terminal.text) == (no_color is None)
+    (command,) = [line for line in terminal.text.split("\r\n") if line.startswith("go on with")]
+    told = Done(130, "", command).says("go on with")
+    assert told == ["export", name, "-o", out, "--max-credits=1500"]
+
+
+async def test_a_dumb_terminal_has_lines(tmp_path: Path) -> None:
+    """No control sequence where the terminal has none."""
+    async with emulator({"ada": 30}) as api:
+        arguments = ("export", listed(tmp_path, "ada"), "-o", str(tmp_path / "out"))
+        with Terminal() as terminal:
+            env = environment(api, TERM="dumb")
+            async with started(*arguments, env=env, stdout=PIPE, stderr=terminal.slave) as process:
+                assert (await ended(process)).code == 0
+    assert "ada: complete, 30 followers, 2 credits\r\n" in terminal.text
+    assert "\x1b" not in terminal.text
+
+
+# -- offline ------------------------------------------------------------------------------------
+
+
+async def test_convert_writes_an_export(tmp_path: Path) -> None:
+    """0 without a key; what is short is said on stderr."""
+    one = write(tmp_path / "a.journal", page("ada", ["x", "y"], then="c"))
+    two = write(tmp_path / "b.journal", page("ada", ["z"], cursor="c"), page("bo", ["x"], then="d"))
+    output = tmp_path / "a.jsonl"
+    done = await run(
+        None, "convert", str(one), str(two), "-o", str(output), SOCIALFETCH_API_KEY=None
+    )
+    assert (done.code, done.out) == (0, "")
+    assert rows(output) == [("ada", 0, "x"), ("ada", 1, "y"), ("ada", 2, "z"), ("bo", 0, "x")]
+    assert "4 followers of 2 handles" in done.err
+    assert "1 lists are short" in done.err
+    safe = ("--format=csv", "--safe-cells")
+    assert (await run(None, "convert", str(one), "-o", str(tmp_path / "x"), *safe)).code == 0
+
+
+async def test_report_writes_a_page(tmp_path: Path) -> None:
+    """0, and the file is HTML."""
+    journal = write(tmp_path / "a.journal", page("ada", ["x"]), ended_line("ada", "complete"))
+    done = await run(None, "report", str(journal), "-o", str(tmp_path / "r.html"))
+    assert (done.code, done.out) == (0, "")
+    assert (tmp_path / "r.html").read_text().startswith("<!doctype html>")
+    assert str(tmp_path / "r.html") in done.err
+
+
+async def test_diff_writes_json_lines(tmp_path: Path) -> None:
+    """Gained, then lost; lists that are not complete only on request."""
+    old = str(write(tmp_path / "old", page("ada", ["x", "y"])))
+    new = str(write(tmp_path / "new", page("ada", ["z", "y"])))
+    short = str(write(tmp_path / "short", page("ada", ["z"], then="c")))
+    done = await run(None, "diff", old, new, "--handle=ada")
+    changes = [(row["change"], row["source"], row["handle"]) for row in done.rows]
+    assert changes == [("gained", "ada", "z"), ("lost", "ada", "x")]
+    assert (done.code, done.err) == (0, "")
+    refused = await run(None, "diff", old, short)
+    assert (refused.code, refused.out) == (2, "")
+    assert "compare what is there with --partial" in refused.err
+    assert len((await run(None, "diff", old, short, "--partial")).rows) == 3
+
+
+async def test_ctrl_c_on_convert_leaves_nothing(tmp_path: Path) -> None:
+    """130, and the file that was begun is gone."""
+    pages = (page("ada", ["x"] * 20, cursor=str(n), then=str(n + 1)) for n in range(3_000))
+    journal = write(tmp_path / "a.journal", *pages)
+    arguments = ("convert", str(journal), "-o", str(tmp_path / "a.sqlite"))
+    async with started(*arguments, env=environment(None), stdout=PIPE, stderr=PIPE) as process:
+        await until(lambda: len(names_in(tmp_path)) > 1)
+        process.send_signal(signal.SIGINT)
+        done = await ended(process)
+    assert (done.code, names_in(tmp_path)) == (130, {"a.journal"})
+
+
+# -- demo and help ------------------------------------------------------------------------------
+
+
+async def test_demo_leaves_its_files(tmp_path: Path) -> None:
+    """A journal, its exports and a report; a journal that was there is kept."""
+    write(tmp_path / "followers.journal")
+    done = await run(None, "demo", "-o", str(tmp_path), SOCIALFETCH_API_KEY=None)
+    assert (done.code, done.err) == (0, "")
+    names = {"followers.journal", "report.html"}
+    names |= {f"followers.{name}" for name in ("jsonl", "csv", "sqlite")}
+    for name in names:
+        assert f"{tmp_path}/{name}  " in done.out
+    assert names_in(tmp_path) == names | {"followers.1.journal"}
+    assert len(rows(tmp_path / "followers.jsonl")) == 2_297
+
+
+def test_help_loads_nothing_heavy() -> None:
+    """0 for every command, without asyncio, aiohttp, rich, msgspec and pyarrow."""
+    code = (
+        "import sys\n"
+        "from socialfetch_async.cli import main\n"
+        "for command in ('', 'export', 'convert', 'report', 'diff', 'demo', 'followers'):\n"
+        "    sys.argv = ['socialfetch', *command.split(), '--help']\n"
+        "    try:\n"
+        "        main()\n"
+        "    except SystemExit as end:\n"
+        "        assert end.code == 0, command\n"
+        "heavy = {'asyncio', 'aiohttp', 'rich', 'msgspec', 'pyarrow'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        capture_output=True, text=True, check=False, env=environment(None), timeout=30,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    for name in FORMATS:  # the command line spells them out, to load nothing
+        assert name in done.stdout
