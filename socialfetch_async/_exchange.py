@@ -12,7 +12,7 @@ import backoff
 from socialfetch_async._gate import OutageGate
 from socialfetch_async._log import logger
 from socialfetch_async._protocol.decode import decode
-from socialfetch_async._protocol.endpoints import Request
+from socialfetch_async._protocol.endpoints import ListEndpoint, Request
 from socialfetch_async._protocol.retry import (
     Retries,
     RetryPolicy,
@@ -153,7 +153,7 @@ class Exchange:
                     held.callback(self._gate.probed)
                 if self._limiter is not None:
                     await self._wait(call, self._limiter.__aenter__)
-                    held.push_async_exit(self._limiter)
+                    held.push_async_callback(self._leave, self._limiter)
                 await self._wait(call, self._slots.acquire)
                 held.callback(self._slots.release)
                 self.check_usable()
@@ -162,6 +162,12 @@ class Exchange:
                     return held.pop_all()
             if open_ and call.budget is not None:
                 await self._wait(call, call.budget.credit)
+
+    async def _leave(self, limiter: AbstractAsyncContextManager[Any]) -> None:
+        try:
+            await limiter.__aexit__(None, None, None)
+        except Exception:  # noqa: BLE001 - a page that is paid for is not lost for somebody's limiter
+            logger.exception("the limiter failed when a request left it; the request went on")
 
     async def _pass_gate(self, call: "_Call") -> bool:
         """Wait at the closed gate; return whether this request is the probe."""
@@ -179,12 +185,15 @@ class Exchange:
         The deadline has not begun before the first slot: a queue in front of the own limit is no
         fault of the API, and how long it is depends on the caller alone.
         """
+        limit = asyncio.timeout_at(call.deadline)
         try:
             with nullcontext() if call.budget is None else call.budget.wait():
-                async with asyncio.timeout_at(call.deadline):
+                async with limit:
                     return await begin()
         except TimeoutError:
-            pass  # raised below, where it does not become the context of our error
+            if not limit.expired():
+                raise  # of the caller's limiter
+            # Ours is raised below, where this does not become its context.
         raise self._given_up(call, f"{why} {deadline_passed(self._policy)}".lstrip())
 
     def _pause(self, call: "_Call", error: SocialFetchError, remaining: float) -> float:
@@ -208,21 +217,17 @@ class Exchange:
         pause = call.retries.wait(error, call.attempts, remaining)
         if isinstance(pause, str):
             raise self._given_up(call, pause)
+        where = _where(call, error)
         if call.budget is not None:
             try:
                 call.budget.check()
             except NothingMoreMaySend:
                 logger.warning(
-                    "not tried again, for the credit limit or a stop: %s",
-                    error,
-                    extra=_where(call) | {"attempt": call.attempts},
+                    "not tried again, for the credit limit or a stop: %s", error, extra=where
                 )
                 raise
         logger.info(
-            "trying again in %.2f s: %s",
-            pause,
-            error.summary,
-            extra=_where(call) | {"attempt": call.attempts, "wait": pause},
+            "trying again in %.2f s: %s", pause, error.summary, extra=where | {"wait": pause}
         )
         if self._on_event is not None:
             request = call.request
@@ -244,7 +249,9 @@ class Exchange:
         if self._gate.closed:
             assert error is not None
             self._outage_began = now
-            logger.warning("the API answers nobody, so one probe at a time is sent: %s", error)
+            logger.warning(
+                "the API answers nobody, so one probe at a time is sent: %s", error.summary
+            )
             self._tell(OutageBegan(error=error))
         else:
             seconds = now - self._outage_began
@@ -289,6 +296,8 @@ class Exchange:
             # Nothing was sent for this page: what closed the gate for all is the reason.
             assert self._gate.cause is not None
             error = copy.copy(self._gate.cause).at(request_id=None)
+        if not isinstance(call.request.endpoint, ListEndpoint):
+            error.at(go_on="")  # a value has no page before it
         return error.at(
             handle=call.request.handle,
             cursor=call.request.cursor,
@@ -319,14 +328,19 @@ class _Call:
         return self.reserved > 0
 
 
-def _where(call: _Call) -> dict[str, Any]:
-    """Return what a log record has besides its sentence."""
-    return {"handle": call.request.handle, "cursor": call.request.cursor}
+def _where(call: _Call, error: SocialFetchError) -> dict[str, Any]:
+    """Return what the record of a failed attempt has besides its sentence."""
+    return {
+        "handle": call.request.handle,
+        "cursor": call.request.cursor,
+        "attempt": call.attempts,
+        "request_id": error.request_id,
+    }
 
 
 def _ended(call: _Call, attempt: Attempt, result: Any, seconds: float) -> AttemptEnded:
-    request, error = call.request, result if isinstance(result, SocialFetchError) else None
-    paid = call.budget is not None
+    request, paid = call.request, call.budget is not None
+    error = result if isinstance(result, SocialFetchError) else None
     maybe_charged = attempt.sent if result is None else error is not None and error.maybe_charged
     return AttemptEnded(
         path=request.endpoint.path,
@@ -335,8 +349,9 @@ def _ended(call: _Call, attempt: Attempt, result: Any, seconds: float) -> Attemp
         page=request.page,
         attempt=attempt.number,
         seconds=seconds,
-        credits_charged=result.credits_charged if paid and result and error is None else 0,
-        maybe_charged=paid and maybe_charged,
+        sent=attempt.sent,
+        credits_charged=getattr(result, "credits_charged", 0) if paid else 0,
+        maybe_charged=call.reserved if paid and maybe_charged else 0,
         error=error,
         cancelled=result is None,
     )

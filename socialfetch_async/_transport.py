@@ -59,7 +59,7 @@ class _Stopped(Exception):
     """Carries an aiohttp error out of aiohttp's loop, which would send the request again."""
 
     def __init__(self, error: Exception) -> None:
-        super().__init__()
+        super().__init__(type(error).__name__)  # all that aiohttp's tracing gets to see of it
         self.error = error
 
 
@@ -84,10 +84,15 @@ async def _send_once(
     request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
 ) -> aiohttp.ClientResponse:
     # aiohttp's session sends a GET again when the connection drops before the answer, even a
-    # fresh one: a second page that may be billed and that nobody counts. It does so for these two.
+    # fresh one: a second page that may be billed and that nobody counts. It does so for the first
+    # two; the text of the third has the URL with handle and cursor, which tracing would record.
     try:
         return await handler(request)
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+    except (
+        aiohttp.ClientOSError,
+        aiohttp.ServerDisconnectedError,
+        aiohttp.ClientResponseError,
+    ) as error:
         raise _Stopped(error) from None
 
 

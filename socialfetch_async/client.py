@@ -1,5 +1,6 @@
 """The client: joins the parts; one short method for each thing to ask."""
 
+import inspect
 import os
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
@@ -56,7 +57,8 @@ class SocialFetchClient:
         timeout: Seconds for one attempt, from its slot to the decoded body.
         retry: What is tried again, and for how long.
         limiter: An async context manager that each request is made in, as aiolimiter's
-            `AsyncLimiter(10, 1)` for ten a second. It must let several tasks in at once.
+            `AsyncLimiter(10, 1)` for ten a second. It must let several tasks in at once, and
+            leaving it must not wait: whoever is cancelled there loses the page that came.
         on_event: Is told every attempt, retry and outage, as values of
             `socialfetch_async.events`; for metrics. It must not block.
         trace_configs: aiohttp's own tracing, for the client's own session. It costs an eighth of
@@ -96,6 +98,10 @@ class SocialFetchClient:
             raise TypeError(f"limiter is an async context manager, not {type(limiter).__name__}")
         if on_event is not None and not callable(on_event):
             raise TypeError(f"on_event is called, but {type(on_event).__name__} can not be")
+        if inspect.iscoroutinefunction(on_event):
+            raise TypeError("on_event is a plain function: it is called and not awaited")
+        if not _are_trace_configs(trace_configs):
+            raise TypeError("trace_configs is a sequence of aiohttp.TraceConfig")
         if session is not None and trace_configs:
             raise ValueError("trace_configs belong to the session: give them to the one injected")
         if not isinstance(retry, RetryPolicy):
@@ -257,7 +263,7 @@ class SocialFetchClient:
         """
         query = arguments.params(params)
         row: Any = type
-        endpoint = items_endpoint(arguments.path(path), arguments.opaque("items", items), row)
+        endpoint = items_endpoint(arguments.path(path), arguments.rows_field(items), row)
         return ItemStream(
             self._exchange.fetch,
             PageRequests(endpoint, path, query_of(query)),
@@ -421,6 +427,12 @@ class SocialFetchClient:
                 source=self,
                 stacklevel=2,
             )
+
+
+def _are_trace_configs(values: object) -> bool:
+    return isinstance(values, Sequence) and all(
+        isinstance(value, aiohttp.TraceConfig) for value in values
+    )
 
 
 def _list_of(

@@ -72,8 +72,8 @@ class SocialFetchError(Exception):
             "may have been charged" if self.maybe_charged else "",
         ]
         position = ", ".join(filter(None, where))
-        # Without a handle it was a free route, which has no page to go on from.
-        go_on = self.go_on if self.handle is not None else ""
+        # With neither of them it was a free route, or nothing came before it.
+        go_on = "" if self.handle is None and self.cursor is None else self.go_on
         parts = [self.summary, f"[{position}]" if position else "", self.advice, go_on]
         return " ".join(filter(None, parts))
 
@@ -240,7 +240,7 @@ class PaginationError(SocialFetchError):
 
     Attributes:
         reason: `repeated_cursor` (a cursor came a second time), `no_progress` (a new cursor
-            brought the followers of the page before) or `empty_pages` (six in a row).
+            brought the rows of the page before) or `empty_pages` (six in a row).
     """
 
     advice = "No further page was bought. Go on from this cursor to buy it on purpose."
@@ -269,10 +269,10 @@ class IncompleteRunError(SocialFetchError):
 
     Attributes:
         outcomes: The `HandleDone` of each handle that ended.
-        pending: What is left, handle to cursor: an input of `iter_followers_many`.
+        pending: What is left, handle to cursor: an input of the method that made the run.
     """
 
-    advice = "Pass `pending` to iter_followers_many to go on with what is left."
+    advice = "Pass `pending` to the method that made the run, to go on with what is left."
 
     def __init__(
         self,

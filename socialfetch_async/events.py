@@ -11,19 +11,21 @@ from socialfetch_async.errors import SocialFetchError
 
 
 class AttemptEnded(Struct, frozen=True, kw_only=True):
-    """One HTTP request came to its end.
+    """One attempt came to its end: one HTTP request, if it was sent.
 
     Attributes:
-        path: The route, with `{handle}` in place of the handle.
+        path: The route, with `{handle}` in place of the handle; of `iter_items` as it was given.
         handle: The handle it was for; None for routes that have none.
         cursor: The page asked for; None is the first page.
         page: The number of the page in its stream, from 1.
         attempt: 1 for the first attempt at this page, 2 for the second ...
         seconds: From its slot to the decoded answer, or to its failure.
+        sent: It left, or may have left, this machine.
         credits_charged: Credits confirmed for it.
-        maybe_charged: It brought nothing and may have been charged.
+        maybe_charged: Upper bound, in credits, of what it may have cost although it failed.
         error: Why it failed; None for an answer, and for an attempt that was cancelled.
-        cancelled: The task that waited for it was cancelled.
+        cancelled: It was given up before its answer was there: its task was cancelled, or a
+            callback of aiohttp's tracing raised.
     """
 
     path: str
@@ -32,8 +34,9 @@ class AttemptEnded(Struct, frozen=True, kw_only=True):
     page: int
     attempt: int
     seconds: float
+    sent: bool
     credits_charged: int
-    maybe_charged: bool
+    maybe_charged: int
     error: SocialFetchError | None
     cancelled: bool
 

@@ -63,6 +63,7 @@ class Account(Struct, frozen=True, gc=False, kw_only=True, rename="camel"):
     """One account that a profile follows, from `/following`.
 
     Attributes:
+        private_account: Whether the account is private; None where the API does not say.
         account_created_at: As the API sends it: seconds since 1970 or an ISO-8601 text.
         metrics: Its own counts, or None.
 
@@ -77,7 +78,7 @@ class Account(Struct, frozen=True, gc=False, kw_only=True, rename="camel"):
     platform_user_id: str | None = None
     sec_uid: str | None = None
     verified: bool
-    private_account: bool
+    private_account: bool | None = None
     region: str | None = None
     language: str | None = None
     account_created_at: int | float | str | None = None

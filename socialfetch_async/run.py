@@ -141,7 +141,7 @@ class BaseRun(Generic[PageT, Item]):
         if not self._entered or self._left:
             raise RuntimeError(
                 "iterate over a run inside its `async with`: "
-                "async with client.iter_followers_many(...) as run: async for event in run: ..."
+                "async with client.iter_..._many(...) as run: async for event in run: ..."
             )
         if self._pulling:
             raise RuntimeError("another task is iterating over this run already")

@@ -122,17 +122,34 @@ def page(
     total: int | None = None,
 ) -> bytes:
     """Return a followers page as a whole HTTP answer."""
-    data = {
-        "lookupStatus": status,
-        "followers": [row(handle) for handle in handles],
-        "page": {
-            "nextCursor": next_cursor,
-            "hasMore": next_cursor is not None if more is None else more,
-        },
-        "totalFollowers": total,
+    return listing(
+        "followers",
+        [row(handle) for handle in handles],
+        next_cursor,
+        more=more,
+        charged=charged,
+        lookupStatus=status,
+        totalFollowers=total,
+    )
+
+
+def listing(
+    field: str,
+    rows: Sequence[Any] | None,
+    next_cursor: str | None = None,
+    *,
+    more: bool | None = None,
+    charged: Any = 1,
+    **data: Any,
+) -> bytes:
+    """Return a page of any list as a whole HTTP answer; `data` has what is beside its rows."""
+    following = {
+        "nextCursor": next_cursor,
+        "hasMore": next_cursor is not None if more is None else more,
     }
     meta = {"requestId": "req_1", "creditsCharged": charged, "version": "v1"}
-    return http(200, json.dumps({"data": data, "meta": meta}).encode())
+    body = {"data": {**data, field: rows, "page": following}, "meta": meta}
+    return http(200, json.dumps(body).encode())
 
 
 def error(

@@ -19,7 +19,7 @@ from socialfetch_async._protocol.endpoints import (
     profile_list,
 )
 from socialfetch_async.errors import InvalidHandleError
-from socialfetch_async.models import Follower, FollowerMetrics
+from socialfetch_async.models import Follower, FollowerMetrics, FollowersPage
 
 NASA = "/v1/tiktok/profiles/nasa/followers"
 
@@ -101,7 +101,21 @@ def follower(handle: str, user_id: str | None, bio: str = "") -> Follower:
 )
 def test_identity(one: Follower, other: Follower, *, same: bool) -> None:
     """A row is the same when its handle is: the vendor's two examples share the numeric id."""
-    assert (FOLLOWERS.identity(one) == FOLLOWERS.identity(other)) is same
+    page = FollowersPage(
+        handle="nasa",
+        cursor=None,
+        lookup_status="found",
+        followers=[],
+        next_cursor=None,
+        has_more=False,
+        total_followers=None,
+        credits_charged=1,
+        request_id="",
+        cached=False,
+        invalid_rows=0,
+    )
+    others = [follower("c", None), other]
+    assert (FOLLOWERS.identity(page, [one, others[0]]) == FOLLOWERS.identity(page, others)) is same
 
 
 def assert_stays_on_the_route(handle: str) -> bool:

@@ -128,7 +128,7 @@ EXAMPLES: list[tuple[SocialFetchError, str, str]] = [
     ),
     (
         IncompleteRunError("1 handle failed.", outcomes={"a": FAILED}, pending={"a": "c"}),
-        "Pass `pending` to iter_followers_many to go on with what is left.",
+        "Pass `pending` to the method that made the run, to go on with what is left.",
         "",
     ),
 ]

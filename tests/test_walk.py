@@ -3,7 +3,6 @@
 import traceback
 import tracemalloc
 from collections.abc import Iterator, Mapping, Sequence
-from operator import attrgetter
 from typing import Any
 
 import pytest
@@ -12,13 +11,16 @@ from hypothesis import strategies as st
 
 from socialfetch_async._protocol.walk import EMPTY_PAGES_IN_A_ROW, Walk
 from socialfetch_async.errors import PaginationError, ProfileUnavailableError
-from socialfetch_async.models import FollowersPage
+from socialfetch_async.models import FollowersPage, ListPage
 
-handle_of = attrgetter("handle")
+
+def handles_of(_page: ListPage, rows: Sequence[Any]) -> object:
+    """Return what makes a page the same: its rows' handles, in any order."""
+    return frozenset(row.handle for row in rows)
 
 
 class Row:
-    """A row of some list: the walk reads nothing of it but what `identity` returns."""
+    """A row of some list: the walk reads nothing of it itself."""
 
     def __init__(self, handle: str) -> None:
         self.handle = handle
@@ -26,7 +28,7 @@ class Row:
 
 def walk_at(cursor: str | None = None, max_pages: int | None = None) -> Walk:
     """Return a walk of handle `nasa`."""
-    return Walk("nasa", cursor, identity=handle_of, max_pages=max_pages)
+    return Walk("nasa", cursor, identity=handles_of, max_pages=max_pages)
 
 
 def page(
@@ -278,7 +280,7 @@ def test_the_same_followers_once_more_are_refused(handles: tuple[str, ...]) -> N
 
     error = caught.value
     assert error.reason == "no_progress"
-    assert error.summary == "a new cursor brought the followers of the page before once more."
+    assert error.summary == "a new cursor brought the rows of the page before once more."
     assert (error.handle, error.cursor, error.request_id) == ("nasa", "c1", "req_9")
     assert error.maybe_charged is True
     # It was paid for, and nothing of it was delivered.
@@ -328,7 +330,7 @@ def test_only_the_page_before_is_compared() -> None:
 
 def test_identity_decides_what_is_the_same() -> None:
     """Rows are compared by `identity` alone, so a renamed follower is still the same."""
-    walk = Walk("nasa", None, identity=str.lower)
+    walk = Walk("nasa", None, identity=lambda _page, rows: frozenset(map(str.lower, rows)))
     assert walk.advance() is True
     walk.receive(page("c1"), ["A", "b"])
     assert walk.advance() is True
@@ -347,7 +349,7 @@ def test_five_empty_pages_are_gone_through_and_the_sixth_is_not() -> None:
     error = refused(walk)
 
     assert error.reason == "empty_pages"
-    assert error.summary == "six pages in a row brought no follower."
+    assert error.summary == "six pages in a row brought nothing."
     assert (error.handle, error.cursor) == ("nasa", "c6")
     assert error.maybe_charged is True
     assert (walk.pages, place(walk)) == (6, ("c6", False, None))

@@ -12,7 +12,7 @@ from socialfetch_async.errors import InvalidHandleError, shortened
 # TikTok's own alphabet; the vendor's page allows 1 to 64 characters. ASCII on purpose: `\w` and
 # `str.isalnum` would let other scripts through. `.` and `..` are path segments of their own.
 _HANDLE: Final = re.compile(r"[A-Za-z0-9._]{1,64}")
-_PATH: Final = re.compile(r"/v[0-9]+(/[A-Za-z0-9._~@:!$&'()*+,;=%-]+)+")
+_PATH: Final = re.compile(r"/v[0-9]+(/([A-Za-z0-9._~@:!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+)+")
 _API_KEY: Final = re.compile(r"[\x21-\x7e]+")
 
 
@@ -60,6 +60,15 @@ def path(value: str) -> str:
             f"not a path of the API: {shortened(value)}. It begins with /v1/ and has no query: "
             "percent-encode what you put into it, and pass the query as params"
         )
+    return value
+
+
+def rows_field(value: str) -> str:
+    """Check the field of a list's `data` that holds its rows."""
+    if not isinstance(value, str):
+        raise TypeError(f"items is a str, not {type(value).__name__}")
+    if value in {"", "page", "lookupStatus"}:
+        raise ValueError(f"items is the field of data that holds the rows, not {value!r}")
     return value
 
 

@@ -1,14 +1,13 @@
 """The routes: one row each. A further list route is one more `ListEndpoint`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from operator import attrgetter
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 from urllib.parse import quote
 
 import msgspec
 from msgspec import Raw, Struct, field
-from msgspec.json import Decoder, Encoder
+from msgspec.json import Decoder
 
 from socialfetch_async.models import (
     Account,
@@ -87,8 +86,8 @@ class ListEndpoint(NamedTuple):
     path: str
     page: Callable[["Request", Any, list[Any], Parts], ListPage]
     """Makes the page from the request, `data`, the rows and the parts."""
-    identity: Callable[[Any], object]
-    """What makes a row the same row. Not the platform's id: the vendor's own examples share one."""
+    identity: Callable[[ListPage, Sequence[Any]], object]
+    """What makes a page, given with its rows, the same as the one before."""
     decoder: Decoder[Any]
     # For a page that does not decode as documented: rows one by one, so that one bad row costs
     # a row and not the page.
@@ -141,6 +140,11 @@ def _decoders(
     return envelope(row, int, Meta), envelope(Raw, Any, LooseMeta), Decoder(row)
 
 
+def _handles(_page: ListPage, rows: Sequence[Any]) -> object:
+    # In any order. Not the platform's id: the vendor's own examples share one.
+    return frozenset([row.handle for row in rows])
+
+
 def _followers_page(request: Request, data: Any, rows: list[Any], parts: Parts) -> FollowersPage:
     assert request.handle is not None
     return FollowersPage(
@@ -161,7 +165,7 @@ def _followers_page(request: Request, data: Any, rows: list[Any], parts: Parts) 
 FOLLOWERS: Final = ListEndpoint(
     "/v1/tiktok/profiles/{handle}/followers",
     _followers_page,
-    attrgetter("handle"),
+    _handles,
     *_decoders("followers", Follower, "totalFollowers"),
 )
 
@@ -186,12 +190,11 @@ def _following_page(request: Request, data: Any, rows: list[Any], parts: Parts) 
 FOLLOWING: Final = ListEndpoint(
     "/v1/tiktok/profiles/{handle}/following",
     _following_page,
-    attrgetter("handle"),
+    _handles,
     *_decoders("accounts", Account, "totalFollowing"),
 )
 
 
-@lru_cache(maxsize=64)
 def items_endpoint(path: str, rows: str, row: Any) -> ListEndpoint:
     """Return a row of the table for a list that has none.
 
@@ -199,11 +202,15 @@ def items_endpoint(path: str, rows: str, row: Any) -> ListEndpoint:
         path: The route, percent-encoded.
         rows: The field of `data` that holds the rows.
         row: Their type, as msgspec decodes it.
+
+    Raises:
+        TypeError: JSON can not be decoded to this type.
     """
+    array, *decoders = _items_decoders(rows, row)
 
     def page(request: Request, data: Any, rows: list[Any], parts: Parts) -> ItemsPage[Any]:
         return ItemsPage(
-            path=path,
+            path=request.target.partition("?")[0],
             cursor=request.cursor,
             lookup_status=data.lookup_status,
             items=rows,
@@ -215,9 +222,26 @@ def items_endpoint(path: str, rows: str, row: Any) -> ListEndpoint:
             invalid_rows=parts.invalid_rows,
         )
 
-    # Nothing is known of these rows, so a row is the same if it says the same.
-    same = Encoder(order="deterministic").encode
-    return ListEndpoint(path, page, same, *_decoders(rows, row, lookup_status="found"))
+    def text(page: ListPage, _rows: Sequence[Any]) -> object:
+        # Nothing is known of these rows, so they are the same if the answer says the same. What
+        # was decoded would not do: a type may read one field that all rows have in common.
+        assert page.body is not None
+        return bytes(array.decode(page.body).data.rows)
+
+    return ListEndpoint(path, page, text, *decoders)
+
+
+@lru_cache(maxsize=64)
+def _items_decoders(rows: str, row: Any) -> tuple[Decoder[Any], ...]:
+    """Return what decodes the array of rows as it is, and the decoders of the list."""
+    if isinstance(msgspec.inspect.type_info(row), msgspec.inspect.CustomType):
+        raise TypeError(
+            f"rows can not be decoded to {row!r}: pass a msgspec.Struct, a dataclass, a TypedDict "
+            "or dict"
+        )
+    data = msgspec.defstruct("ListText", [("rows", Raw, field(name=rows))])
+    array = Decoder(msgspec.defstruct("Text", [("data", data)]))
+    return array, *_decoders(rows, row, lookup_status="found")
 
 
 def _profile(request: Request, data: Any, parts: Parts) -> Profile:
@@ -293,10 +317,17 @@ class PageRequests:
 def query_of(values: Mapping[str, str | int | bool | None]) -> str:
     """Return a query, percent-encoded, in the order given. None is left out, as is False."""
     return "&".join(
-        f"{quote(name, safe='')}={'true' if value is True else quote(str(value), safe='')}"
+        f"{quote(name, safe='')}={quote(_text(value), safe='')}"
         for name, value in values.items()
         if value is not None and value is not False
     )
+
+
+def _text(value: str | int) -> str:
+    if value is True:
+        return "true"
+    # An enum that is a str or an int is sent as what it stands for, not under its own name.
+    return value if isinstance(value, str) else str(int(value))
 
 
 def profile_request(endpoint: ValueEndpoint, handle: str) -> Request:

@@ -54,7 +54,7 @@ class Walk:
         handle: str | None,
         cursor: str | None,
         *,
-        identity: Callable[[Any], object],
+        identity: Callable[[ListPage, Sequence[Any]], object],
         max_pages: int | None = None,
     ) -> None:
         self._handle = handle
@@ -95,7 +95,7 @@ class Walk:
             return False
         if self._empty_in_a_row >= EMPTY_PAGES_IN_A_ROW:
             self._empty_in_a_row = 0  # asked again on purpose, it goes on from here
-            raise self._pagination("empty_pages", "six pages in a row brought no follower")
+            raise self._pagination("empty_pages", "six pages in a row brought nothing")
         return True
 
     def leave(self) -> None:
@@ -138,11 +138,11 @@ class Walk:
             self._error = self._unavailable(page)
             raise self._error
         if rows:
-            # As one number, in any order: a parked walk must not hold the rows it has delivered.
-            same = hash(frozenset(map(self._identity, rows)))
+            # As one number: a parked walk must not hold the rows it has delivered.
+            same = hash(self._identity(page, rows))
             if same == self._last_rows:
                 self._error = self._pagination(
-                    "no_progress", "a new cursor brought the followers of the page before once more"
+                    "no_progress", "a new cursor brought the rows of the page before once more"
                 )
                 raise self._error
             self._last_rows = same
