@@ -17,6 +17,15 @@ WORK = ROOT / ".gate"
 VERSIONS = ("3.11", "3.12", "3.13")
 EXTRAS = ".[cli,dask,parquet,pytest]"
 GROUPS = ("test", "consumers", "observability", "web")
+# What needs the packages of other people runs on the first Python only: it is about them, and
+# their installation alone would take the gate beyond its quarter of an hour.
+ONCE = [
+  "tests/web", "tests/test_batch.py", "tests/test_cli_export.py", "tests/test_distributed.py",
+  "tests/test_docs.py", "tests/test_export.py", "tests/test_export_diff.py",
+  "tests/test_export_files.py", "tests/test_export_formats.py", "tests/test_export_rows.py",
+  "tests/test_limiter.py", "tests/test_observability.py", "tests/test_opentelemetry.py",
+  "tests/test_pytest_plugin.py", "tests/test_shards.py",
+]  # fmt: skip
 PURE = "socialfetch_async/_protocol/*,socialfetch_async/models.py,socialfetch_async/errors.py"
 
 
@@ -65,9 +74,15 @@ def main() -> None:
         if version not in pythons:
             print(f"!!! Python {version} IS NOT INSTALLED HERE: nothing is tested on it")
     only = browser()
-    lint(pythons, only)
-    for position, (version, python) in enumerate(pythons.items()):
-        tests(version, python, only, measured=position == 0)
+    (first, python), *others = pythons.items()
+    print(f"\n=== environment, Python {first}", flush=True)
+    wanted = groups("lint", "docs", "package", *GROUPS)
+    inside = environment.make(WORK / f"python{first}", "-e", EXTRAS, *wanted, python=python)
+    lint(inside, list(pythons.values()), only)
+    measured(first, inside, only)
+    for version, python in others:
+        print(f"!!! Python {version}: without {', '.join(ONCE)}")
+        tests(version, python, only)
     print(f"\nthe gate is open: Python {', '.join(pythons)}")
 
 
@@ -88,20 +103,15 @@ def browser() -> list[str]:
     return ["-m", "not browser"]
 
 
-def lint(pythons: dict[str, str], only: list[str]) -> None:
+def lint(inside: Path, pythons: list[str], only: list[str]) -> None:
     """Check the text of the code, the packages and the documentation."""
-    version, python = next(iter(pythons.items()))
-    print(f"\n=== environment for the checks, Python {version}", flush=True)
-    inside = environment.make(
-        WORK / "lint", "-e", EXTRAS, *groups("lint", "docs", "package", *GROUPS), python=python
-    )
     bin_ = inside.parent
     step("format", bin_ / "ruff", "format", "--check", "--diff", ".")
     step("lint", bin_ / "ruff", "check", ".")
     step("types (mypy)", bin_ / "mypy", "--python-executable", inside)
     step("types (pyright)", bin_ / "pyright", "--pythonpath", inside)
     step("import rules", bin_ / "lint-imports")
-    step("packages", inside, "tools/packages.py", *pythons.values())
+    step("packages", inside, "tools/packages.py", *pythons)
     site = ["tests/site/built.py"] if only else ["tests/site/built.py", "tests/site/seen.py"]
     step("documentation", inside, "-m", "pytest", "-q", *site)
 
@@ -111,16 +121,19 @@ def groups(*names: str) -> list[str]:
     return [part for name in names for part in ("--group", name)]
 
 
-def tests(version: str, python: str, only: list[str], *, measured: bool) -> None:
-    """Run the suite on one Python; on the first one with its coverage."""
-    print(f"\n=== environment for the tests, Python {version}", flush=True)
+def tests(version: str, python: str, only: list[str]) -> None:
+    """Run the suite of the library on a further Python."""
     inside = environment.make(
-        WORK / f"python{version}", "-e", EXTRAS, *groups(*GROUPS), python=python
+        WORK / f"python{version}", "-e", ".[cli]", "--group", "test", python=python
     )
-    if not measured:
-        # Development mode: asyncio's own checks, and every warning of the interpreter.
-        step(f"tests, Python {version}, -X dev", inside, "-X", "dev", "-m", "pytest", "-q", *only)
-        return
+    # Development mode: asyncio's own checks, and every warning of the interpreter.
+    ignored = [f"--ignore={path}" for path in ONCE]
+    command = [inside, "-X", "dev", "-m", "pytest", "-q", *ignored, *only]
+    step(f"tests, Python {version}, -X dev", *command)
+
+
+def measured(version: str, inside: Path, only: list[str]) -> None:
+    """Run the whole suite, with its coverage."""
     data = str(WORK / "coverage")
     coverage = [str(inside), "-m", "coverage"]
     for old in WORK.glob("coverage*"):
