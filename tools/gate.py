@@ -128,8 +128,8 @@ def tests(version: str, python: str, only: list[str]) -> None:
     )
     # Development mode: asyncio's own checks, and every warning of the interpreter.
     ignored = [f"--ignore={path}" for path in ONCE]
-    command = [inside, "-X", "dev", "-m", "pytest", "-q", *ignored, *only]
-    step(f"tests, Python {version}, -X dev", *command)
+    pytest = ("-X", "dev", "-m", "pytest", "-q", *ignored, *only)
+    step(f"tests, Python {version}, -X dev", inside, *pytest)
 
 
 def measured(version: str, inside: Path, only: list[str]) -> None:

@@ -1,0 +1,155 @@
+"""`socialfetch export --scheduler`: a batch on a Dask cluster, to files, with its end told."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from socialfetch_async._batch_files import BatchFiles, files_of
+from socialfetch_async._cluster import ClusterError
+from socialfetch_async.cli import exit_codes, stopping
+from socialfetch_async.cli.export import Options, written
+from socialfetch_async.cli.progress import say
+from socialfetch_async.distributed import ClusterResult, export_on
+from socialfetch_async.errors import SocialFetchError
+from socialfetch_async.export.conversion import convert
+from socialfetch_async.export.errors import ExportError
+from socialfetch_async.handles_file import HandlesFile, read_handles
+from socialfetch_async.journal.lines import JournalError
+
+_EVERY: Final = 5.0  # seconds between two lines of progress
+
+
+def run_on_cluster(scheduler: str, options: Options) -> None:
+    """Read the handles and run the batch on the workers behind a scheduler."""
+    try:
+        given = read_handles(options.handles)
+        for name in ("fresh", "recheck"):
+            if getattr(options, name):
+                raise ValueError(
+                    f"--{name} is not for --scheduler: name another output to begin anew"
+                )
+    except ValueError as error:
+        stopping.complain(error)
+        raise SystemExit(exit_codes.USAGE) from None
+    stopping.run(_batch(scheduler, given, options))
+
+
+async def _batch(scheduler: str, given: HandlesFile, options: Options) -> int:
+    files = files_of(options.output, options.formats, safe_cells=options.safe_cells)
+    await asyncio.to_thread(files.rehearse)
+    call = _Call(scheduler, given, files, options)
+    code, lines, stopped = exit_codes.DONE, list[str](), None
+    try:
+        await call.end()
+    except asyncio.CancelledError as error:
+        stopped = error
+    except SocialFetchError as error:
+        lines, code = [f"socialfetch: {error}"], stopping.exit_code(error)
+    except (ClusterError, JournalError) as error:
+        lines, code = [f"socialfetch: {error}"], exit_codes.SOME_FAILED
+    if any(call.folder.glob("shard-*.journal")):
+        try:
+            lines += await asyncio.to_thread(lambda: list(_exports(call.folder, files)))
+        except (ExportError, JournalError) as error:
+            lines, code = [*lines, f"socialfetch: {error}"], code or exit_codes.SOME_FAILED
+    result = call.result
+    if result is not None:
+        lines += _progress(result)
+    if result is None or not result.finished:
+        lines.append(f"go on with: {options.command()} --scheduler={scheduler}")
+    await say(lines)
+    if stopped is not None:
+        raise stopped
+    return code or _code(result)
+
+
+class _Call:
+    """`export_on` in a thread, which a cancellation stops.
+
+    Attributes:
+        folder: Where the journals are.
+        result: How the batch stood last; None before the first attempt at a shard has ended.
+    """
+
+    def __init__(
+        self, scheduler: str, given: HandlesFile, files: BatchFiles, options: Options
+    ) -> None:
+        self._scheduler = scheduler
+        self._given = given
+        self._options = options
+        self._stop = threading.Event()
+        self._loop = asyncio.get_running_loop()
+        self._said = time.monotonic()
+        self._saying: set[asyncio.Task[None]] = set()
+        self.folder = files.journal.with_name(f"{files.journal.name}s")
+        self.result: ClusterResult | None = None
+
+    async def end(self) -> None:
+        """Run it to its end. Cancelled, it stops and takes what is paid for; a second time not.
+
+        Raises:
+            CancelledError: It was cancelled.
+            Exception: As `export_on`.
+        """
+        working = asyncio.ensure_future(asyncio.to_thread(self._export))
+        try:
+            self.result = await asyncio.shield(working)
+        except asyncio.CancelledError:
+            self._stop.set()
+            self.result = await working
+            raise
+
+    def _export(self) -> ClusterResult:
+        options = self._options
+        return export_on(
+            self._scheduler,
+            self._given.handles,
+            self.folder,
+            concurrency=options.concurrency,
+            max_credits=options.max_credits,
+            trim=options.trim,
+            stop=self._stop.is_set,
+            on_progress=self._tell,
+        )
+
+    def _tell(self, result: ClusterResult) -> None:
+        self._loop.call_soon_threadsafe(self._see, result)
+
+    def _see(self, result: ClusterResult) -> None:
+        self.result = result
+        if time.monotonic() - self._said > _EVERY:
+            self._said = time.monotonic()
+            task = asyncio.create_task(say(_progress(result)))
+            self._saying.add(task)
+            task.add_done_callback(self._saying.discard)
+
+
+def _exports(folder: Path, files: BatchFiles) -> Iterator[str]:
+    journals = sorted(folder.glob("shard-*.journal"))
+    for name, path in files.exports.items():
+        safe_cells = files.safe_cells and name == "csv"
+        yield written(convert(journals, path, format=name, safe_cells=safe_cells))
+    yield f"journals: {folder}"
+
+
+def _progress(result: ClusterResult) -> list[str]:
+    """Say how a batch stands."""
+    more = f", at most {result.uncertain:,} more may have been" if result.uncertain else ""
+    failed = f", {result.handles_failed:,} failed" if result.handles_failed else ""
+    lost = f"; {result.lost:,} attempts were lost with their workers" if result.lost else ""
+    line = (
+        f"{result.handles_done:,} of {result.handles:,} handles done{failed}; "
+        f"{result.cost:,} credits were charged{more}; this time {result.pages:,} pages with "
+        f"{result.followers:,} followers{lost}"
+    )
+    return [line]
+
+
+def _code(result: ClusterResult | None) -> int:
+    if result is not None and result.stop_reason == "max_credits":
+        return exit_codes.CREDIT_LIMIT
+    failed = result is not None and result.stop_reason == "failed"
+    return exit_codes.SOME_FAILED if failed else exit_codes.DONE
