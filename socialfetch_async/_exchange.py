@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 
 import backoff
 
+from socialfetch_async._call import Call
 from socialfetch_async._gate import OutageGate
 from socialfetch_async._log import logger
 from socialfetch_async._protocol.decode import decode
@@ -25,7 +26,6 @@ from socialfetch_async._shared_budget import NothingMoreMaySend, SharedBudget
 from socialfetch_async._transport import Attempt, Transport
 from socialfetch_async.errors import SocialFetchError
 from socialfetch_async.events import (
-    AttemptEnded,
     Event,
     OnEvent,
     OutageBegan,
@@ -103,7 +103,7 @@ class Exchange:
             RuntimeError: The client is closed, or belongs to another event loop.
         """
         clock = self.check_usable().time
-        call = _Call(request, budget)
+        call = Call(request, budget)
         while True:
             # Mostly there is nothing to wait for, and a coroutine that finds that out costs.
             if (
@@ -129,7 +129,7 @@ class Exchange:
             finally:
                 self._account(call, attempt, result)
                 if self._on_event is not None:
-                    self._tell(_ended(call, attempt, result, clock() - began))
+                    self._tell(call.ended(attempt, result, clock() - began))
                 if held is None:
                     self._slots.release()
                 else:
@@ -140,7 +140,7 @@ class Exchange:
             pause = self._pause(call, result, call.deadline - clock())
             await self._wait(call, partial(asyncio.sleep, pause))
 
-    async def _admit(self, call: "_Call") -> AsyncExitStack:
+    async def _admit(self, call: Call) -> AsyncExitStack:
         """Wait until the request may leave; return what it holds until its answer is here.
 
         That is a slot, the caller's limiter, and the turn to probe, if it is the outage gate's
@@ -169,7 +169,7 @@ class Exchange:
         except Exception:  # noqa: BLE001 - a page that is paid for is not lost for somebody's limiter
             logger.exception("the limiter failed when a request left it; the request went on")
 
-    async def _pass_gate(self, call: "_Call") -> bool:
+    async def _pass_gate(self, call: Call) -> bool:
         """Wait at the closed gate; return whether this request is the probe."""
         if call.deadline is None:
             call.deadline = asyncio.get_running_loop().time() + self._policy.deadline
@@ -179,7 +179,7 @@ class Exchange:
             raise self._given_up(call, _OUTAGE)
         return probing
 
-    async def _wait(self, call: "_Call", begin: Callable[[], Awaitable[T]], why: str = "") -> T:
+    async def _wait(self, call: Call, begin: Callable[[], Awaitable[T]], why: str = "") -> T:
         """Wait for something, but not beyond the deadline, nor when nothing more may be sent.
 
         The deadline has not begun before the first slot: a queue in front of the own limit is no
@@ -196,7 +196,7 @@ class Exchange:
             # Ours is raised below, where this does not become its context.
         raise self._given_up(call, f"{why} {deadline_passed(self._policy)}".lstrip())
 
-    def _pause(self, call: "_Call", error: SocialFetchError, remaining: float) -> float:
+    def _pause(self, call: Call, error: SocialFetchError, remaining: float) -> float:
         """Tell the gate about a failed attempt; return the seconds before the next one.
 
         Raises:
@@ -217,7 +217,7 @@ class Exchange:
         pause = call.retries.wait(error, call.attempts, remaining)
         if isinstance(pause, str):
             raise self._given_up(call, pause)
-        where = _where(call, error)
+        where = call.where(error)
         if call.budget is not None:
             try:
                 call.budget.check()
@@ -266,7 +266,7 @@ class Exchange:
         except Exception:  # noqa: BLE001 - a page that is paid for is not lost for somebody's metrics
             logger.exception("on_event failed at %r and is called again at the next event", event)
 
-    def _account(self, call: "_Call", attempt: Attempt, result: Any) -> None:
+    def _account(self, call: Call, attempt: Attempt, result: Any) -> None:
         """Count an attempt. No result means cancelled: if it was sent, it may have been billed."""
         usage, budget = self.usage, call.budget
         if call.attempts > 1:
@@ -289,7 +289,7 @@ class Exchange:
             usage.credits_charged += cost
             budget.settle(call.reserved, cost)
 
-    def _given_up(self, call: "_Call", why: str) -> SocialFetchError:
+    def _given_up(self, call: Call, why: str) -> SocialFetchError:
         """Complete the last error with where and how often, and why it is the last."""
         error = call.error
         if error is None:
@@ -305,53 +305,3 @@ class Exchange:
             maybe_charged=call.maybe_charged,
             summary=f"{error.summary} {why}".rstrip(),
         ).with_traceback(None)
-
-
-class _Call:
-    """One page, or value, on its way through all its attempts."""
-
-    attempts = reserved = 0
-    maybe_charged = False
-    deadline: float | None = None
-    error: SocialFetchError | None = None
-    retries: Retries | None = None  # from the first failure on
-
-    def __init__(self, request: Request, budget: SharedBudget | None) -> None:
-        self.request = request
-        self.budget = budget
-
-    def reserve(self) -> bool:
-        """Set the credit for the next attempt aside, if the limit allows it now."""
-        if self.budget is None:
-            return True
-        self.reserved = self.budget.reserve()
-        return self.reserved > 0
-
-
-def _where(call: _Call, error: SocialFetchError) -> dict[str, Any]:
-    """Return what the record of a failed attempt has besides its sentence."""
-    return {
-        "handle": call.request.handle,
-        "cursor": call.request.cursor,
-        "attempt": call.attempts,
-        "request_id": error.request_id,
-    }
-
-
-def _ended(call: _Call, attempt: Attempt, result: Any, seconds: float) -> AttemptEnded:
-    request, paid = call.request, call.budget is not None
-    error = result if isinstance(result, SocialFetchError) else None
-    maybe_charged = attempt.sent if result is None else error is not None and error.maybe_charged
-    return AttemptEnded(
-        path=request.endpoint.path,
-        handle=request.handle,
-        cursor=request.cursor,
-        page=request.page,
-        attempt=attempt.number,
-        seconds=seconds,
-        sent=attempt.sent,
-        credits_charged=getattr(result, "credits_charged", 0) if paid else 0,
-        maybe_charged=call.reserved if paid and maybe_charged else 0,
-        error=error,
-        cancelled=result is None,
-    )
