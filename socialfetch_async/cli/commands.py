@@ -84,7 +84,12 @@ def followers(
 @click.option("--dry-run", is_flag=True, help="Say what is left and its price; buy nothing.")
 @click.option("--trim", is_flag=True, help="Ask for fewer fields.")
 @click.option("--safe-cells", is_flag=True, help="In CSV, let no text run as a formula.")
-def export(dry_run: bool, **options: Any) -> None:  # noqa: FBT001 - click passes options by name
+@click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Run it on the workers of this Dask scheduler; --concurrency is each one's.",
+)
+def export(dry_run: bool, scheduler: str | None, **options: Any) -> None:  # noqa: FBT001 - click passes options by name
     """Fetch the followers of all handles in a file, and write them to files.
 
     Every page is kept in a journal beside the output. The same command again goes on where it
@@ -95,6 +100,12 @@ def export(dry_run: bool, **options: Any) -> None:  # noqa: FBT001 - click passe
     """
     from socialfetch_async.cli.export import Options, run_batch  # noqa: PLC0415
 
+    if scheduler is not None:
+        if dry_run:
+            raise click.UsageError("--dry-run is not for --scheduler: leave the scheduler out")
+        from socialfetch_async.cli.cluster import run_on_cluster  # noqa: PLC0415
+
+        run_on_cluster(scheduler, Options(**options))
     run_batch(Options(**options), dry_run=dry_run)
 
 
