@@ -33,10 +33,11 @@ from socialfetch_async.emulator import Emulator
 from socialfetch_async.journal.file import AppendOnly
 from socialfetch_async.shards import lock_path, read_shard, shard_lock
 from tests.faults import shards as scenarios
+from tests.faults.cluster import Cluster
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-Stage = tuple[Emulator, scenarios.Cluster]
+Stage = tuple[Emulator, Cluster]
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
@@ -234,7 +235,7 @@ async def test_what_never_began_is_not_begun_later(stage: Stage, tmp_path: Path)
         await run_shard_async(shard, handles, folder, attempt=name)
 
 
-async def command(cluster: scenarios.Cluster, handles: Path, output: Path, limit: str) -> Process:
+async def command(cluster: Cluster, handles: Path, output: Path, limit: str) -> Process:
     """Start what `socialfetch export --scheduler` calls."""
     code = (
         "import sys; from socialfetch_async.cli.cluster import Options, run_on_cluster\n"

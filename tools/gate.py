@@ -20,7 +20,8 @@ GROUPS = ("test", "consumers", "observability", "web")
 # What needs the packages of other people runs on the first Python only: it is about them, and
 # their installation alone would take the gate beyond its quarter of an hour.
 ONCE = [
-  "tests/web", "tests/faults/test_soak.py", "tests/test_batch.py", "tests/test_cli_export.py", "tests/test_distributed.py",
+  "tests/web", "tests/faults/test_soak.py", "tests/test_batch.py", "tests/test_cli_export.py",
+  "tests/test_distributed.py",
   "tests/test_docs.py", "tests/test_export.py", "tests/test_export_diff.py",
   "tests/test_export_files.py", "tests/test_export_formats.py", "tests/test_export_rows.py",
   "tests/test_limiter.py", "tests/test_observability.py", "tests/test_opentelemetry.py",
