@@ -41,8 +41,8 @@ class Mode:
 
 SHORT = Mode(
     "short mode", False,
-    ((20, "plain", 9), (50, "plain", 10), (200, "plain", 12), (50, "gzip", 6)),
-    fan_out=7, repeats=1, imports=7,
+    ((20, "plain", 8), (50, "plain", 8), (200, "plain", 9), (50, "gzip", 4)),
+    fan_out=5, repeats=1, imports=7,
 )  # fmt: skip
 FULL = Mode(
     "full mode", True,
