@@ -6,8 +6,11 @@ runs it by hand, with 100,000 followers unless told otherwise, and prints what i
 """
 
 import asyncio
+import contextlib
+import csv
 import json
 import random
+import sqlite3
 import sys
 import tempfile
 import time
@@ -15,20 +18,52 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from socialfetch_async import RetryPolicy, SocialFetchClient, export_followers
+import duckdb
+
+from socialfetch_async import RetryPolicy, SocialFetchClient, convert, export_followers
 from socialfetch_async.emulator import Emulator
 
 MAIN_JOB = 300, 10_000
 FAULTS = {"429": 0.01, "500": 0.01, "502": 0.02, "503": 0.04, "drop": 0.02, "lose": 0.01}
 
 
-def expected(api: Emulator, handles: Iterable[str]) -> list[tuple[str, int, str]]:
+Row = tuple[str, int, str]
+"""Source, position, handle."""
+
+
+def expected(api: Emulator, handles: Iterable[str]) -> list[Row]:
     """Return source, position and handle of every row that a complete export has, in order."""
     return [
         (handle, position, row["handle"])
         for handle in sorted(handles, key=str.lower)
         for position, row in enumerate(api.followers(handle))
     ]
+
+
+def by_json(path: Path) -> list[Row]:
+    """Read JSON lines."""
+    with path.open("rb") as file:
+        return [(row["source"], row["position"], row["handle"]) for row in map(json.loads, file)]
+
+
+def by_csv(path: Path) -> list[Row]:
+    """Read CSV."""
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = csv.DictReader(file)
+        return [(row["source"], int(row["position"]), row["handle"]) for row in rows]
+
+
+def by_duckdb(path: Path) -> list[Row]:
+    """Read Parquet with DuckDB."""
+    with duckdb.connect() as database:
+        return database.execute(f"SELECT source, position, handle FROM '{path}'").fetchall()
+
+
+def by_sqlite(path: Path) -> list[Row]:
+    """Read SQLite."""
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        select = "SELECT source, position, follower FROM follows ORDER BY lower(source), position"
+        return database.execute(select).fetchall()
 
 
 def profiles_of(handles: int, followers: int) -> dict[str, int | str]:
@@ -66,11 +101,11 @@ async def main_job(client_of: Any, folder: Path, handles: int, followers: int) -
         assert 0 <= lost <= two.uncertain
         seen = {(charge.handle, charge.cursor) for charge in api.charges}
         assert len(seen) == two.cost  # every page is in the journal once
-        with (folder / "followers.jsonl").open("rb") as file:
-            rows = [
-                (row["source"], row["position"], row["handle"]) for row in map(json.loads, file)
-            ]
-        assert rows == expected(api, profiles)
+        rows = expected(api, profiles)
+        assert by_json(folder / "followers.jsonl") == rows
+        for name, read in (("csv", by_csv), ("parquet", by_duckdb), ("sqlite", by_sqlite)):
+            written = convert(two.journal, folder / f"followers.{name}")
+            assert read(written.path) == rows, name
         requests = len(api.requests)
         three = await export_followers(client, list(profiles), folder)
         assert len(api.requests) == requests
