@@ -40,13 +40,9 @@ class Call:
         }
 
     def ended(self, attempt: Attempt, result: Any, seconds: float) -> AttemptEnded:
-        """Return the event of an attempt. No result means that it was cancelled."""
+        """Return the event of an attempt that was counted. No result: it was cancelled."""
         request, paid = self.request, self.budget is not None
         error = result if isinstance(result, SocialFetchError) else None
-        if result is None:
-            maybe_charged = attempt.sent
-        else:
-            maybe_charged = error is not None and error.maybe_charged
         return AttemptEnded(
             path=request.endpoint.path,
             handle=request.handle,
@@ -56,7 +52,7 @@ class Call:
             seconds=seconds,
             sent=attempt.sent,
             credits_charged=getattr(result, "credits_charged", 0) if paid else 0,
-            maybe_charged=self.reserved if paid and maybe_charged else 0,
+            maybe_charged=attempt.maybe_charged,
             error=error,
             cancelled=result is None,
         )

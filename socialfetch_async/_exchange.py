@@ -279,7 +279,7 @@ class Exchange:
         elif result is None or isinstance(result, SocialFetchError):
             maybe_charged = attempt.sent if result is None else result.maybe_charged
             call.maybe_charged |= maybe_charged
-            cost = call.reserved if maybe_charged else 0
+            cost = attempt.maybe_charged = call.reserved if maybe_charged else 0
             usage.maybe_charged += cost
             budget.maybe_charged += cost
             budget.settle(call.reserved, cost)

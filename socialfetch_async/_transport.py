@@ -70,14 +70,16 @@ class Attempt:
         number: 1 for the first attempt at a page.
         reused: It was sent over a connection that had been idle; None when that is not known.
         sent: The request left, or may have left, this machine.
+        maybe_charged: Credits that it may have cost although it brought nothing.
     """
 
-    __slots__ = ("number", "reused", "sent")
+    __slots__ = ("maybe_charged", "number", "reused", "sent")
 
     def __init__(self, number: int = 1) -> None:
         self.number = number
         self.reused: bool | None = None
         self.sent = False
+        self.maybe_charged = 0
 
 
 async def _send_once(
