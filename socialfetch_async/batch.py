@@ -1,14 +1,14 @@
 """export_followers: a whole batch in one call, from handles to files."""
 
 import asyncio
-import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from socialfetch_async._batch_files import BatchFiles, files_of, set_aside
 from socialfetch_async._batch_progress import BatchEvent, BatchProgress, BatchResult
+from socialfetch_async._log import logger
 from socialfetch_async._protocol import arguments
 from socialfetch_async.client import SocialFetchClient
 from socialfetch_async.export.conversion import ExportResult, PathLike
@@ -18,8 +18,6 @@ from socialfetch_async.journal.lines import JournalError
 from socialfetch_async.journal.reading import read_journal
 from socialfetch_async.journal.writer import Fsync
 from socialfetch_async.run import FollowersRun
-
-logger: Final = logging.getLogger("socialfetch_async")
 
 T = TypeVar("T")
 

@@ -11,6 +11,7 @@ from typing import Any
 import click
 import msgspec
 
+from socialfetch_async._log import logger
 from socialfetch_async._protocol import arguments
 from socialfetch_async.cli import exit_codes, stopping
 from socialfetch_async.cli.output import write_lines
@@ -98,11 +99,10 @@ async def write_followers(given: Sequence[str], cursor: str | None, options: Opt
 
 def _show_the_log() -> None:
     """Let retries and warnings be seen on stderr: a command that waits must not look dead."""
-    log = logging.getLogger("socialfetch_async")
     shown = logging.StreamHandler()
     shown.setFormatter(logging.Formatter("socialfetch: %(message)s"))
-    log.addHandler(shown)
-    log.setLevel(logging.INFO)
+    logger.addHandler(shown)
+    logger.setLevel(logging.INFO)
 
 
 async def _write(handle: str, stream: FollowerStream) -> None:

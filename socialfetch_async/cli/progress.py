@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from socialfetch_async._batch_progress import BatchEvent, BatchProgress, BatchResult
+from socialfetch_async._log import logger
 from socialfetch_async.cli.output import write_lines
 from socialfetch_async.client import SocialFetchClient
 from socialfetch_async.errors import SocialFetchError
@@ -231,15 +232,15 @@ async def shown(client: SocialFetchClient) -> AsyncIterator[Progress]:
     console = Console(stderr=True)
     terminal = sys.stderr.isatty() and os.environ.get("TERM", "dumb") not in {"dumb", "unknown"}
     progress = Panel(client, console) if terminal else Lines(client)
-    log, handler = logging.getLogger("socialfetch_async"), _Log(progress)
-    log.addHandler(handler)
-    log.setLevel(logging.INFO)
+    handler = _Log(progress)
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
     over = asyncio.Event()
     ticking = asyncio.create_task(_tick(progress, over))
     try:
         yield progress
     finally:
-        log.removeHandler(handler)
+        logger.removeHandler(handler)
         over.set()
         await ticking
         await progress.close()

@@ -1,12 +1,12 @@
 """Journal: the pages of a batch on disk before anything else happens with them."""
 
-import logging
 import os
 from collections.abc import AsyncIterator, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Self
 
+from socialfetch_async._log import logger
 from socialfetch_async.journal.file import AppendOnly, free_bytes
 from socialfetch_async.journal.index import Index
 from socialfetch_async.journal.lines import JournalError
@@ -14,8 +14,6 @@ from socialfetch_async.journal.recording import Session
 from socialfetch_async.journal.writer import FreeBytes, Fsync, Writer
 from socialfetch_async.models import FollowersPage, HandleDone
 from socialfetch_async.run import FollowersRun
-
-logger: Final = logging.getLogger("socialfetch_async")
 
 
 class Journal:

@@ -1,6 +1,5 @@
 """Reading journals offline: one or several together, also while one is being written."""
 
-import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
@@ -10,6 +9,7 @@ from typing import BinaryIO, Final, NamedTuple
 
 from msgspec import Struct
 
+from socialfetch_async._log import logger
 from socialfetch_async.journal.index import Index, SavedList
 from socialfetch_async.journal.lines import (
     HEADER_BEGINS,
@@ -23,8 +23,6 @@ from socialfetch_async.journal.lines import (
 
 # How a handle can end and go on in another run.
 _GO_ON: Final = {"failed", "max_pages", "max_credits", "stopped"}
-
-logger: Final = logging.getLogger("socialfetch_async")
 
 
 class SavedHandle(Struct, frozen=True, kw_only=True):

@@ -1,11 +1,11 @@
 """Writing lines so that none is half there, none is written over a gap, and a full disk is seen."""
 
-import logging
 from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final, Literal
 
+from socialfetch_async._log import logger
 from socialfetch_async.journal.file import AppendOnly
 from socialfetch_async.journal.index import Index
 from socialfetch_async.journal.lines import (
@@ -20,8 +20,6 @@ from socialfetch_async.journal.lines import (
     encode,
 )
 from socialfetch_async.journal.reading import read_lines
-
-logger: Final = logging.getLogger("socialfetch_async")
 
 Fsync = Literal["page", "second", "never"]
 FreeBytes = Callable[[int], int | None]
