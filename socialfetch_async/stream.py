@@ -1,4 +1,4 @@
-"""ItemStream: the rows of one list, a page at a time, exactly as far as asked."""
+"""Streams: the rows of one list, a page at a time, exactly as far as asked."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from operator import length_hint
