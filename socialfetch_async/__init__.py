@@ -12,12 +12,18 @@ from typing import TYPE_CHECKING, Any
 from socialfetch_async._version import __version__
 
 if TYPE_CHECKING:
-    from socialfetch_async._batch_progress import BatchProgress, BatchResult
-    from socialfetch_async._cluster import ClusterError
     from socialfetch_async._protocol.retry import RetryPolicy
-    from socialfetch_async.batch import export_followers
+    from socialfetch_async.batch.call import export_followers
+    from socialfetch_async.batch.progress import BatchProgress, BatchResult
     from socialfetch_async.client import SocialFetchClient
-    from socialfetch_async.distributed import ClusterResult, export_on
+    from socialfetch_async.cluster.dask import ClusterError
+    from socialfetch_async.cluster.export_on import ClusterResult, export_on
+    from socialfetch_async.cluster.shards import (
+        ShardResult,
+        ShardTakenError,
+        run_shard,
+        run_shard_async,
+    )
     from socialfetch_async.errors import (
         APIStatusError,
         AuthenticationError,
@@ -79,7 +85,6 @@ if TYPE_CHECKING:
         User,
     )
     from socialfetch_async.run import FollowersRun, FollowingRun
-    from socialfetch_async.shards import ShardResult, ShardTakenError, run_shard, run_shard_async
     from socialfetch_async.stream import FollowerStream, FollowingStream, ItemStream
 
 __all__ = [
@@ -164,11 +169,11 @@ __all__ = [
 
 _HOMES = {
     "AttemptEnded": "events",
-    "BatchProgress": "_batch_progress",
-    "BatchResult": "_batch_progress",
+    "BatchProgress": "batch.progress",
+    "BatchResult": "batch.progress",
     "Change": "export.difference",
-    "ClusterError": "_cluster",
-    "ClusterResult": "distributed",
+    "ClusterError": "cluster.dask",
+    "ClusterResult": "cluster.export_on",
     "Event": "events",
     "ExportError": "export.errors",
     "ExportResult": "export.conversion",
@@ -187,16 +192,16 @@ _HOMES = {
     "SavedHandle": "journal.reading",
     "SavedPage": "journal.lines",
     "SavedRun": "journal.reading",
-    "ShardResult": "shards",
-    "ShardTakenError": "shards",
+    "ShardResult": "cluster.shards",
+    "ShardTakenError": "cluster.shards",
     "SocialFetchClient": "client",
     "convert": "export.conversion",
     "diff": "export.difference",
-    "export_followers": "batch",
-    "export_on": "distributed",
+    "export_followers": "batch.call",
+    "export_on": "cluster.export_on",
     "read_journal": "journal.reading",
-    "run_shard": "shards",
-    "run_shard_async": "shards",
+    "run_shard": "cluster.shards",
+    "run_shard_async": "cluster.shards",
 } | dict.fromkeys(
     [
         "Account",

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from operator import attrgetter
 from typing import Final, Generic, TypeVar
 
+from socialfetch_async._exchange.shared_budget import NothingMoreMaySend, SharedBudget
 from socialfetch_async._protocol.endpoints import PageRequests
 from socialfetch_async._protocol.walk import Walk
-from socialfetch_async._shared_budget import NothingMoreMaySend, SharedBudget
 from socialfetch_async.errors import (
     AuthenticationError,
     InsufficientCreditsError,

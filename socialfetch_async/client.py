@@ -10,8 +10,10 @@ from typing import Any, Final, NoReturn, Self, TypeVar, cast
 
 import aiohttp
 
-from socialfetch_async._exchange import Exchange
-from socialfetch_async._protocol import arguments
+from socialfetch_async import _arguments as arguments
+from socialfetch_async._exchange.exchange import Exchange
+from socialfetch_async._exchange.shared_budget import SharedBudget
+from socialfetch_async._exchange.transport import ApiKey, Transport
 from socialfetch_async._protocol.endpoints import (
     BALANCE,
     FOLLOWERS,
@@ -28,8 +30,6 @@ from socialfetch_async._protocol.endpoints import (
     query_of,
 )
 from socialfetch_async._protocol.retry import RetryPolicy
-from socialfetch_async._shared_budget import SharedBudget
-from socialfetch_async._transport import ApiKey, Transport
 from socialfetch_async.events import OnEvent
 from socialfetch_async.models import Balance, FollowersPage, Profile, Usage, User
 from socialfetch_async.run import FollowersRun, FollowingRun

@@ -6,10 +6,10 @@ from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from msgspec.structs import replace
 
+from socialfetch_async._exchange.shared_budget import NothingMoreMaySend, SharedBudget
 from socialfetch_async._log import logger
 from socialfetch_async._protocol.endpoints import PageRequests, Request
 from socialfetch_async._protocol.walk import Walk
-from socialfetch_async._shared_budget import NothingMoreMaySend, SharedBudget
 from socialfetch_async.models import (
     Account,
     Follower,

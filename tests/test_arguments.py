@@ -1,14 +1,14 @@
 """What a caller may pass, and how everything else is refused before it costs anything."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from socialfetch_async._protocol import arguments
+from socialfetch_async import _arguments as arguments
 from socialfetch_async.errors import InvalidHandleError
 
 # -- handles ------------------------------------------------------------------------------------
@@ -189,7 +189,7 @@ def generated() -> Iterator[str]:
         ({"@a": "c1", "a": "c2"}, {"a": "c1"}, 1),
         (dict.fromkeys(["a", "b"]).keys(), {"a": None, "b": None}, 0),
     ],
-    ids=repr,
+    ids=lambda value: "generated" if isinstance(value, Generator) else repr(value),
 )
 def test_starts(handles: Any, cursors: dict[str, str | None], duplicates: int) -> None:
     """Each handle is kept once, in order, with the spelling and the cursor that came first."""

@@ -20,12 +20,12 @@ GROUPS = ("test", "consumers", "observability", "web")
 # What needs the packages of other people runs on the first Python only: it is about them, and
 # their installation alone would take the gate beyond its quarter of an hour.
 ONCE = [
-  "tests/web", "tests/faults/test_soak.py", "tests/test_batch.py", "tests/test_cli_export.py",
-  "tests/test_distributed.py",
-  "tests/test_docs.py", "tests/test_export.py", "tests/test_export_diff.py",
-  "tests/test_export_files.py", "tests/test_export_formats.py", "tests/test_export_rows.py",
-  "tests/test_limiter.py", "tests/test_observability.py", "tests/test_opentelemetry.py",
-  "tests/test_pytest_plugin.py", "tests/test_shards.py",
+  "tests/web", "tests/faults/test_soak.py", "tests/batch/test_batch.py", "tests/cli/test_export.py",
+  "tests/cluster/test_export_on.py",
+  "tests/docs/test_docs.py", "tests/export/test_export.py", "tests/export/test_diff.py",
+  "tests/export/test_files.py", "tests/export/test_formats.py", "tests/export/test_rows.py",
+  "tests/exchange/test_limiter.py", "tests/test_observability.py", "tests/test_opentelemetry.py",
+  "tests/test_pytest_plugin.py", "tests/cluster/test_shards.py",
 ]  # fmt: skip
 PURE = "socialfetch_async/_protocol/*,socialfetch_async/models.py,socialfetch_async/errors.py"
 

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple, Self
 import backoff
 import msgspec
 
-from socialfetch_async._protocol import arguments
+from socialfetch_async import _arguments as arguments
 from socialfetch_async.errors import (
     APIStatusError,
     ConnectError,

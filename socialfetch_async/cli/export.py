@@ -11,9 +11,10 @@ from typing import Any, Final
 
 import msgspec
 
-from socialfetch_async._batch_files import files_of
-from socialfetch_async._batch_progress import BatchResult
-from socialfetch_async.batch import export_followers
+from socialfetch_async.batch.call import export_followers
+from socialfetch_async.batch.files import files_of
+from socialfetch_async.batch.handles_file import HandlesFile, read_handles
+from socialfetch_async.batch.progress import BatchResult
 from socialfetch_async.cli import exit_codes, stopping
 from socialfetch_async.cli.output import write_lines
 from socialfetch_async.cli.progress import say, shown
@@ -21,7 +22,6 @@ from socialfetch_async.client import SocialFetchClient
 from socialfetch_async.errors import SocialFetchError
 from socialfetch_async.export.conversion import ExportResult
 from socialfetch_async.export.errors import ExportError
-from socialfetch_async.handles_file import HandlesFile, read_handles
 from socialfetch_async.journal.lines import JournalError
 from socialfetch_async.journal.reading import SavedRun, read_journal
 from socialfetch_async.journal.writer import Fsync

@@ -11,8 +11,8 @@ from typing import Any
 import click
 import msgspec
 
+from socialfetch_async import _arguments as arguments
 from socialfetch_async._log import logger
-from socialfetch_async._protocol import arguments
 from socialfetch_async.cli import exit_codes, stopping
 from socialfetch_async.cli.output import write_lines
 from socialfetch_async.client import SocialFetchClient

@@ -20,7 +20,7 @@ _ERRORS: Final = {
 }
 
 
-def whole(value: dict[str, Any], status: int = 200) -> web.Response:
+def atomic_write(value: dict[str, Any], status: int = 200) -> web.Response:
     """Return a value as JSON."""
     return web.Response(status=status, body=_encoded(value), content_type="application/json")
 
@@ -31,7 +31,7 @@ def refusal(status: int, request_id: str, retry_after: int | None) -> web.Respon
     error = {"code": code, "message": message, "requestId": request_id}
     if status == 402:
         error["checkoutUrl"] = CHECKOUT_URL
-    answer = whole({"error": error}, status)
+    answer = atomic_write({"error": error}, status)
     if status == 503 and retry_after is not None:
         answer.headers["Retry-After"] = str(retry_after)
     return answer

@@ -209,7 +209,7 @@ class Emulator:
         return web.Response(text=page, content_type="text/html")
 
     async def _health(self, _: web.Request) -> web.Response:
-        return answers.whole({"status": "ok"})
+        return answers.atomic_write({"status": "ok"})
 
     async def _unknown(self, request: web.Request) -> web.Response:
         return self._refuse(request, 404)
@@ -226,7 +226,7 @@ class Emulator:
         if not self._authorized(request):
             return self._refuse(request, 401)
         meta = {"requestId": request[_REQUEST_ID], "creditsCharged": 0, "version": "v1"}
-        return answers.whole({"data": data, "meta": meta})
+        return answers.atomic_write({"data": data, "meta": meta})
 
     # -- paid routes ------------------------------------------------------------------------
 
@@ -288,7 +288,7 @@ class Emulator:
         if fault == "lose":
             return answers.hang_up(request)
         body = {"data": self._data(asked), "meta": meta}
-        return await answers.break_off(request, body) if fault else answers.whole(body)
+        return await answers.break_off(request, body) if fault else answers.atomic_write(body)
 
     def _data(self, asked: _Asked) -> dict[str, Any]:
         if asked.route == "profile":

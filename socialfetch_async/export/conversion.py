@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from socialfetch_async.export import to_csv, to_jsonl, to_parquet, to_sqlite
-from socialfetch_async.export.aside import whole
+from socialfetch_async.export.atomic_write import atomic_write
 from socialfetch_async.export.errors import ExportError
 from socialfetch_async.export.lists import Lists
 from socialfetch_async.journal.lines import HEADER_BEGINS
@@ -91,7 +91,7 @@ def convert(
     saved = read_journal(*sources)
     lists = Lists(saved)
     try:
-        with whole(path) as aside:
+        with atomic_write(path) as aside:
             write(aside, lists)
     except (OSError, sqlite3.Error) as error:
         raise ExportError(

@@ -5,7 +5,7 @@ from typing import Final, Literal, NamedTuple
 
 import msgspec
 
-from socialfetch_async._protocol.arguments import clean_handle
+from socialfetch_async._arguments import clean_handle
 from socialfetch_async.export.conversion import Journals, paths_of
 from socialfetch_async.export.errors import ExportError
 from socialfetch_async.export.lists import as_text

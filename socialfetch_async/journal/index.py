@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
-from socialfetch_async._protocol import arguments
+from socialfetch_async import _arguments as arguments
 from socialfetch_async.journal.lines import (
     Close,
     HandleLine,

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from socialfetch_async.export.aside import whole
+from socialfetch_async.export.atomic_write import atomic_write
 from socialfetch_async.export.conversion import Journals, PathLike, paths_of, refuse_a_journal
 from socialfetch_async.export.errors import ExportError
 from socialfetch_async.journal.reading import read_journal
@@ -31,7 +31,7 @@ def write_report(journals: Journals, output: PathLike) -> None:
     refuse_a_journal(path, sources)
     text = page(figures_of(read_journal(*sources)))
     try:
-        with whole(path) as aside:
+        with atomic_write(path) as aside:
             aside.write_text(text, encoding="utf-8")
     except OSError as error:
         raise ExportError(

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import msgspec
 from msgspec import structs
 
-from socialfetch_async._protocol import arguments
+from socialfetch_async import _arguments as arguments
 from socialfetch_async.errors import SocialFetchError
 from socialfetch_async.models import Follower, FollowersPage
 from socialfetch_async.stream import FollowerStream

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 
-from socialfetch_async._protocol import arguments
+from socialfetch_async import _arguments as arguments
 from socialfetch_async.client import SocialFetchClient
 from socialfetch_async.stream import FollowerStream
 from socialfetch_async.web._requests import CreditsSpentError, about_the_request

@@ -1,0 +1,1 @@
+"""One request, whatever it takes: admission, attempts, the circuit breaker, the connection."""

@@ -1,0 +1,1 @@
+"""A whole job: the handles file, the files it writes, the call that does it."""

@@ -1,0 +1,253 @@
+"""The loop of `export_on`: shards to workers, credits to shards, and what was lost once more.
+
+Dask repeats nothing: a task is pinned to a worker and runs once. What was lost with its worker is
+tried again from here, as a new attempt, once the lock of its shard is free and its journals are
+read. Until then its lease counts as spent, and its part of the rate as used.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from uuid import uuid4
+
+from socialfetch_async.cluster.dask import Cluster, ClusterError
+from socialfetch_async.cluster.leases import Leases, Shard, share
+from socialfetch_async.cluster.shards import (
+    ShardResult,
+    ShardTakenError,
+    journal_path,
+    read_shard,
+    shard_lock,
+)
+from socialfetch_async.journal.reading import read_journal
+
+if TYPE_CHECKING:
+    from distributed import Future
+
+PATIENCE: Final = 60.0  # seconds to wait for workers to come, and for lost ones to let go
+
+_BEAT: Final = 0.1  # seconds between two looks at what no event tells
+_FRUITLESS: Final = 5  # attempts at a shard, one after the other
+
+
+class _Attempt(NamedTuple):
+    """One attempt at a shard that is on a worker, or was lost with it."""
+
+    shard: Shard
+    name: str
+    worker: str
+    lease: int | None
+    rate: float | None
+
+
+class HandingOut:
+    """One call of `export_on`, from its first task to its last.
+
+    Attributes:
+        folder: Where the journals are.
+        shards: All of them.
+        pages: That arrived in this call. `followers`: on them.
+        attempts: At shards, that have ended. `losses`: those of them that ended with their worker.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        folder: Path,
+        shards: list[Shard],
+        *,
+        leases: Leases,
+        rate: float | None,
+        options: dict[str, Any],
+    ) -> None:
+        self._cluster = cluster
+        self._leases = leases
+        self._rate = rate
+        self._options = options
+        self._waiting = deque(shard for shard in shards if shard.left)
+        self._running: dict[Future[ShardResult], _Attempt] = {}
+        self._lost: dict[_Attempt, float] = {}  # with the time when it was seen
+        self._stopping = False
+        self._failure: Exception | None = None
+        self._alive = time.monotonic()  # when there was last a worker, or none was needed
+        self._on_ended: Callable[[], None] = lambda: None
+        self.folder = folder
+        self.shards = shards
+        self.pages = self.followers = self.attempts = self.losses = 0
+
+    def run(self, stop: Callable[[], bool], on_ended: Callable[[], None]) -> str:
+        """Hand shards out until none is left or nothing may be bought; return why it ended.
+
+        Args:
+            stop: Asked in each round whether to stop.
+            on_ended: Called when an attempt has ended.
+
+        Raises:
+            ClusterError: The scheduler or all workers were lost.
+            Exception: What ended an attempt, and with it all others.
+        """
+        self._on_ended = on_ended
+        try:
+            while self._goes_on():
+                self._hand_out()
+                self._round()
+                if not self._stopping and stop():
+                    self._stop()
+        except BaseException:
+            self._stop()
+            with suppress(ClusterError):  # the error that is on its way says more
+                while self._running:
+                    self._round()
+            raise
+        self._cluster.forget()
+        if self._failure is not None:
+            raise self._failure
+        if not any(shard.left for shard in self.shards):
+            return "end"
+        if self._stopping:
+            return "stopped"
+        return "max_credits" if self._waiting else "failed"
+
+    def _goes_on(self) -> bool:
+        if self._running or self._lost:
+            return True
+        return bool(self._waiting) and not self._stopping and not self._leases.exhausted
+
+    def _stop(self, failure: Exception | None = None) -> None:
+        """Buy nothing more; what is paid for comes back."""
+        self._failure = self._failure or failure
+        self._stopping = True
+        self._cluster.stop()
+
+    def _hand_out(self) -> None:
+        """Give each worker that has none a shard, while there are shards and credits."""
+        if self._stopping or not self._waiting:
+            return
+        workers = self._cluster.workers()
+        now = time.monotonic()
+        if workers or self._running:
+            self._alive = now
+        elif now - self._alive > PATIENCE:
+            raise ClusterError(
+                f"the cluster has had no worker for {PATIENCE:.0f} seconds. What arrived is in "
+                "the journals: start workers, and the same call goes on."
+            )
+        busy = {attempt.worker for attempt in self._running.values()}
+        for worker in sorted(workers - busy):
+            rate = self._share(len(workers))
+            if not self._waiting or self._leases.exhausted or rate == 0:
+                return
+            self._begin(worker, rate, self._leases.lend(len(workers)))
+
+    def _share(self, workers: int) -> float | None:
+        if self._rate is None:
+            return None
+        lent = sum(attempt.rate or 0 for attempt in [*self._running.values(), *self._lost])
+        return share(self._rate, lent, workers)
+
+    def _begin(self, worker: str, rate: float | None, lease: int | None) -> None:
+        shard = self._waiting.popleft()
+        attempt = _Attempt(shard, uuid4().hex[:12], worker, lease, rate)
+        limit = None if lease is None else shard.spent + lease
+        future = self._cluster.submit(
+            worker,
+            (shard.name, shard.handles, str(self.folder), attempt.name),
+            self._options | {"credits": limit, "rate": rate},
+        )
+        self._running[future] = attempt
+
+    def _round(self) -> None:
+        """Wait for a moment, or an end; take what attempts return, and see which ones are lost."""
+        self._cluster.ended.wait(_BEAT)
+        self._cluster.ended.clear()
+        self._cluster.check()
+        workers = self._cluster.workers()
+        for future, attempt in list(self._running.items()):
+            if future.status == "pending" and attempt.worker in workers:
+                continue
+            del self._running[future]
+            outcome = self._cluster.outcome(future)
+            if isinstance(outcome, ShardResult):
+                self._finished(attempt, outcome)
+                continue
+            if outcome is not None:
+                self._stop(outcome)
+            future.cancel()
+            self._lost[attempt] = time.monotonic()
+        self._settle_lost()
+
+    def _finished(self, attempt: _Attempt, result: ShardResult) -> None:
+        shard, charged = attempt.shard, result.credits_charged + result.maybe_charged
+        shard.cost += result.credits_charged
+        shard.uncertain += result.maybe_charged
+        shard.left = result.handles - result.handles_done
+        shard.failed = result.handles_failed
+        self._ended(attempt, charged, result.pages, result.followers)
+        if result.stop_reason in {"max_credits", "stopped"}:
+            if not charged:  # perhaps for what its worker saw in the journals, and this does not
+                with suppress(ShardTakenError), shard_lock(shard.name, self.folder):
+                    read_stock(shard, self.folder)
+            self._again(shard, charged)
+
+    def _settle_lost(self) -> None:
+        """Read what lost attempts have bought, once they can buy nothing more."""
+        for attempt, since in list(self._lost.items()):
+            shard, before = attempt.shard, attempt.shard.spent
+            path = journal_path(shard.name, self.folder, attempt.name)
+            try:
+                with shard_lock(shard.name, self.folder):
+                    # Should its task still begin, it finds its name used, and ends.
+                    path.touch()
+                    read_stock(shard, self.folder)
+            except ShardTakenError as error:
+                if time.monotonic() - since > PATIENCE:
+                    del self._lost[attempt]
+                    self._stop(
+                        ClusterError(
+                            f"a worker was lost and goes on with shard {shard.name}: {error} End "
+                            f"the process at {attempt.worker}, and the same call goes on."
+                        )
+                    )
+                continue
+            del self._lost[attempt]
+            self.losses += 1
+            bought = read_journal(path).handles.values()
+            charged = shard.spent - before
+            self._ended(
+                attempt,
+                charged,
+                sum(handle.pages for handle in bought),
+                sum(handle.followers for handle in bought),
+            )
+            if shard.left:
+                self._again(shard, charged)
+
+    def _ended(self, attempt: _Attempt, charged: int, pages: int, followers: int) -> None:
+        self._leases.settle(attempt.lease, charged)
+        self.attempts += 1
+        self.pages += pages
+        self.followers += followers
+        self._on_ended()
+
+    def _again(self, shard: Shard, charged: int) -> None:
+        """Queue a shard that is not finished, before those that have not begun."""
+        shard.fruitless = 0 if charged else shard.fruitless + 1
+        if shard.fruitless >= _FRUITLESS and not self._stopping:
+            self._stop(
+                ClusterError(
+                    f"{_FRUITLESS} attempts at shard {shard.name} in a row brought nothing: see "
+                    "the logs of the workers for what ends them. What arrived is in the journals."
+                )
+            )
+        self._waiting.appendleft(shard)
+
+
+def read_stock(shard: Shard, folder: Path) -> None:
+    """Read how far a shard is, and what it cost."""
+    saved = read_shard(shard.name, folder)
+    if saved is not None:
+        shard.left = len(saved.pending(shard.handles))
+        shard.cost, shard.uncertain = saved.cost, saved.uncertain

@@ -1,0 +1,335 @@
+"""run_shard: some handles into one journal. It knows no engine, so that any can call it.
+
+A batch that is split over machines is a folder of journals that all of them see:
+
+    shard-NAME.attempt-ID.journal   what one attempt at a shard bought
+    shard-NAME.lock                 held by the attempt that is running
+
+Nothing else keeps state. An attempt reads what the earlier ones wrote, whether they ended, were
+stopped or killed, and buys what is missing into a file of its own: where a network disk does not
+carry the lock, and an attempt that was thought dead goes on, the two never write into one file,
+and `read_journal` shows each page once.
+"""
+
+import asyncio
+import os
+import re
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+import msgspec
+
+from socialfetch_async import _arguments as arguments
+from socialfetch_async.client import SocialFetchClient
+from socialfetch_async.journal.file import AppendOnly
+from socialfetch_async.journal.journal import Journal
+from socialfetch_async.journal.lines import JournalError
+from socialfetch_async.journal.reading import SavedRun, read_journal
+from socialfetch_async.models import FollowersPage
+from socialfetch_async.run import FollowersRun
+
+_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_BEAT: Final = 0.05  # seconds between two looks at `stop` while no page comes
+
+
+class ShardTakenError(JournalError):
+    """The shard is being fetched by another process, or this very attempt was begun before."""
+
+
+class ShardResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What one attempt at a shard did, in counters: the pages are in its journal.
+
+    Attributes:
+        shard: Its name.
+        stop_reason: `end`; `failed` when handles failed; `max_credits`; `stopped`.
+        handles: Different handles of the shard.
+        handles_done: Those with nothing left to ask for, by this attempt or an earlier one.
+        handles_failed: Those that failed in this attempt.
+        pages: That arrived in this attempt. `followers`: on them.
+        credits_charged: Confirmed for them.
+        maybe_charged: Upper bound, in credits, of what failed requests may have cost besides.
+        journal: The file; None when there was nothing to ask for and none was made.
+    """
+
+    shard: str
+    stop_reason: str
+    handles: int
+    handles_done: int
+    handles_failed: int = 0
+    pages: int = 0
+    followers: int = 0
+    credits_charged: int = 0
+    maybe_charged: int = 0
+    journal: str | None = None
+
+
+def run_shard(
+    shard: str | int,
+    handles: Iterable[str] | Mapping[str, str | None],
+    folder: str | os.PathLike[str],
+    *,
+    concurrency: int = 10,
+    credits: int | None = None,  # noqa: A002 - the API's word
+    stop: Callable[[], bool] | None = None,
+    rate: float | None = None,
+    trim: bool = False,
+    attempt: str | None = None,
+) -> ShardResult:
+    """Fetch the followers of some handles into a journal, going on where earlier attempts ended.
+
+    It makes a client of its own, from SOCIALFETCH_API_KEY and SOCIALFETCH_BASE_URL, in an event
+    loop of its own. The same call again goes on, and a shard that is done sends nothing: a queue
+    may deliver it twice. In a running event loop, await `run_shard_async`.
+
+    Args:
+        shard: Name or number; with the folder it says which journals belong together.
+        handles: The handles, or a mapping of handle to start cursor. The same each time.
+        folder: Where the journals are. It is there already, and all machines see it.
+        concurrency: Pages that are on their way at once.
+        credits: Never spend more than this on the shard. What the journals of all its attempts
+            cost counts, and what they may have cost, so a delivery that comes twice can not
+            exceed it.
+        stop: Asked after each page, and every 50 ms, whether to stop; what is paid for still
+            comes. It must not block for long. If it raises, the attempt stops and raises that.
+        rate: The most requests a second, evenly spaced.
+        trim: Ask for fewer fields.
+        attempt: A name for this attempt, which may be begun once. By default a new one.
+
+    Raises:
+        ShardTakenError: Another process fetches this shard, or `attempt` was begun before.
+        JournalError: A journal can not be read or written, or the folder is missing.
+        InvalidHandleError: One of the handles can not be one; nothing was sent.
+        ValueError: Another argument that can not be, or no API key; nothing was sent.
+        TypeError: An argument of another type.
+        SocialFetchError: 401, 402 or 403. Handles that fail are counted.
+    """
+    return asyncio.run(
+        run_shard_async(
+            shard,
+            handles,
+            folder,
+            concurrency=concurrency,
+            credits=credits,
+            stop=stop,
+            rate=rate,
+            trim=trim,
+            attempt=attempt,
+        )
+    )
+
+
+async def run_shard_async(
+    shard: str | int,
+    handles: Iterable[str] | Mapping[str, str | None],
+    folder: str | os.PathLike[str],
+    *,
+    concurrency: int = 10,
+    credits: int | None = None,  # noqa: A002 - the API's word
+    stop: Callable[[], bool] | None = None,
+    rate: float | None = None,
+    trim: bool = False,
+    attempt: str | None = None,
+) -> ShardResult:
+    """Do what `run_shard` does, in the running event loop.
+
+    Cancelled, it leaves at once: up to `concurrency` pages on their way are bought again.
+
+    Raises:
+        JournalError: As `run_shard`.
+        ValueError: As `run_shard`.
+        TypeError: As `run_shard`.
+        SocialFetchError: As `run_shard`.
+    """
+    starts, _ = arguments.starts(handles)
+    arguments.required("concurrency", concurrency)
+    arguments.positive("credits", credits)
+    arguments.flag("trim", trim)
+    pace = None if rate is None else Pace(rate)
+    name = shard_name(shard)
+    path = journal_path(name, folder, attempt or secrets.token_hex(6))
+    with shard_lock(name, folder):
+        if path.exists():
+            raise ShardTakenError(
+                f"{path} was begun before, and an attempt is made once: leave `attempt` out to go "
+                "on with a new one. Nothing was sent."
+            )
+        saved = read_shard(name, folder)
+        todo = starts if saved is None else saved.pending(starts)
+        left = None
+        if credits is not None:
+            left = credits if saved is None else credits - saved.cost - saved.uncertain
+        asked = _Stop(stop)
+        if not todo or (left is not None and left < 1) or asked.now():
+            asked.raise_error()
+            reason = "end" if not todo else "stopped" if asked.was else "max_credits"
+            done = len(starts) - len(todo)
+            return ShardResult(
+                shard=name, stop_reason=reason, handles=len(starts), handles_done=done
+            )
+        client = SocialFetchClient(max_concurrency=concurrency, limiter=pace)
+        with Journal(path) as journal:
+            async with (
+                client,
+                client.iter_followers_many(
+                    todo, concurrency=concurrency, trim=trim, max_credits=left
+                ) as run,
+            ):
+                followers = await _record(journal, run, asked)
+        asked.raise_error()
+    return ShardResult(
+        shard=name,
+        stop_reason=_reason(run, asked),
+        handles=len(starts),
+        handles_done=len(starts) - len(run.pending()),
+        handles_failed=sum(done.status == "failed" for done in run.outcomes.values()),
+        pages=run.pages_fetched,
+        followers=followers,
+        credits_charged=journal.cost,
+        maybe_charged=journal.uncertain,
+        journal=str(path),
+    )
+
+
+async def _record(journal: Journal, run: FollowersRun, asked: "_Stop") -> int:
+    """Write a run to its end, or until it is to stop; return its followers."""
+    watching = asyncio.create_task(asked.watch(run))
+    followers = 0
+    try:
+        async for event in journal.record(run):
+            if isinstance(event, FollowersPage):
+                followers += len(event.followers)
+            if asked.now():
+                run.stop()
+    finally:
+        watching.cancel()
+    return followers
+
+
+def _reason(run: FollowersRun, asked: "_Stop") -> str:
+    left = run.pending()
+    if not left:
+        return "end"
+    if asked.was:
+        return "stopped"
+    short = any(h not in run.outcomes or run.outcomes[h].status == "max_credits" for h in left)
+    return "max_credits" if short else "failed"
+
+
+class _Stop:
+    """The caller's `stop`. One that raises stops too: who can not ask must not go on buying."""
+
+    def __init__(self, stop: Callable[[], bool] | None) -> None:
+        self._stop = stop
+        self._error: Exception | None = None
+        self.was = False
+
+    def now(self) -> bool:
+        """Ask; once it was so, it stays so."""
+        if self._stop is not None and not self.was:
+            try:
+                self.was = bool(self._stop())
+            except Exception as error:  # noqa: BLE001 - raised when the run has ended
+                self.was, self._error = True, error
+        return self.was
+
+    async def watch(self, run: FollowersRun) -> None:
+        """Stop a run also while no page comes."""
+        while self._stop is not None and not self.now():  # noqa: ASYNC110 - nobody sets an event
+            await asyncio.sleep(_BEAT)
+        if self.was:
+            run.stop()
+
+    def raise_error(self) -> None:
+        """Raise what asking raised."""
+        if self._error is not None:
+            raise self._error
+
+
+class Pace(AbstractAsyncContextManager[None]):
+    """A limiter that lets requests go evenly spaced, without a burst at the beginning.
+
+    Args:
+        rate: Requests a second.
+    """
+
+    def __init__(self, rate: float) -> None:
+        self._interval = 1 / arguments.seconds("rate", rate)
+        self._next = 0.0
+
+    async def __aenter__(self) -> None:
+        now = asyncio.get_running_loop().time()
+        at = max(now, self._next)
+        self._next = at + self._interval
+        await asyncio.sleep(at - now)
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        return None
+
+
+def shard_name(shard: str | int) -> str:
+    """Return the name of a shard as it stands in its files.
+
+    Raises:
+        ValueError: It can not be in the name of a file.
+    """
+    return _named("shard", str(shard))
+
+
+def journal_path(shard: str | int, folder: str | os.PathLike[str], attempt: str) -> Path:
+    """Return where an attempt writes."""
+    name = f"shard-{shard_name(shard)}.attempt-{_named('attempt', attempt)}.journal"
+    return Path(folder) / name
+
+
+def lock_path(shard: str | int, folder: str | os.PathLike[str]) -> Path:
+    """Return what the running attempt locks."""
+    return Path(folder) / f"shard-{shard_name(shard)}.lock"
+
+
+def shard_journals(shard: str | int, folder: str | os.PathLike[str]) -> list[Path]:
+    """Return the journals of all attempts at a shard."""
+    return sorted(Path(folder).glob(f"shard-{shard_name(shard)}.attempt-*.journal"))
+
+
+def read_shard(shard: str | int, folder: str | os.PathLike[str]) -> SavedRun | None:
+    """Read the journals of all attempts at a shard as one; None if there are none."""
+    journals = shard_journals(shard, folder)
+    return read_journal(*journals) if journals else None
+
+
+@contextmanager
+def shard_lock(shard: str | int, folder: str | os.PathLike[str]) -> Iterator[None]:
+    """Keep everybody else from the shard. A process that dies lets go of it.
+
+    Raises:
+        ShardTakenError: Another process has it.
+        JournalError: The folder is missing.
+    """
+    if not Path(folder).is_dir():
+        raise JournalError(
+            f"there is no folder {folder} here: make it where every worker sees it, and name it "
+            "the same on all machines. Nothing was sent."
+        )
+    try:
+        lock = AppendOnly(lock_path(shard, folder))
+    except JournalError as error:
+        raise ShardTakenError(f"shard {shard} can not be begun: {error}") from None
+    try:
+        yield
+    finally:
+        lock.close()
+
+
+def _named(what: str, name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"{what} is 1 to 64 of A-Z a-z 0-9 _ -, not {name!r}")
+    return name

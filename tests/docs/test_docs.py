@@ -1,0 +1,175 @@
+"""Every program in the README and the docs, run as it stands, and its printed output."""
+
+import asyncio
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from itertools import zip_longest
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from socialfetch_async.emulator import Emulator
+from tests.conftest import KEY
+from tests.scripted import Scripted, error, listing
+
+ROOT = Path(__file__).parents[2]
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+class Program(NamedTuple):
+    """A program in a page, and what the page says that it prints."""
+
+    place: str
+    code: str
+    output: str | None
+
+    def command(self, folder: Path) -> list[str]:
+        """Return what runs it: pytest, if it has tests."""
+        if "def test_" not in self.code:
+            return ["-c", self.code]
+        (folder / "test_program.py").write_text(self.code)
+        scope = "asyncio_default_fixture_loop_scope=function"
+        return ["-m", "pytest", "-W", "error", "-p", "no:cacheprovider", "-o", scope]
+
+
+def programs() -> list[Program]:
+    """Return all blocks of Python; a block of text behind one is its output."""
+    found = []
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
+        text = page.read_text()
+        blocks = list(FENCE.finditer(text))
+        for block, after in zip_longest(blocks, blocks[1:]):
+            if block[1] != "python":
+                continue
+            line = text.count("\n", 0, block.start()) + 1
+            output = after[2] if after is not None and after[1] == "text" else None
+            found.append(Program(f"{page.relative_to(ROOT)}:{line}", block[2], output))
+    return found
+
+
+def test_the_readme_has_programs() -> None:
+    """The search for programs finds some."""
+    assert len([p for p in programs() if p.place.startswith("README")]) >= 4
+
+
+@pytest.mark.parametrize("program", programs(), ids=lambda program: program.place)
+async def test_a_program_runs_as_it_stands(program: Program, tmp_path: Path) -> None:
+    """In a new interpreter, against the emulator, with the output that is printed below it."""
+    async with Emulator() as api:
+        environ = {"SOCIALFETCH_API_KEY": api.api_key, "SOCIALFETCH_BASE_URL": api.base_url}
+        printed = await output_of(program.command(tmp_path), tmp_path, **environ)
+    if program.output is not None:
+        assert printed == program.output
+
+
+async def output_of(command: list[str], folder: Path, **environ: str) -> str:
+    """Run Python in a folder and return what it prints."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-W", "error", *command, cwd=folder, env=os.environ | environ,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    async with asyncio.timeout(30):
+        out, err = await process.communicate()
+    assert err.decode() == ""
+    assert process.returncode == 0, out.decode()
+    return out.decode()
+
+
+FURTHER_LIST = """
+import asyncio
+from pathlib import Path
+
+import socialfetch_async
+from socialfetch_async import RetryPolicy, SocialFetchClient, SocialFetchError
+
+
+async def main():
+    assert Path(socialfetch_async.__file__).parent.parent == Path.cwd()
+    paths = set()
+    async with SocialFetchClient(
+        retry=RetryPolicy(max_attempts=1), on_event=lambda event: paths.add(event.path)
+    ) as client:
+        stream = client.iter_videos("@ada", max_credits=2)
+        for _ in range(2):
+            try:
+                async for video in stream:
+                    print(video)
+            except SocialFetchError as error:
+                print(error)
+        print(stream.page.path, stream.stop_reason, stream.items_seen, *paths)
+
+
+asyncio.run(main())
+"""
+
+
+@pytest.fixture
+def with_videos(tmp_path: Path) -> Path:
+    """Return a folder with a copy of the package that has the list of the diff in the docs."""
+    blocks = FENCE.finditer((ROOT / "docs" / "other-lists.md").read_text())
+    (diff,) = [block[2] for block in blocks if block[1] == "diff"]
+    assert diff.count("\n") < 40
+    package = ROOT / "socialfetch_async"
+    shutil.copytree(package, tmp_path / package.name, ignore=shutil.ignore_patterns("__pycache__"))
+    subprocess.run(
+        ["git", "apply", "--unidiff-zero", "-"], input=diff, text=True, cwd=tmp_path, check=True,
+        # Inside of a repository it would take the paths for ones from there, and do nothing.
+        env=os.environ | {"GIT_CEILING_DIRECTORIES": str(tmp_path.parent)},
+    )  # fmt: skip
+    return tmp_path
+
+
+async def test_the_diff_for_a_further_list_is_all_of_it(with_videos: Path) -> None:
+    """It fits the code as it is; the list has limits, positions, and errors that name it."""
+    answers = [
+        listing("videos", [{"id": "1"}, {"id": "2"}], "c1", lookupStatus="found"),
+        error(502),
+        listing("videos", [{"id": "3"}], "c2", lookupStatus="found"),
+    ]
+    async with Scripted(*answers) as api:
+        environ = {"SOCIALFETCH_API_KEY": KEY, "SOCIALFETCH_BASE_URL": api.base_url}
+        environ["PYTHONPATH"] = str(with_videos)
+        printed = await output_of(["-c", FURTHER_LIST], with_videos, **environ)
+    path = "/v1/tiktok/profiles/ada/videos"
+    assert [seen.target for seen in api.seen] == [path, f"{path}?cursor=c1", f"{path}?cursor=c1"]
+    assert printed.splitlines() == [
+        "Video(id='1')",
+        "Video(id='2')",
+        (
+            'the API answered 502 some_code ("Some words."). '
+            "[handle 'ada', cursor 'c1', request req_e, 1 attempt] "
+            "Everything before this page was delivered; go on from the same cursor."
+        ),
+        "Video(id='3')",
+        f"{path} max_credits 3 /v1/tiktok/profiles/{{handle}}/videos",
+    ]
+
+
+async def test_the_commands_of_a_batch_run_as_they_stand(tmp_path: Path) -> None:
+    """Those of docs/batches.md in their order, in one folder, against the emulator."""
+    blocks = FENCE.findall((ROOT / "docs" / "batches.md").read_text())
+    shown = "".join(text for kind, text in blocks if kind == "console")
+    commands = re.findall(r"^\$ socialfetch (.*)$", shown, re.MULTILINE)
+    assert len(commands) == 4
+    (tmp_path / "handles.txt").write_text("charlidamelio\n@private.person\n")
+    async with Emulator() as api:
+        for command in commands:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-W", "error", "-m", "socialfetch_async", *shlex.split(command),
+                cwd=tmp_path,
+                env=os.environ
+                | {"SOCIALFETCH_API_KEY": api.api_key, "SOCIALFETCH_BASE_URL": api.base_url},
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+            )  # fmt: skip
+            async with asyncio.timeout(30):
+                _, err = await process.communicate()
+            assert process.returncode == 0, err.decode()
+    files = {"followers.journal", "followers.parquet", "followers.csv", "report.html"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == files
+    assert (tmp_path / "everybody.sqlite").is_file()

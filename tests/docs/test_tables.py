@@ -1,0 +1,83 @@
+"""The tables of the docs, beside what they are about."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from socialfetch_async import errors
+from socialfetch_async._protocol.retry import rule
+from socialfetch_async.cli import exit_codes
+from socialfetch_async.errors import InvalidHandleError, SocialFetchError
+from tests.faults.failures import FAILURES, Failure
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+ERROR_ROW = re.compile(
+    r"^\| `(\w+)` \| .+ \| (yes|no) \| (yes|no|may have been) \| .+ \|$", re.MULTILINE
+)
+ROWS = {name: (tried, charged) for name, tried, charged in ERROR_ROW.findall(
+    (DOCS / "errors.md").read_text()
+)}  # fmt: skip
+GENERATED = re.compile(r"<!-- (\w+).*?-->.*?<!-- /\1 -->", re.DOTALL)
+# As in: it defaults to 30, the default is 5, by default 20, and, in parentheses, default: 5.
+DEFAULT = re.compile(r"\bdefault(?:s to| is| of)? `?\d|\(default:? `?\d", re.IGNORECASE)
+CLASSES = [
+    found
+    for found in vars(errors).values()
+    if isinstance(found, type)
+    and issubclass(found, SocialFetchError | InvalidHandleError)
+    and found is not SocialFetchError
+]
+
+
+def test_every_error_has_a_row() -> None:
+    """In the order of the module, which is that of the tree."""
+    assert list(ROWS) == [found.__name__ for found in CLASSES]
+
+
+@pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
+def test_what_is_tried_again_is_said(kind: type[Exception]) -> None:
+    """The table says what the retry rules say."""
+    needed = {"status": 500, "path": "$", "reason": "", "lookup_status": ""}
+    needed |= {"outcomes": {}, "pending": {}}
+    tried = False
+    if issubclass(kind, SocialFetchError):
+        error = kind.__new__(kind)
+        vars(error).update(needed)
+        tried = rule(error).retry
+    assert ROWS[kind.__name__][0] == ("yes" if tried else "no")
+
+
+@pytest.mark.parametrize("failure", FAILURES, ids=str)
+def test_what_is_charged_is_said(failure: Failure) -> None:
+    """The table says what the fault matrix finds over real sockets."""
+    tried, charged = ROWS[failure.error.__name__]
+    assert (charged != "no") == failure.maybe
+    assert tried == "yes" or not failure.retried
+
+
+def test_the_command_line_is_as_click_knows_it() -> None:
+    """Every command and option of today is on the page, with its default."""
+    done = subprocess.run(
+        [sys.executable, ROOT / "tools" / "command_line.py"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_exit_codes_are_those_of_the_command() -> None:
+    """The table has each code that `--help` names, and no other."""
+    page = (DOCS / "command-line.md").read_text()
+    rows = re.findall(r"^\| (\d[\d, ]*) \|", page, re.MULTILINE)
+    assert re.findall(r"\d+", " ".join(rows)) == re.findall(r"\d+", exit_codes.IN_WORDS)
+
+
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))], ids=lambda page: page.name
+)
+def test_no_default_is_written_by_hand(page: Path) -> None:
+    """A default stands in the code, from where the reference and the tables have it."""
+    assert DEFAULT.findall(GENERATED.sub("", page.read_text())) == []
