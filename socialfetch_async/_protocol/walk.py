@@ -7,11 +7,11 @@ Contract, "Pagination": ask first without a cursor, then with `data.page.nextCur
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Literal
 
+from socialfetch_async._text import shortened
 from socialfetch_async.errors import (
     PaginationError,
     ProfileUnavailableError,
     SocialFetchError,
-    shortened,
 )
 from socialfetch_async.models import ListPage
 
