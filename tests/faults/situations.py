@@ -602,7 +602,11 @@ async def only_dates_are_read_from_the_wall_clock(server: FaultServer) -> None:
     assert socialfetch_async.__file__
     package = Path(socialfetch_async.__file__).parent
     calls: list[str] = []
-    for source in [*package.glob("*.py"), *package.glob("_protocol/*.py"), *package.glob("_exchange/*.py")]:
+    for source in [
+        *package.glob("*.py"),
+        *package.glob("_protocol/*.py"),
+        *package.glob("_exchange/*.py"),
+    ]:
         for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Attribute) and node.attr in {"time", "now", "utcnow", "today"}:
                 calls.append(f"{source.name}: {ast.unparse(node)}")
