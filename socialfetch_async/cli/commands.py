@@ -198,6 +198,15 @@ def balance() -> None:
 @click.option(
     "--retry-after", type=click.IntRange(min=0), help="Seconds in the Retry-After of a 503."
 )
+@click.option(
+    "--growth",
+    "growth",
+    multiple=True,
+    metavar="HANDLE=RATE",
+    help="A list that moves, example: ada=5/min, or ada=-2/h to lose followers; may be repeated. "
+    "Units: s, min, h.",
+)
+@click.option("--depth", type=click.IntRange(min=0), help="Followers after which a list ends.")
 def emulate(
     port: int,
     page_size: int,
@@ -207,6 +216,8 @@ def emulate(
     profiles: tuple[str, ...],
     faults: tuple[str, ...],
     retry_after: int | None,
+    growth: tuple[str, ...],
+    depth: int | None,
 ) -> None:
     """Run the emulator of the API on 127.0.0.1 until Ctrl-C; a status page is at `/`."""
     from socialfetch_async.cli.demo import serve  # noqa: PLC0415
@@ -221,6 +232,8 @@ def emulate(
             credits=credits_,
             faults={fault: _rate(rate) for fault, rate in map(_pair, faults)},
             retry_after=retry_after,
+            growth=dict(map(_pair, growth)),
+            depth=depth,
             port=port,
         )
     except ValueError as error:

@@ -11,7 +11,8 @@ from aiohttp import web
 from socialfetch_async.emulator import answers
 from socialfetch_async.emulator.account import Account, Charge, balance
 from socialfetch_async.emulator.faults import FaultPlan
-from socialfetch_async.emulator.profiles import Profile, Profiles, well_formed
+from socialfetch_async.emulator.growth import Growth
+from socialfetch_async.emulator.profiles import Place, Profile, Profiles, well_formed
 from socialfetch_async.emulator.status_page import status_page
 
 _PAID: Final = {
@@ -46,7 +47,7 @@ class _Asked(NamedTuple):
     route: str
     handle: str
     cursor: str | None = None
-    offset: int = 0
+    place: Place = Place()
     trim: bool = False
 
 
@@ -64,6 +65,9 @@ class Emulator:
         credits: Credits of the account, one for each paid answer; None: without end.
         faults: Fault to share of the requests, 0 to 1; the kinds are in `FAULTS`.
         retry_after: Seconds that a 503 asks to wait, in its Retry-After header.
+        growth: Handle to how fast its list moves by itself, from the start of the emulator on:
+            `5/min` gains five followers a minute, `-2/h` loses two an hour; also `s`.
+        depth: How many of a list can be walked before it ends as if it were complete; None: all.
         api_keys: The keys that are accepted.
         port: 0 takes a free one.
 
@@ -88,6 +92,8 @@ class Emulator:
         credits: int | None = None,
         faults: Mapping[str, float] | None = None,
         retry_after: int | None = None,
+        growth: Mapping[str, str] | None = None,
+        depth: int | None = None,
         api_keys: Iterable[str] = ("sfk_emulator",),
         port: int = 0,
     ) -> None:
@@ -99,7 +105,11 @@ class Emulator:
         keys = tuple(api_keys)
         if not keys:
             raise ValueError("api_keys is empty: nobody could ask for anything")
-        self._profiles = Profiles(profiles, seed=seed, page_size=page_size)
+        _check("depth", depth or 0)
+        self._growth = Growth(growth or {})
+        self._profiles = Profiles(
+            profiles, seed=seed, page_size=page_size, growth=self._growth, depth=depth
+        )
         self._account = Account(credits)
         self._faults = FaultPlan(faults or {}, seed)
         self.latency = latency
@@ -140,8 +150,46 @@ class Emulator:
         """Let a profile exist: a `Profile`, a number of followers, or a lookup status."""
         self._profiles.give(handle, value)
 
+    def gain(self, handle: str, followers: int) -> list[str]:
+        """Put new followers at the top of a list.
+
+        Cursors that were handed out before go on working: they are behind the new ones.
+
+        Args:
+            handle: The profile, which is one that is found.
+            followers: How many.
+
+        Returns:
+            The handles of the new ones, newest first.
+
+        Raises:
+            ValueError: The profile has no list.
+        """
+        return self._profiles.gain(handle, followers)
+
+    def lose(self, handle: str, followers: int | Iterable[str]) -> list[str]:
+        """Take followers out of a list.
+
+        A cursor that points to one of them goes on with the next one.
+
+        Args:
+            handle: The profile, which is one that is found.
+            followers: How many, drawn by the seed; or the handles of some who follow it now.
+
+        Returns:
+            The handles of those who left, newest first.
+
+        Raises:
+            ValueError: The profile has no list, or not these followers.
+        """
+        return self._profiles.lose(handle, followers)
+
+    def expire_cursors(self) -> None:
+        """Refuse every cursor that was handed out so far, with a 400."""
+        self._profiles.expire_cursors()
+
     def followers(self, handle: str) -> list[dict[str, Any]]:
-        """Return the whole list of a profile as the API sends it, to compare with."""
+        """Return the whole list of a profile as it is now and as the API sends it."""
         return self._profiles.rows("followers", handle)
 
     def following(self, handle: str) -> list[dict[str, Any]]:
@@ -165,6 +213,7 @@ class Emulator:
             await self._runner.cleanup()
             raise
         self.base_url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        self._growth.begin()
         return self
 
     async def __aexit__(
@@ -266,10 +315,10 @@ class Emulator:
         if route == "followers" and request.query.get("userId") == "":
             return None
         cursor, trim = request.query.get("cursor"), request.query.get("trim", "false")
-        offset = self._profiles.offset(route, handle, cursor)
-        if offset is None or trim not in {"true", "false"}:
+        place = self._profiles.place(route, handle, cursor)
+        if place is None or trim not in {"true", "false"}:
             return None
-        return _Asked(route, handle, cursor, offset, trim == "true")
+        return _Asked(route, handle, cursor, place, trim == "true")
 
     async def _bought(
         self, request: web.Request, asked: _Asked, fault: str | None
@@ -293,7 +342,7 @@ class Emulator:
     def _data(self, asked: _Asked) -> dict[str, Any]:
         if asked.route == "profile":
             return self._profiles.lookup(asked.handle)
-        return self._profiles.page(asked.route, asked.handle, asked.offset, trim=asked.trim)
+        return self._profiles.page(asked.route, asked.handle, asked.place, trim=asked.trim)
 
 
 def _check(name: str, value: float, *, least: int = 0, most: float = math.inf) -> None:

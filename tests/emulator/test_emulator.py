@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -16,6 +16,7 @@ import pytest
 from yarl import URL
 
 from socialfetch_async.emulator import FAULTS, Emulator, Profile
+from tests.emulator.harness import Broken, send_once
 
 CONTRACT = Path(__file__).parent.parent / "contract"
 REQUIRED = {
@@ -46,33 +47,12 @@ ACCOUNT_UNTRIMMED = {
 ISO_8601 = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.000Z")
 
 
-class Broken(Exception):
-    """The connection ended before an answer began."""
-
-
 class Answer(NamedTuple):
     """What came back, decoded."""
 
     status: int
     json: Any
     headers: Mapping[str, str]
-
-
-async def send_once(
-    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-) -> aiohttp.ClientResponse:
-    """Keep aiohttp from sending a GET again by itself, which it does for these two errors."""
-    try:
-        return await handler(request)
-    except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
-        raise Broken from error
-
-
-@pytest.fixture
-async def http() -> AsyncIterator[aiohttp.ClientSession]:
-    """Give a plain session that sends each request once."""
-    async with aiohttp.ClientSession(middlewares=(send_once,)) as session:
-        yield session
 
 
 async def get(
