@@ -11,5 +11,5 @@ from tests.emulator.harness import send_once
 @pytest.fixture
 async def http() -> AsyncIterator[aiohttp.ClientSession]:
     """Give a plain session that sends each request once."""
-    async with aiohttp.ClientSession(middlewares=(send_once,)) as session:
+    async with aiohttp.ClientSession(middlewares=(send_once,), auto_decompress=False) as session:
         yield session

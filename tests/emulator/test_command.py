@@ -49,6 +49,17 @@ async def test_lists_grow_and_end_early() -> None:
     assert later["data"]["followers"][0] != first["data"]["followers"][0]
 
 
+async def test_the_api_goes_wrong() -> None:
+    """Outages, gateways, a price, a rate limit, by the options that are called so."""
+    async with emulating("--price 5 --credits 9 --rate-limit 2 --limited 503-html") as http:
+        found = [await page(http, "ada") for _ in range(3)]
+        assert [status for status, _ in found] == [200, 402, 503]
+        assert found[0][1]["meta"]["creditsCharged"] == 5
+        assert found[2][1] is None
+    async with emulating("--outage 521=0-60 --fault 502-json=1 --retry-after 1") as http:
+        assert (await page(http, "ada"))[0] == 521
+
+
 @pytest.mark.parametrize(
     ("option", "words"),
     [
@@ -56,6 +67,11 @@ async def test_lists_grow_and_end_early() -> None:
         ("--growth=ada=5", "5/min"),
         ("--growth=missing.one=5/s", "no list"),
         ("--depth=-1", "depth"),
+        ("--price=0", "price"),
+        ("--outage=503", "NAME=VALUE"),
+        ("--outage=503=soon", "FROM-TO"),
+        ("--outage=lose=0-9", "lose answers a page"),
+        ("--limited=lose", "lose answers a page"),
     ],
 )
 async def test_an_option_that_is_not_valid(option: str, words: str) -> None:
