@@ -313,7 +313,7 @@ class Book:
     def _other_route(self, path: str) -> Plan:
         meta = '"meta":{"requestId":"req_free","creditsCharged":0,"version":"v1"}'
         if path == "/v1/balance":
-            left = 1000 if self.balance is None else self.balance - self.count["charged"]
+            left = (10**9 if self.balance is None else self.balance) - self.count["charged"]
             return Plan([answer(f'{{"data":{{"balance":{left}}},{meta}}}'.encode())])
         self.count["other_routes"] += 1
         self.paths.append(path)
