@@ -12,29 +12,25 @@ from typing import TYPE_CHECKING, Any
 from socialfetch_async._version import __version__
 
 if TYPE_CHECKING:
-    from socialfetch_async._protocol.retry import RetryPolicy
     from socialfetch_async.batch.call import export_followers
     from socialfetch_async.batch.progress import BatchProgress, BatchResult
     from socialfetch_async.client import SocialFetchClient
-    from socialfetch_async.cluster.dask import ClusterError
     from socialfetch_async.cluster.export_on import ClusterResult, export_on
-    from socialfetch_async.cluster.shards import (
-        ShardResult,
-        ShardTakenError,
-        run_shard,
-        run_shard_async,
-    )
+    from socialfetch_async.cluster.shards import ShardResult, run_shard, run_shard_async
     from socialfetch_async.errors import (
         APIStatusError,
         AuthenticationError,
         BadRequestError,
+        ClusterError,
         ConnectError,
         ConnectionLostError,
         DecodeError,
+        ExportError,
         IncompleteRunError,
         InsufficientCreditsError,
         InternalServerError,
         InvalidHandleError,
+        JournalError,
         LookupFailedError,
         NotFoundError,
         PaginationError,
@@ -46,6 +42,7 @@ if TYPE_CHECKING:
         ResponseTooLargeError,
         ServerError,
         ServiceUnavailableError,
+        ShardTakenError,
         SocialFetchError,
         TLSError,
         TransportError,
@@ -54,16 +51,17 @@ if TYPE_CHECKING:
     from socialfetch_async.events import (
         AttemptEnded,
         Event,
+        HandleDone,
         OutageBegan,
         OutageEnded,
         RequestContext,
         RetryPlanned,
+        Usage,
     )
     from socialfetch_async.export.conversion import ExportResult, convert
     from socialfetch_async.export.difference import Change, diff
-    from socialfetch_async.export.errors import ExportError
     from socialfetch_async.journal.journal import Journal
-    from socialfetch_async.journal.lines import JournalError, SavedPage
+    from socialfetch_async.journal.lines import SavedPage
     from socialfetch_async.journal.reading import SavedHandle, SavedRun, read_journal
     from socialfetch_async.models import (
         Account,
@@ -74,16 +72,15 @@ if TYPE_CHECKING:
         FollowerMetrics,
         FollowersPage,
         FollowingPage,
-        HandleDone,
         ItemsPage,
         ListPage,
         Profile,
         ProfileDetails,
         ProfileMetrics,
         Subscription,
-        Usage,
         User,
     )
+    from socialfetch_async.policy import RetryPolicy
     from socialfetch_async.run import FollowersRun, FollowingRun
     from socialfetch_async.stream import FollowerStream, FollowingStream, ItemStream
 
@@ -172,10 +169,10 @@ _HOMES = {
     "BatchProgress": "batch.progress",
     "BatchResult": "batch.progress",
     "Change": "export.difference",
-    "ClusterError": "cluster.dask",
     "ClusterResult": "cluster.export_on",
     "Event": "events",
-    "ExportError": "export.errors",
+    "HandleDone": "events",
+    "Usage": "events",
     "ExportResult": "export.conversion",
     "FollowerStream": "stream",
     "FollowersRun": "run",
@@ -183,17 +180,15 @@ _HOMES = {
     "FollowingStream": "stream",
     "ItemStream": "stream",
     "Journal": "journal.journal",
-    "JournalError": "journal.lines",
     "OutageBegan": "events",
     "OutageEnded": "events",
     "RequestContext": "events",
     "RetryPlanned": "events",
-    "RetryPolicy": "_protocol.retry",
+    "RetryPolicy": "policy",
     "SavedHandle": "journal.reading",
     "SavedPage": "journal.lines",
     "SavedRun": "journal.reading",
     "ShardResult": "cluster.shards",
-    "ShardTakenError": "cluster.shards",
     "SocialFetchClient": "client",
     "convert": "export.conversion",
     "diff": "export.difference",
@@ -212,14 +207,12 @@ _HOMES = {
         "FollowerMetrics",
         "FollowersPage",
         "FollowingPage",
-        "HandleDone",
         "ItemsPage",
         "ListPage",
         "Profile",
         "ProfileDetails",
         "ProfileMetrics",
         "Subscription",
-        "Usage",
         "User",
     ],
     "models",

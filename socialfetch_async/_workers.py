@@ -18,7 +18,8 @@ from socialfetch_async.errors import (
     ProfileUnavailableError,
     SocialFetchError,
 )
-from socialfetch_async.models import HandleDone, ListPage
+from socialfetch_async.events import HandleDone
+from socialfetch_async.models import ListPage
 from socialfetch_async.stream import Fetch, warn_invalid_rows, warn_missing_cursor
 
 # Pages a handle has before it queues behind the others: small enough that a handle which has not

@@ -29,9 +29,9 @@ from socialfetch_async._protocol.endpoints import (
     profile_request,
     query_of,
 )
-from socialfetch_async._protocol.retry import RetryPolicy
-from socialfetch_async.events import OnEvent
-from socialfetch_async.models import Balance, FollowersPage, Profile, Usage, User
+from socialfetch_async.events import OnEvent, Usage
+from socialfetch_async.models import Balance, FollowersPage, Profile, User
+from socialfetch_async.policy import RetryPolicy
 from socialfetch_async.run import FollowersRun, FollowingRun
 from socialfetch_async.stream import FollowerStream, FollowingStream, ItemStream
 

@@ -17,9 +17,15 @@ SocialFetchError
 ├── DecodeError                  a 200 that has not the documented shape
 ├── PaginationError              the list leads nowhere
 ├── ProfileUnavailableError      the profile's list can not be had
-└── IncompleteRunError           some handles of a run failed
+├── IncompleteRunError           some handles of a run failed
+├── InvalidHandleError           not a TikTok handle; before any request is sent
+├── JournalError                 a journal cannot be used, or could not keep what arrived
+│   └── ShardTakenError          another process fetches this shard
+├── ExportError                  a file could not be made from a journal
+└── ClusterError                 the machines of a batch cannot continue
 
-InvalidHandleError is a ValueError, raised before any request is sent.
+InvalidHandleError is a ValueError as well. Every other misuse is a ValueError, TypeError or
+RuntimeError outside of this tree.
 """
 
 import copyreg
@@ -28,7 +34,7 @@ from typing import Any, ClassVar, Self
 
 
 class SocialFetchError(Exception):
-    """Base of every error that a request can end with.
+    """Base of every error of this library.
 
     Attributes:
         summary: What happened, without the position and the advice that `str()` adds.
@@ -36,7 +42,8 @@ class SocialFetchError(Exception):
         cursor: The page that failed; None is the first page. Everything before it was delivered.
         request_id: The vendor's id of the last answer, for its support.
         attempts: Attempts at this page that failed; 0 when the error is about the list.
-        maybe_charged: Whether one of these attempts was, or may have been, billed.
+        maybe_charged: Upper bound, in credits, of what these attempts may have been charged
+            although they brought nothing.
         retry_after: Seconds the API asked to wait, if it did.
     """
 
@@ -51,7 +58,7 @@ class SocialFetchError(Exception):
         cursor: str | None = None,
         request_id: str | None = None,
         attempts: int = 0,
-        maybe_charged: bool = False,
+        maybe_charged: int = 0,
         retry_after: float | None = None,
     ) -> None:
         super().__init__(summary)
@@ -64,12 +71,13 @@ class SocialFetchError(Exception):
         self.retry_after = retry_after
 
     def __str__(self) -> str:
+        charged, s = self.maybe_charged, "s" * (self.maybe_charged != 1)
         where = [
             f"handle {self.handle!r}" if self.handle is not None else "",
             f"cursor {shortened(self.cursor)}" if self.cursor is not None else "",
             f"request {self.request_id}" if self.request_id else "",
             f"{self.attempts} attempt{'s' * (self.attempts != 1)}" if self.attempts else "",
-            "may have been charged" if self.maybe_charged else "",
+            f"up to {charged} credit{s} may have been charged" if charged else "",
         ]
         position = ", ".join(filter(None, where))
         # With neither of them it was a free route, or nothing came before it.
@@ -287,8 +295,27 @@ class IncompleteRunError(SocialFetchError):
         self.pending = dict(pending)
 
 
-class InvalidHandleError(ValueError):
+class InvalidHandleError(SocialFetchError, ValueError):
     """Not a TikTok handle. Nothing was sent and nothing was charged."""
+
+
+class JournalError(SocialFetchError):
+    """A journal cannot be used, or could not keep what arrived; the sentence says what to do."""
+
+
+class ShardTakenError(JournalError):
+    """The shard is being fetched by another process, or this very attempt was begun before."""
+
+
+class ExportError(SocialFetchError):
+    """An export or a comparison could not be made; the message says why and what to do.
+
+    Nothing was written: an older export of that name is as it was.
+    """
+
+
+class ClusterError(SocialFetchError):
+    """The cluster cannot continue. What arrived is in the journals; the same call resumes."""
 
 
 def shortened(text: str) -> str:

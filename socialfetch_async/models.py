@@ -8,8 +8,6 @@ from typing import Annotated, Generic, TypeVar
 
 from msgspec import Meta, Struct
 
-from socialfetch_async.errors import SocialFetchError
-
 Item = TypeVar("Item")
 
 # The leaves hold no lists and can not form cycles, so the garbage collector need not track them:
@@ -246,43 +244,3 @@ class Balance(Struct, frozen=True, rename="camel"):
     subscription_included_total: int | None = None
     subscription: Subscription | None = None
     collection_status: str | None = None
-
-
-class Usage(Struct):
-    """Live counters of one client.
-
-    Attributes:
-        requests_sent: HTTP requests that left this machine, counted when their attempt ends.
-        retries: Further attempts at something that had failed, connecting included.
-        pages: Pages, and profiles, that arrived.
-        credits_charged: Credits the vendor's `meta` confirmed.
-        maybe_charged: Upper bound, in credits, of what failed attempts may have cost besides.
-    """
-
-    requests_sent: int = 0
-    retries: int = 0
-    pages: int = 0
-    credits_charged: int = 0
-    maybe_charged: int = 0
-
-
-class HandleDone(Struct, frozen=True, kw_only=True):
-    """The end of one handle in a run: exactly one for each started handle, always last.
-
-    Attributes:
-        status: `complete`, `missing_cursor`, `hidden`, `private`, `not_found` or another lookup
-            status, `max_pages`, `max_credits`, `stopped`, `failed`.
-        cursor: Where to go on; None when nothing is left, or when the first page failed.
-        pages: Pages that arrived for this handle in this run.
-        followers: Followers on them; in a run over `following`, accounts.
-        credits_charged: Credits confirmed for them.
-        error: Why it failed, if it did.
-    """
-
-    handle: str
-    status: str
-    cursor: str | None
-    pages: int
-    followers: int
-    credits_charged: int
-    error: SocialFetchError | None = None

@@ -8,13 +8,8 @@ from typing import Any, ClassVar, Generic, Self, TypeVar
 from socialfetch_async._protocol.endpoints import PageRequests
 from socialfetch_async._workers import Workers
 from socialfetch_async.errors import IncompleteRunError
-from socialfetch_async.models import (
-    Account,
-    Follower,
-    FollowersPage,
-    FollowingPage,
-    HandleDone,
-)
+from socialfetch_async.events import HandleDone
+from socialfetch_async.models import Account, Follower, FollowersPage, FollowingPage
 from socialfetch_async.stream import Fetch
 
 Item = TypeVar("Item")

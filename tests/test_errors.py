@@ -15,13 +15,16 @@ from socialfetch_async.errors import (
     APIStatusError,
     AuthenticationError,
     BadRequestError,
+    ClusterError,
     ConnectError,
     ConnectionLostError,
     DecodeError,
+    ExportError,
     IncompleteRunError,
     InsufficientCreditsError,
     InternalServerError,
     InvalidHandleError,
+    JournalError,
     LookupFailedError,
     NotFoundError,
     PaginationError,
@@ -33,13 +36,14 @@ from socialfetch_async.errors import (
     ResponseTooLargeError,
     ServerError,
     ServiceUnavailableError,
+    ShardTakenError,
     SocialFetchError,
     TLSError,
     TransportError,
     UnexpectedRedirectError,
     shortened,
 )
-from socialfetch_async.models import HandleDone
+from socialfetch_async.events import HandleDone
 
 GO_ON = "Everything before this page was delivered; go on from the same cursor."
 FAILED = HandleDone(
@@ -131,6 +135,11 @@ EXAMPLES: list[tuple[SocialFetchError, str, str]] = [
         "Pass `pending` to the method that made the run, to go on with what is left.",
         "",
     ),
+    (InvalidHandleError("'a b'."), "", ""),
+    (JournalError("in use."), "", ""),
+    (ShardTakenError("taken."), "", ""),
+    (ExportError("no disk."), "", ""),
+    (ClusterError("no scheduler."), "", ""),
 ]
 NAMES = [type(error).__name__ for error, _, _ in EXAMPLES]
 POSITION: dict[str, Any] = {
@@ -138,7 +147,7 @@ POSITION: dict[str, Any] = {
     "cursor": "1779246345",
     "request_id": "req_1",
     "attempts": 3,
-    "maybe_charged": True,
+    "maybe_charged": 2,
     "retry_after": 1.5,
 }
 
@@ -173,7 +182,8 @@ def test_text_with_a_position(error: SocialFetchError, advice: str, go_on: str) 
     placed = copy.copy(error).at(**POSITION)
 
     position = (
-        "[handle 'nasa', cursor '1779246345', request req_1, 3 attempts, may have been charged]"
+        "[handle 'nasa', cursor '1779246345', request req_1, 3 attempts, "
+        "up to 2 credits may have been charged]"
     )
     assert str(placed) == " ".join(filter(None, [error.summary, position, advice, go_on]))
 
@@ -201,7 +211,8 @@ def test_where_credits_are_sold_stands_at_the_end() -> None:
         ({"attempts": 0}, "x."),
         ({"attempts": 1}, "x. [1 attempt]"),
         ({"attempts": 2}, "x. [2 attempts]"),
-        ({"maybe_charged": True}, "x. [may have been charged]"),
+        ({"maybe_charged": 1}, "x. [up to 1 credit may have been charged]"),
+        ({"maybe_charged": 2}, "x. [up to 2 credits may have been charged]"),
         ({"retry_after": 4.0}, "x."),
         ({"handle": "nasa", "attempts": 6}, "x. [handle 'nasa', 6 attempts]"),
     ],
@@ -322,9 +333,9 @@ def test_every_class_is_public(kind: type[Exception]) -> None:
     assert getattr(socialfetch_async, kind.__name__) is kind
 
 
-def test_invalid_handle_is_outside_the_tree() -> None:
-    """A bad handle is a misuse found before any request, so a ValueError and not of the tree."""
-    assert InvalidHandleError.__bases__ == (ValueError,)
+def test_an_invalid_handle_is_a_misuse_as_well() -> None:
+    """A bad handle is found before any request: one of the tree, and a ValueError."""
+    assert InvalidHandleError.__bases__ == (SocialFetchError, ValueError)
     assert "InvalidHandleError is a ValueError" in (errors.__doc__ or "")
 
 

@@ -13,8 +13,7 @@ from socialfetch_async.events import AttemptEnded
 class Call:
     """What is asked, what pays for it, and what became of it so far."""
 
-    attempts = reserved = 0
-    maybe_charged = False
+    attempts = reserved = maybe_charged = 0
     deadline: float | None = None
     error: SocialFetchError | None = None
     retries: Retries | None = None  # from the first failure on

@@ -16,13 +16,7 @@ from socialfetch_async._exchange.transport import Attempt, Transport
 from socialfetch_async._log import logger
 from socialfetch_async._protocol.decode import decode
 from socialfetch_async._protocol.endpoints import ListEndpoint, Request
-from socialfetch_async._protocol.retry import (
-    Retries,
-    RetryPolicy,
-    deadline_passed,
-    rule,
-    shows_the_api_alive,
-)
+from socialfetch_async._protocol.retry import Retries, deadline_passed, rule, shows_the_api_alive
 from socialfetch_async._protocol.status import Answer
 from socialfetch_async.errors import SocialFetchError
 from socialfetch_async.events import (
@@ -31,8 +25,9 @@ from socialfetch_async.events import (
     OutageBegan,
     OutageEnded,
     RetryPlanned,
+    Usage,
 )
-from socialfetch_async.models import Usage
+from socialfetch_async.policy import RetryPolicy
 
 T = TypeVar("T")
 
@@ -275,11 +270,11 @@ class Exchange:
             usage.requests_sent += 1
         if budget is None:
             if isinstance(result, SocialFetchError):
-                result.at(maybe_charged=False)  # these routes are free
+                result.at(maybe_charged=0)  # these routes are free
         elif result is None or isinstance(result, SocialFetchError):
-            maybe_charged = attempt.sent if result is None else result.maybe_charged
-            call.maybe_charged |= maybe_charged
-            cost = attempt.maybe_charged = call.reserved if maybe_charged else 0
+            charged = attempt.sent if result is None else result.maybe_charged
+            cost = attempt.maybe_charged = call.reserved if charged else 0
+            call.maybe_charged += cost
             usage.maybe_charged += cost
             budget.maybe_charged += cost
             budget.settle(call.reserved, cost)

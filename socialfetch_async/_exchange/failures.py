@@ -65,7 +65,7 @@ def explained(
         detail = f"after {timeout:.3g} s"
     error = kind(
         f"{_SENTENCES.get(kind, 'the request failed')} ({detail}).",
-        maybe_charged=sent and not issubclass(kind, ConnectError | TLSError),
+        maybe_charged=int(sent and not issubclass(kind, ConnectError | TLSError)),
     )
     if isinstance(error, ConnectionLostError):
         error.reused = reused

@@ -49,7 +49,7 @@ def _success(request: Request, body: bytes) -> Any:
 
 
 def _no_json() -> PayloadError:
-    return PayloadError("the answer is not the JSON it should be.", maybe_charged=True)
+    return PayloadError("the answer is not the JSON it should be.", maybe_charged=1)
 
 
 def _read(request: Request, body: bytes) -> Any:
@@ -160,5 +160,5 @@ def _decode_error(what: str, where: str, request_id: str | None) -> DecodeError:
         f"the answer has not the documented shape at {where}: {what}.",
         path=where,
         request_id=request_id,
-        maybe_charged=True,
+        maybe_charged=1,
     )

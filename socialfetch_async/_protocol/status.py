@@ -80,7 +80,7 @@ def status_error(answer: Answer, secret: str) -> APIStatusError:
         code=code,
         message=message,
         request_id=one_line(said.request_id, secret) or None,
-        maybe_charged=status >= 500 and status not in _NOT_CHARGED,
+        maybe_charged=int(status >= 500 and status not in _NOT_CHARGED),
         **extra,
     )
 

@@ -158,7 +158,6 @@ class Walk:
             handle=self._handle,
             cursor=self.cursor,
             request_id=self._request_id,
-            maybe_charged=True,
         )
 
     def _unavailable(self, page: ListPage) -> ProfileUnavailableError:
@@ -168,5 +167,4 @@ class Walk:
             handle=self._handle,
             cursor=self.cursor,
             request_id=self._request_id,
-            maybe_charged=True,
         )

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from socialfetch_async.errors import ExportError
 from socialfetch_async.export.conversion import (
     FORMATS,
     ExportResult,
@@ -13,7 +14,6 @@ from socialfetch_async.export.conversion import (
     convert,
     refuse_a_journal,
 )
-from socialfetch_async.export.errors import ExportError
 from socialfetch_async.journal.file import AppendOnly
 
 _NAME = "followers"  # of the files in a folder that was named as the output

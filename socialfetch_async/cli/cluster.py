@@ -12,12 +12,9 @@ from socialfetch_async.batch.handles_file import HandlesFile, read_handles
 from socialfetch_async.cli import exit_codes, stopping
 from socialfetch_async.cli.export import Options, written
 from socialfetch_async.cli.progress import say
-from socialfetch_async.cluster.dask import ClusterError
 from socialfetch_async.cluster.export_on import ClusterResult, export_on
-from socialfetch_async.errors import SocialFetchError
+from socialfetch_async.errors import ExportError, JournalError, SocialFetchError
 from socialfetch_async.export.conversion import convert
-from socialfetch_async.export.errors import ExportError
-from socialfetch_async.journal.lines import JournalError
 
 _EVERY: Final = 5.0  # seconds between two lines of progress
 
@@ -46,10 +43,10 @@ async def _batch(scheduler: str, given: HandlesFile, options: Options) -> int:
         await call.end()
     except asyncio.CancelledError as error:
         stopped = error
+    except JournalError as error:
+        lines, code = [f"socialfetch: {error}"], exit_codes.SOME_FAILED
     except SocialFetchError as error:
         lines, code = [f"socialfetch: {error}"], stopping.exit_code(error)
-    except (ClusterError, JournalError) as error:
-        lines, code = [f"socialfetch: {error}"], exit_codes.SOME_FAILED
     if any(call.folder.glob("shard-*.journal")):
         try:
             lines += await asyncio.to_thread(lambda: list(_exports(call.folder, files)))

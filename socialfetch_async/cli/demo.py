@@ -9,13 +9,14 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from socialfetch_async._protocol.retry import RetryPolicy
 from socialfetch_async.batch.call import export_followers
 from socialfetch_async.batch.progress import BatchEvent
 from socialfetch_async.cli import exit_codes
 from socialfetch_async.client import SocialFetchClient
 from socialfetch_async.emulator import Emulator, Profile
-from socialfetch_async.models import FollowersPage, HandleDone
+from socialfetch_async.events import HandleDone
+from socialfetch_async.models import FollowersPage
+from socialfetch_async.policy import RetryPolicy
 from socialfetch_async.report import write_report
 
 _PROFILES: dict[str, Profile | int | str] = {

@@ -19,10 +19,8 @@ from socialfetch_async.cli import exit_codes, stopping
 from socialfetch_async.cli.output import write_lines
 from socialfetch_async.cli.progress import say, shown
 from socialfetch_async.client import SocialFetchClient
-from socialfetch_async.errors import SocialFetchError
+from socialfetch_async.errors import ExportError, JournalError, SocialFetchError
 from socialfetch_async.export.conversion import ExportResult
-from socialfetch_async.export.errors import ExportError
-from socialfetch_async.journal.lines import JournalError
 from socialfetch_async.journal.reading import SavedRun, read_journal
 from socialfetch_async.journal.writer import Fsync
 
@@ -88,12 +86,12 @@ async def _batch(given: HandlesFile, options: Options) -> int:
                 )  # fmt: skip
             finally:
                 result = progress.result
-    except SocialFetchError as error:
-        trouble, code = f"socialfetch: {error}", stopping.exit_code(error)
     except (JournalError, ExportError) as error:
         if result is None:  # it did not begin: nothing was sent
             raise
         trouble, code = f"socialfetch: {error}", exit_codes.SOME_FAILED
+    except SocialFetchError as error:
+        trouble, code = f"socialfetch: {error}", stopping.exit_code(error)
     except asyncio.CancelledError:
         await _tell(result, "", options)
         raise

@@ -20,7 +20,7 @@ from socialfetch_async.batch.progress import BatchEvent, BatchProgress, BatchRes
 from socialfetch_async.cli.output import write_lines
 from socialfetch_async.client import SocialFetchClient
 from socialfetch_async.errors import SocialFetchError
-from socialfetch_async.models import HandleDone
+from socialfetch_async.events import HandleDone
 
 _TICK: Final = 0.25  # seconds between two looks at the figures
 _LINE_EVERY: Final = 20  # ticks

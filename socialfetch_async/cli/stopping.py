@@ -15,12 +15,13 @@ from socialfetch_async.cli import exit_codes
 from socialfetch_async.cli.output import is_pipe
 from socialfetch_async.errors import (
     AuthenticationError,
+    ExportError,
     InsufficientCreditsError,
+    InvalidHandleError,
+    JournalError,
     PermissionDeniedError,
     SocialFetchError,
 )
-from socialfetch_async.export.errors import ExportError
-from socialfetch_async.journal.lines import JournalError
 
 # `timeout`, `uv run` and others pass a signal on that the whole process group had already.
 _SAME_SIGNAL: Final = 0.5  # seconds
@@ -30,11 +31,11 @@ def exit_code(error: SocialFetchError) -> int:
     """Return the exit code of an error that ends a command."""
     if isinstance(error, AuthenticationError | PermissionDeniedError):
         return exit_codes.KEY_REFUSED
-    return (
-        exit_codes.OUT_OF_CREDITS
-        if isinstance(error, InsufficientCreditsError)
-        else exit_codes.SOME_FAILED
-    )
+    if isinstance(error, InsufficientCreditsError):
+        return exit_codes.OUT_OF_CREDITS
+    if isinstance(error, InvalidHandleError | JournalError | ExportError):
+        return exit_codes.USAGE
+    return exit_codes.SOME_FAILED
 
 
 def run(command: Coroutine[Any, Any, int]) -> None:
@@ -93,7 +94,7 @@ def _run(command: Coroutine[Any, Any, int]) -> int:
     except SocialFetchError as error:
         complain(error)
         return exit_code(error)
-    except (ValueError, ExportError, JournalError) as error:
+    except ValueError as error:
         complain(error)
         return exit_codes.USAGE
     except OSError as error:

@@ -8,7 +8,8 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
-from socialfetch_async.cluster.shards import ShardResult, ShardTakenError, lock_path, run_shard
+from socialfetch_async.cluster.shards import ShardResult, lock_path, run_shard
+from socialfetch_async.errors import ClusterError, ShardTakenError
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -20,10 +21,6 @@ _GOODBYE: Final = 1.0  # seconds
 _FETCH: Final = 5.0  # seconds for a result, which is some counters
 _LOOK: Final = 0.5  # seconds between two looks at the list of workers
 _ASK: Final = 0.1  # seconds between two questions of a worker whether to stop
-
-
-class ClusterError(RuntimeError):
-    """The cluster can not go on. What arrived is in the journals; the same call goes on."""
 
 
 class Cluster:

@@ -17,7 +17,8 @@ from socialfetch_async import _arguments as arguments
 from socialfetch_async.cluster.dask import connected
 from socialfetch_async.cluster.dispatch import PATIENCE, HandingOut, read_stock
 from socialfetch_async.cluster.leases import Leases, Shard, shards_of
-from socialfetch_async.cluster.shards import ShardTakenError, lock_path, shard_lock
+from socialfetch_async.cluster.shards import lock_path, shard_lock
+from socialfetch_async.errors import ShardTakenError
 from socialfetch_async.journal.file import AppendOnly
 
 if TYPE_CHECKING:

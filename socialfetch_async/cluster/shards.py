@@ -25,19 +25,15 @@ import msgspec
 
 from socialfetch_async import _arguments as arguments
 from socialfetch_async.client import SocialFetchClient
+from socialfetch_async.errors import JournalError, ShardTakenError
 from socialfetch_async.journal.file import AppendOnly
 from socialfetch_async.journal.journal import Journal
-from socialfetch_async.journal.lines import JournalError
 from socialfetch_async.journal.reading import SavedRun, read_journal
 from socialfetch_async.models import FollowersPage
 from socialfetch_async.run import FollowersRun
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _BEAT: Final = 0.05  # seconds between two looks at `stop` while no page comes
-
-
-class ShardTakenError(JournalError):
-    """The shard is being fetched by another process, or this very attempt was begun before."""
 
 
 class ShardResult(msgspec.Struct, frozen=True, kw_only=True):

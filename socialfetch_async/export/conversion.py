@@ -10,9 +10,9 @@ from typing import Final
 
 import msgspec
 
+from socialfetch_async.errors import ExportError
 from socialfetch_async.export import to_csv, to_jsonl, to_parquet, to_sqlite
 from socialfetch_async.export.atomic_write import atomic_write
-from socialfetch_async.export.errors import ExportError
 from socialfetch_async.export.lists import Lists
 from socialfetch_async.journal.lines import HEADER_BEGINS
 from socialfetch_async.journal.reading import read_journal

@@ -6,8 +6,8 @@ from typing import Final, Literal, NamedTuple
 import msgspec
 
 from socialfetch_async._arguments import clean_handle
+from socialfetch_async.errors import ExportError
 from socialfetch_async.export.conversion import Journals, paths_of
-from socialfetch_async.export.errors import ExportError
 from socialfetch_async.export.lists import as_text
 from socialfetch_async.export.to_jsonl import account
 from socialfetch_async.journal.reading import SavedHandle, SavedRun, read_journal

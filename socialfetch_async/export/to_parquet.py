@@ -6,8 +6,8 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Final
 
+from socialfetch_async.errors import ExportError
 from socialfetch_async.export.columns import COLUMNS
-from socialfetch_async.export.errors import ExportError
 from socialfetch_async.export.lists import Lists
 
 # Rows are Python objects only until a batch is full, and compact columns until a row group is.

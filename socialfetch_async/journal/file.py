@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from socialfetch_async.journal.lines import JournalError
+from socialfetch_async.errors import JournalError
 
 
 class AppendOnly:

@@ -7,12 +7,13 @@ from types import TracebackType
 from typing import Self
 
 from socialfetch_async._log import logger
+from socialfetch_async.errors import JournalError
+from socialfetch_async.events import HandleDone
 from socialfetch_async.journal.file import AppendOnly, free_bytes
 from socialfetch_async.journal.index import Index
-from socialfetch_async.journal.lines import JournalError
 from socialfetch_async.journal.recording import Session
 from socialfetch_async.journal.writer import FreeBytes, Fsync, Writer
-from socialfetch_async.models import FollowersPage, HandleDone
+from socialfetch_async.models import FollowersPage
 from socialfetch_async.run import FollowersRun
 
 

@@ -14,14 +14,11 @@ from msgspec import Meta, Raw, Struct
 from socialfetch_async._protocol.endpoints import FOLLOWERS
 from socialfetch_async._protocol.repair import repaired
 from socialfetch_async._version import __version__
-from socialfetch_async.models import Follower, FollowersPage, HandleDone
+from socialfetch_async.events import HandleDone
+from socialfetch_async.models import Follower, FollowersPage
 
 VERSION: Final = 1
 HEADER_BEGINS: Final = b'{"type":"header",'
-
-
-class JournalError(RuntimeError):
-    """A journal can not be used, or could not keep what came; the sentence says what to do."""
 
 
 class _Line(Struct, frozen=True, kw_only=True, tag_field="type"):

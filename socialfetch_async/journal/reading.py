@@ -10,11 +10,11 @@ from typing import BinaryIO, Final, NamedTuple
 from msgspec import Struct
 
 from socialfetch_async._log import logger
+from socialfetch_async.errors import JournalError
 from socialfetch_async.journal.index import Index, SavedList
 from socialfetch_async.journal.lines import (
     HEADER_BEGINS,
     VERSION,
-    JournalError,
     SavedPage,
     parse,
     parse_page,

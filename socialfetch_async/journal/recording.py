@@ -5,10 +5,11 @@ import os
 from typing import Final, Self
 
 from socialfetch_async.errors import SocialFetchError
+from socialfetch_async.events import HandleDone
 from socialfetch_async.journal.index import Ledger
 from socialfetch_async.journal.lines import Close, Open, Uncertain, handle_line, page_line
 from socialfetch_async.journal.writer import Writer
-from socialfetch_async.models import FollowersPage, HandleDone
+from socialfetch_async.models import FollowersPage
 from socialfetch_async.run import FollowersRun
 
 # Seconds between two syncs, and between two looks at what failed attempts may have cost.

@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 from typing import Final, Literal
 
 from socialfetch_async._log import logger
+from socialfetch_async.errors import JournalError
 from socialfetch_async.journal.file import AppendOnly
 from socialfetch_async.journal.index import Index
 from socialfetch_async.journal.lines import (
     Close,
     HandleLine,
     Header,
-    JournalError,
     Open,
     PageFields,
     PageLine,

@@ -103,8 +103,12 @@ ANSWERS: Final[dict[type[Exception], Row]] = {
         404, "profile_unavailable", "The followers of this profile can not be listed."
     ),
     errors.IncompleteRunError: Row(502, "incomplete", "Some of the profiles failed.", True),
+    errors.JournalError: _OURS,
+    errors.ShardTakenError: _OURS,
+    errors.ExportError: _OURS,
+    errors.ClusterError: _OURS,
 }
-ERRORS: Final = (SocialFetchError, InvalidHandleError, InvalidRequestError, CreditsSpentError)
+ERRORS: Final = (SocialFetchError, InvalidRequestError, CreditsSpentError)
 """Everything in that table, as an `except` takes it."""
 
 # 403 and not 404 where the profile exists: to ask again does not help, another account might.

@@ -10,7 +10,7 @@ import pytest
 from socialfetch_async import errors
 from socialfetch_async._protocol.retry import rule
 from socialfetch_async.cli import exit_codes
-from socialfetch_async.errors import InvalidHandleError, SocialFetchError
+from socialfetch_async.errors import SocialFetchError
 from tests.faults.failures import FAILURES, Failure
 
 ROOT = Path(__file__).parents[2]
@@ -28,7 +28,7 @@ CLASSES = [
     found
     for found in vars(errors).values()
     if isinstance(found, type)
-    and issubclass(found, SocialFetchError | InvalidHandleError)
+    and issubclass(found, SocialFetchError)
     and found is not SocialFetchError
 ]
 

@@ -228,7 +228,7 @@ def test_every_error_of_aiohttp_is_one_of_ours(kind: type[Exception]) -> None:
         raised.message = "Server disconnected"
     ours = explained(raised, 1.0, sent=True, reused=True)
     assert type(ours) is OURS[kind.__name__]
-    assert ours.maybe_charged is (not isinstance(ours, ConnectError | TLSError))
+    assert ours.maybe_charged == (not isinstance(ours, ConnectError | TLSError))
 
 
 def test_the_words_of_the_system_are_kept() -> None:

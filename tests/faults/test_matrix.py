@@ -69,7 +69,7 @@ def assert_position(error: SocialFetchError, failure: Failure, attempts: int) ->
     assert error.handle == "ann"
     assert error.cursor == cursor_of(1)
     assert error.attempts == attempts
-    assert error.maybe_charged is failure.maybe
+    assert error.maybe_charged == (attempts if failure.maybe else 0)
 
 
 def assert_details(error: SocialFetchError, failure: Failure, *, traced: bool) -> None:

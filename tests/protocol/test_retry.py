@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from socialfetch_async import errors
 from socialfetch_async._protocol.retry import (
     Retries,
-    RetryPolicy,
     Rule,
     deadline_passed,
     delays,
@@ -30,6 +29,7 @@ from socialfetch_async.errors import (
     PayloadError,
     SocialFetchError,
 )
+from socialfetch_async.policy import RetryPolicy
 
 FOREVER = 1e9
 
@@ -181,6 +181,11 @@ RULES: list[tuple[str, int | None, Rule, bool]] = [
     ("PaginationError", None, NEVER, False),
     ("ProfileUnavailableError", None, NEVER, False),
     ("IncompleteRunError", None, NEVER, False),
+    ("InvalidHandleError", None, NEVER, False),
+    ("JournalError", None, NEVER, False),
+    ("ShardTakenError", None, NEVER, False),
+    ("ExportError", None, NEVER, False),
+    ("ClusterError", None, NEVER, False),
 ]
 
 

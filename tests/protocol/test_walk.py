@@ -229,7 +229,7 @@ def test_a_cursor_that_comes_again_is_refused(start: str | None, distance: int) 
     assert error.reason == "repeated_cursor"
     assert error.summary == "the cursor 'again' came again."
     assert (error.handle, error.cursor) == ("nasa", "again")
-    assert error.maybe_charged is True
+    assert error.maybe_charged == 0
     assert (walk.pages, walk.done, walk.stop_reason) == (distance + 1, False, None)
     assert refused(walk) is error
 
@@ -282,7 +282,7 @@ def test_the_same_followers_once_more_are_refused(handles: tuple[str, ...]) -> N
     assert error.reason == "no_progress"
     assert error.summary == "a new cursor brought the rows of the page before once more."
     assert (error.handle, error.cursor, error.request_id) == ("nasa", "c1", "req_9")
-    assert error.maybe_charged is True
+    assert error.maybe_charged == 0
     # It was paid for, and nothing of it was delivered.
     assert counters(walk) == {
         "pages": 2,
@@ -351,7 +351,7 @@ def test_five_empty_pages_are_gone_through_and_the_sixth_is_not() -> None:
     assert error.reason == "empty_pages"
     assert error.summary == "six pages in a row brought nothing."
     assert (error.handle, error.cursor) == ("nasa", "c6")
-    assert error.maybe_charged is True
+    assert error.maybe_charged == 0
     assert (walk.pages, place(walk)) == (6, ("c6", False, None))
 
 
@@ -418,7 +418,7 @@ def test_an_unavailable_profile(status: str, cursor: str | None) -> None:
     assert error.lookup_status == status
     assert error.summary == f"this profile's list can not be had: {status}."
     assert (error.handle, error.cursor, error.request_id) == ("nasa", cursor, "req_5")
-    assert error.maybe_charged is True
+    assert error.maybe_charged == 0
     assert place(walk) == (cursor, False, None)
     assert counters(walk) == {"pages": 1, "rows": 0, "invalid_rows": 0, "credits_charged": 1}
 

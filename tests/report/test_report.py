@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 
 from socialfetch_async.emulator import Emulator
-from socialfetch_async.export.errors import ExportError
+from socialfetch_async.errors import ExportError, JournalError
 from socialfetch_async.journal.journal import Journal
-from socialfetch_async.journal.lines import JournalError
 from socialfetch_async.report import write_report
 from socialfetch_async.report.figures import PAUSE, Work
 from socialfetch_async.report.words import duration, number, share

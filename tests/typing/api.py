@@ -252,7 +252,7 @@ async def the_rest() -> None:
         except InsufficientCreditsError as error:
             assert_type(error.checkout_url, str | None)
             assert_type(error.status, int)
-            assert_type(error.maybe_charged, bool)
+            assert_type(error.maybe_charged, int)
         except IncompleteRunError as error:
             assert_type(error.pending, dict[str, str | None])
     _: str = __version__

@@ -1,0 +1,40 @@
+"""How patient a client is."""
+
+from typing import Self
+
+import msgspec
+
+from socialfetch_async import _arguments as arguments
+
+
+class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """How often and how long one page is tried. Times are in seconds.
+
+    Attributes:
+        max_attempts: Requests for one page, the first included.
+        deadline: For all attempts and waits of one page, from the first free slot on.
+        base: The first wait is up to this long, each further one up to twice as long ...
+        cap: ... but not longer than this (full jitter: between 0 and that).
+        retry_after_cap: The longest Retry-After that is waited for; beyond it the error is raised
+            at once, with `retry_after`.
+        wait_in_outage: Whether to wait while the API is down for everybody, or to fail at once.
+    """
+
+    max_attempts: int = 6
+    deadline: float = 120.0
+    base: float = 0.5
+    cap: float = 20.0
+    retry_after_cap: float = 120.0
+    wait_in_outage: bool = True
+
+    def __post_init__(self) -> None:
+        arguments.required("max_attempts", self.max_attempts)
+        arguments.seconds("deadline", self.deadline)
+        for name in ("base", "cap", "retry_after_cap"):
+            arguments.seconds(name, getattr(self, name), zero=True)
+        arguments.flag("wait_in_outage", self.wait_in_outage)
+
+    @classmethod
+    def interactive(cls) -> Self:
+        """Return the policy for a web request: 2 attempts, 10 s, no waiting in an outage."""
+        return cls(max_attempts=2, deadline=10.0, wait_in_outage=False)
