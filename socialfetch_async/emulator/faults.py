@@ -85,6 +85,7 @@ FAULTS: Final[Mapping[str, Fault]] = {
     },
     **_NAMED,
 }
+"""Every kind of fault, by its name."""
 
 
 class FaultPlan:

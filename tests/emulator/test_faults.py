@@ -3,9 +3,11 @@
 import asyncio
 import json
 import math
+import re
 import zlib
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -15,6 +17,7 @@ from socialfetch_async.emulator import FAULTS, Emulator, Fault
 from socialfetch_async.emulator.faults import FORMS, STATUSES
 from tests.emulator.harness import Answer, Broken, fetch, handles, path_of
 
+PAGE = Path(__file__).parents[2] / "docs" / "testing.md"
 NAMED = [name for name in FAULTS if not name[0].isdigit()]
 ROUTES = ("/followers", "/following", "")
 
@@ -123,6 +126,21 @@ def test_every_kind_has_a_check() -> None:
     assert {*SEEN, *UNSEEN} == {*NAMED}
     assert len(FAULTS) == len(NAMED) + len(STATUSES) * (1 + len(FORMS)) + 1 + 6 * len(FORMS)
     assert all(isinstance(fault, Fault) and fault.what for fault in FAULTS.values())
+
+
+def test_the_page_about_testing_has_every_kind() -> None:
+    """In its table, as charged or not; the forms of a status are written out for one."""
+    cells = [
+        line.split("|")[1:4] for line in PAGE.read_text().splitlines() if line.startswith('| `"')
+    ]
+    charged = {
+        name: charge.strip() == "yes"
+        for names, _, charge in cells
+        for name in re.findall(r'"([a-z0-9-]+)"', names)
+    }
+    listed = [name for name in FAULTS if "-" not in name or name in NAMED]
+    listed += [name for name in FAULTS if name.startswith("502-") or name == "500-after"]
+    assert charged == {name: FAULTS[name].charged for name in listed}
 
 
 @pytest.mark.parametrize("fault", NAMED)
