@@ -18,7 +18,7 @@ from socialfetch_async.errors import (
     ProfileUnavailableError,
     SocialFetchError,
 )
-from socialfetch_async.events import HandleDone
+from socialfetch_async.events import HandleDone, HandleStatus
 from socialfetch_async.models import ListPage
 from socialfetch_async.stream import Fetch, warn_invalid_rows, warn_missing_cursor
 
@@ -141,8 +141,8 @@ class Workers(Generic[PageT]):
                 if self._cancelled or self.budget.closed is None:
                     raise
                 self._end(lane, self.budget.closed)
-            except ProfileUnavailableError as error:
-                self._end(lane, error.lookup_status)
+            except ProfileUnavailableError:
+                self._end(lane, "unavailable")
             except SocialFetchError as error:
                 self._end(lane, "failed", error)
                 if isinstance(error, _ENDS_THE_RUN):
@@ -207,15 +207,16 @@ class Workers(Generic[PageT]):
         walk = lane.walk
         if walk.advance():
             return True
-        reason = walk.stop_reason or "end"
+        reason = walk.stop_reason or "complete"
         if reason == "missing_cursor":
             warn_missing_cursor(lane.requests, lane.cursor)
-        self._end(lane, "complete" if reason == "end" else reason)
+        self._end(lane, reason)
         return False
 
     def _receive(self, lane: "_Lane", page: PageT) -> None:
         self.pages_fetched += 1
         self.credits_charged += page.credits_charged
+        lane.lookup_status, lane.total = page.lookup_status, page.total
         rows = self._rows_of(page)
         if page.invalid_rows and not lane.walk.invalid_rows:
             warn_invalid_rows(lane.requests, page, len(rows))
@@ -233,12 +234,16 @@ class Workers(Generic[PageT]):
         self._slot_freed |= lane.has_slot
         self._emit(page)
 
-    def _end(self, lane: "_Lane", status: str, error: SocialFetchError | None = None) -> None:
+    def _end(
+        self, lane: "_Lane", status: HandleStatus, error: SocialFetchError | None = None
+    ) -> None:
         walk = lane.walk
         self._emit(
             HandleDone(
                 handle=lane.handle,
                 status=status,
+                lookup_status=lane.lookup_status,
+                total_followers=lane.total,
                 cursor=walk.cursor,
                 pages=walk.pages,
                 followers=walk.rows,
@@ -274,9 +279,9 @@ class Workers(Generic[PageT]):
 
 
 class _Lane:
-    """One started handle: what to ask for, where it is, and the cursor of its last page."""
+    """One started handle: what to ask for, where it is, and what its last page said."""
 
-    __slots__ = ("cursor", "handle", "has_slot", "requests", "walk")
+    __slots__ = ("cursor", "handle", "has_slot", "lookup_status", "requests", "total", "walk")
 
     def __init__(self, handle: str, requests: PageRequests, walk: Walk) -> None:
         self.handle = handle
@@ -284,3 +289,5 @@ class _Lane:
         self.walk = walk
         self.has_slot = False
         self.cursor: str | None = None
+        self.lookup_status: str | None = None
+        self.total: int | None = None

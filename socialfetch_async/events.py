@@ -4,10 +4,23 @@ For metrics and tracing. Each event is a frozen value; `match` or `isinstance` t
 """
 
 from collections.abc import Callable
+from typing import Literal
 
 from msgspec import Struct
 
 from socialfetch_async.errors import SocialFetchError
+
+HandleStatus = Literal[
+    "complete",
+    "missing_cursor",
+    "unavailable",
+    "max_followers",
+    "max_pages",
+    "max_credits",
+    "stopped",
+    "failed",
+]
+"""How a handle ended in a run; the vendor's own word is never among these."""
 
 
 class Usage(Struct):
@@ -32,8 +45,12 @@ class HandleDone(Struct, frozen=True, kw_only=True):
     """The end of one handle in a run: exactly one for each started handle, always last.
 
     Attributes:
-        status: `complete`, `missing_cursor`, `hidden`, `private`, `not_found` or another lookup
-            status, `max_pages`, `max_credits`, `stopped`, `failed`.
+        status: How the list ended. `complete` is a whole list; `unavailable` is a profile without
+            one, and `lookup_status` says why.
+        lookup_status: The vendor's outcome on the last page: `found`, `hidden`, `private`,
+            `not_found`, or a later value. None when no page arrived.
+        total_followers: The vendor's count on the last page, if it had one. It may differ from
+            what the pages held, and is never used to stop.
         cursor: Where to go on; None when nothing is left, or when the first page failed.
         pages: Pages that arrived for this handle in this run.
         followers: Followers on them; in a run over `following`, accounts.
@@ -42,12 +59,19 @@ class HandleDone(Struct, frozen=True, kw_only=True):
     """
 
     handle: str
-    status: str
+    status: HandleStatus
+    lookup_status: str | None = None
+    total_followers: int | None = None
     cursor: str | None
     pages: int
     followers: int
     credits_charged: int
     error: SocialFetchError | None = None
+
+    @property
+    def outcome(self) -> str:
+        """One word for people: the vendor's for an unavailable profile, else the status."""
+        return self.lookup_status or self.status if self.status == "unavailable" else self.status
 
 
 class AttemptEnded(Struct, frozen=True, kw_only=True):
@@ -103,7 +127,7 @@ class OutageBegan(Struct, frozen=True, kw_only=True):
     """The API answers nobody: one probe at a time goes out from now on.
 
     Attributes:
-        error: The failure that closed the gate.
+        error: The failure that opened the circuit breaker.
     """
 
     error: SocialFetchError

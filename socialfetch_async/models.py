@@ -123,6 +123,11 @@ class ListPage(Struct, frozen=True, kw_only=True, dict=True):
         """
         return self.__dict__.get("body")
 
+    @property
+    def total(self) -> int | None:
+        """The vendor's count of the whole list, whatever the list calls it; None without one."""
+        return None
+
 
 class FollowersPage(ListPage, frozen=True, kw_only=True):
     """One page of the followers of a profile, paid for.
@@ -137,6 +142,11 @@ class FollowersPage(ListPage, frozen=True, kw_only=True):
     followers: list[Follower]
     total_followers: int | None
 
+    @property
+    def total(self) -> int | None:
+        """`total_followers`."""
+        return self.total_followers
+
 
 class FollowingPage(ListPage, frozen=True, kw_only=True):
     """One page of the accounts that a profile follows, paid for.
@@ -150,6 +160,11 @@ class FollowingPage(ListPage, frozen=True, kw_only=True):
     handle: str
     accounts: list[Account]
     total_following: int | None
+
+    @property
+    def total(self) -> int | None:
+        """`total_following`."""
+        return self.total_following
 
 
 class ItemsPage(ListPage, Generic[Item], frozen=True, kw_only=True):

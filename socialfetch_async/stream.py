@@ -79,7 +79,7 @@ class BaseStream(Generic[PageT, Item]):
     def stop_reason(self) -> str | None:
         """Why the iteration ended; None while it has not.
 
-        `end`, `missing_cursor`, `max_pages`, `max_credits`, or the limit of rows:
+        `complete`, `missing_cursor`, `max_pages`, `max_credits`, or the limit of rows:
         `max_followers`, `max_accounts`, `max_items`.
         """
         return self._stop_reason or self._walk.stop_reason

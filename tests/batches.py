@@ -89,18 +89,18 @@ async def main_job(client_of: Any, folder: Path, handles: int, followers: int) -
             client, list(profiles), folder, max_credits=half, concurrency=20
         )
         assert one.stop_reason == "max_credits"
-        assert half - 1 <= one.cost + one.uncertain <= half
+        assert half - 1 <= one.total_credits_charged + one.maybe_charged <= half
         assert len(api.charges) <= half
         two = await export_followers(client, list(profiles), folder, max_credits=10 * half)
         for _ in range(5):  # a handle may fail under so many faults
             if two.finished:
                 break
             two = await export_followers(client, list(profiles), folder, max_credits=10 * half)
-        assert (two.finished, two.stop_reason) == (True, "end")
-        lost = len(api.charges) - two.cost
-        assert 0 <= lost <= two.uncertain
+        assert (two.finished, two.stop_reason) == (True, "complete")
+        lost = len(api.charges) - two.total_credits_charged
+        assert 0 <= lost <= two.maybe_charged
         seen = {(charge.handle, charge.cursor) for charge in api.charges}
-        assert len(seen) == two.cost  # every page is in the journal once
+        assert len(seen) == two.total_credits_charged  # every page is in the journal once
         rows = expected(api, profiles)
         assert by_json(folder / "followers.jsonl") == rows
         for name, read in (("csv", by_csv), ("parquet", by_duckdb), ("sqlite", by_sqlite)):
@@ -109,13 +109,13 @@ async def main_job(client_of: Any, folder: Path, handles: int, followers: int) -
         requests = len(api.requests)
         three = await export_followers(client, list(profiles), folder)
         assert len(api.requests) == requests
-        assert three.cost == two.cost
+        assert three.total_credits_charged == two.total_credits_charged
     return {
         "handles": three.handles,
         "followers": len(rows),
-        "credits in the journal": three.cost,
+        "credits in the journal": three.total_credits_charged,
         "charged in the ledger": len(api.charges),
-        "at most uncertain": three.uncertain,
+        "at most uncertain": three.maybe_charged,
         "requests": requests,
     }
 

@@ -86,7 +86,7 @@ async def test_rows_are_of_the_type_that_was_given(client_of: MakeClient, kind: 
         if kind is dict:
             assert rows == expected
         assert (stream.items_seen, stream.pages_fetched, stream.credits_charged) == (45, 3, 3)
-        assert (stream.stop_reason, stream.done, len(api.charges)) == ("end", True, 3)
+        assert (stream.stop_reason, stream.done, len(api.charges)) == ("complete", True, 3)
 
 
 async def test_pages_say_what_was_asked_and_keep_the_answer(client_of: MakeClient) -> None:
@@ -265,7 +265,7 @@ async def test_a_bad_argument_sends_nothing(client_of: MakeClient, name: str) ->
         ({"max_items": 1}, "max_items", "a"),
         ({"max_items": 3}, "max_items", "abc"),
         ({"max_items": 4}, "max_items", "abcd"),
-        ({"max_items": 9}, "end", "abcde"),
+        ({"max_items": 9}, "complete", "abcde"),
         ({"max_pages": 2}, "max_pages", "abcd"),
         ({"max_credits": 1}, "max_credits", "ab"),
     ],

@@ -83,7 +83,7 @@ async def test_every_account_comes_with_every_field_it_was_sent_with(
             given_fields(row) for row in rows
         ]
         assert (stream.pages_fetched, stream.accounts_seen, stream.credits_charged) == (7, 130, 7)
-        assert (stream.stop_reason, stream.done, stream.cursor) == ("end", True, None)
+        assert (stream.stop_reason, stream.done, stream.cursor) == ("complete", True, None)
         assert [charge.route for charge in api.charges] == ["following"] * 7
 
 
@@ -120,7 +120,7 @@ async def test_pages_say_what_was_asked_and_what_it_cost(client_of: MakeClient) 
     [
         ({"max_accounts": 30}, "max_accounts", 30, 2),
         ({"max_accounts": 40}, "max_accounts", 40, 2),
-        ({"max_accounts": 99}, "end", 50, 3),
+        ({"max_accounts": 99}, "complete", 50, 3),
         ({"max_pages": 1}, "max_pages", 20, 1),
         ({"max_credits": 2}, "max_credits", 40, 2),
     ],
@@ -170,7 +170,7 @@ async def test_many_handles_row_by_row(client_of: MakeClient) -> None:
                 assert isinstance(account, Account)
                 got.setdefault(handle, []).append(account.handle)
         assert got == names(api, "ada", "bo")
-        assert {done.handle: (done.status, done.followers) for done in run.outcomes.values()} == {
+        assert {done.handle: (done.outcome, done.followers) for done in run.outcomes.values()} == {
             "ada": ("complete", 45),
             "bo": ("complete", 3),
             "none": ("complete", 0),
@@ -239,7 +239,7 @@ async def test_a_list_that_can_not_be_had(client_of: MakeClient, status: str) ->
         assert isinstance(first, FollowingPage)
         assert first.lookup_status == status
         assert isinstance(last, HandleDone)
-        assert (last.status, last.credits_charged, run.pending()) == (status, 1, {})
+        assert (last.outcome, last.credits_charged, run.pending()) == (status, 1, {})
 
 
 async def test_a_row_that_is_no_account_costs_a_row(

@@ -53,7 +53,7 @@ async def test_every_handle_has_one_outcome_and_all_its_followers(client_of: Mak
         async with client.iter_followers_many([*profiles, "gone"]) as run:
             got = await drain(run)
         assert got == expected(api, [*profiles, "gone"])
-        assert {h: d.status for h, d in run.outcomes.items()} == {
+        assert {h: d.outcome for h, d in run.outcomes.items()} == {
             "big": "complete",
             "small": "complete",
             "none": "complete",

@@ -47,7 +47,7 @@ async def test_the_documented_bodies_are_asked_for_in_the_documented_way(
         f"{PATH}?cursor=1779246345",
         f"{PATH}?cursor=1779240839",
     ]
-    assert (stream.stop_reason, stream.done, stream.cursor) == ("end", True, None)
+    assert (stream.stop_reason, stream.done, stream.cursor) == ("complete", True, None)
     assert (stream.pages_fetched, stream.followers_seen, stream.credits_charged) == (3, 2, 3)
 
 
@@ -199,7 +199,7 @@ async def test_max_followers_that_is_the_whole_list_is_the_end(client_of: MakeCl
     async with Emulator({"ada": 40}) as api:
         stream = client_of(api).iter_followers("ada", max_followers=40)
         assert len(await names(stream)) == 40
-        assert (stream.stop_reason, stream.done, stream.cursor) == ("end", True, None)
+        assert (stream.stop_reason, stream.done, stream.cursor) == ("complete", True, None)
 
 
 async def test_max_pages_and_max_credits_end_without_an_exception(client_of: MakeClient) -> None:
@@ -333,7 +333,7 @@ async def test_no_more_with_a_cursor_is_the_end(client_of: MakeClient) -> None:
     async with Scripted(page(["a"], "1", more=False)) as api:
         stream = client_of(api).iter_followers("ada")
         assert await names(stream) == ["a"]
-    assert stream.stop_reason == "end"
+    assert stream.stop_reason == "complete"
 
 
 @pytest.mark.parametrize("status", ["hidden", "private", "not_found", "in_maintenance"])

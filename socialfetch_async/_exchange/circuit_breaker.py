@@ -1,4 +1,4 @@
-"""The outage gate: when the API is down for everybody, the client finds out once."""
+"""The circuit breaker: when the API is down for everybody, the client finds out once."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -11,22 +11,22 @@ from socialfetch_async.errors import SocialFetchError
 
 # Failures without a success between them that mean an outage: more than one page's bad luck, and
 # fewer than what a client at work has on its way.
-FAILURES_THAT_CLOSE: Final = 10
+FAILURES_THAT_OPEN: Final = 10
 _FIRST_WAIT: Final = 0.1
 _GROWTH: Final = 1.3  # slowly, so that the end of an outage is seen soon after it
 _LONGEST_WAIT: Final = 5.0
 
 
-class OutageGate:
+class CircuitBreaker:
     """Lets everything through until ten failures in a row; then one probe at a time.
 
-    The first success opens it. A probe is an ordinary request of whoever waits longest, so the
-    gate itself never sends anything.
+    The first success closes it. A probe is an ordinary request, of the task that waits longest:
+    the breaker itself never sends anything.
 
     Args:
         jitter: Returns a random number between 0 and its argument.
         sleep: Waits some seconds.
-        on_change: Called when it was closed or opened.
+        on_change: Called when it has opened or closed.
     """
 
     def __init__(
@@ -41,18 +41,18 @@ class OutageGate:
         self._failures = 0
         self._waits = delays(_GROWTH, _FIRST_WAIT, _LONGEST_WAIT)
         self._probing = asyncio.Lock()  # fair, and handed on when its holder is cancelled
-        self.closed = False
+        self.open = False
         self.cause: SocialFetchError | None = None
 
     async def wait(self, *, patient: bool) -> bool:
-        """Wait until the gate is open, or until it is this request's turn to probe.
+        """Wait until the breaker is closed, or until it is this request's turn to probe.
 
         Args:
             patient: False: do not wait; probe if nobody does, else give up.
 
         Returns:
             True: this request is the probe, and must call `probed` when it has ended, however.
-            False: the gate is open; or, if it is still closed, there was no patience.
+            False: the breaker is closed; or, if it is still open, there was no patience.
         """
         if not patient:
             if self._probing.locked():
@@ -61,13 +61,13 @@ class OutageGate:
             return True
         await self._probing.acquire()
         try:
-            if self.closed:
+            if self.open:
                 wait = next(self._waits)
                 await self._sleep(wait / 2 + self._jitter(wait / 2))
         except BaseException:
             self._probing.release()
             raise
-        if self.closed:
+        if self.open:
             return True
         self._probing.release()
         return False
@@ -77,19 +77,19 @@ class OutageGate:
         self._probing.release()
 
     def succeeded(self) -> None:
-        """Note an answer that shows the API alive: it opens the gate."""
+        """Note an answer that shows the API alive: it closes the breaker."""
         self._failures = 0
-        if self.closed:
-            self.closed = False
+        if self.open:
+            self.open = False
             self._on_change()
 
     def failed(self, error: SocialFetchError) -> None:
         """Note a failure that may be an outage."""
         self._failures += 1
-        if self._failures < FAILURES_THAT_CLOSE:
+        if self._failures < FAILURES_THAT_OPEN:
             return
         self.cause = error
-        if not self.closed:
-            self.closed = True
+        if not self.open:
+            self.open = True
             self._waits = delays(_GROWTH, _FIRST_WAIT, _LONGEST_WAIT)
             self._on_change()

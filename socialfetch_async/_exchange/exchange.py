@@ -1,4 +1,4 @@
-"""One page, whatever it takes: slot, gate, budget, attempt, and again until it is here."""
+"""One page, whatever it takes: slot, circuit breaker, budget, and attempts until it is here."""
 
 import asyncio
 import copy
@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 import backoff
 
 from socialfetch_async._exchange.call import Call
-from socialfetch_async._exchange.circuit_breaker import OutageGate
+from socialfetch_async._exchange.circuit_breaker import CircuitBreaker
 from socialfetch_async._exchange.shared_budget import NothingMoreMaySend, SharedBudget
 from socialfetch_async._exchange.transport import Attempt, Transport
 from socialfetch_async._log import logger
@@ -58,7 +58,7 @@ class Exchange:
         self._jitter = jitter
         limit = transport.connection_limit
         self._slots = asyncio.Semaphore(min(max_concurrency, limit or max_concurrency))
-        self._gate = OutageGate(jitter, on_change=self._outage)
+        self._breaker = CircuitBreaker(jitter, on_change=self._outage)
         self._outage_began = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
         self.usage = Usage()
@@ -102,7 +102,7 @@ class Exchange:
         while True:
             # Mostly there is nothing to wait for, and a coroutine that finds that out costs.
             if (
-                self._gate.closed
+                self._breaker.open
                 or self._slots.locked()
                 or self._limiter is not None
                 or not call.reserve()
@@ -130,7 +130,7 @@ class Exchange:
                 else:
                     await held.aclose()
             if not isinstance(result, SocialFetchError):
-                self._gate.succeeded()
+                self._breaker.succeeded()
                 return result
             pause = self._pause(call, result, call.deadline - clock())
             await self._wait(call, partial(asyncio.sleep, pause))
@@ -138,24 +138,24 @@ class Exchange:
     async def _admit(self, call: Call) -> AsyncExitStack:
         """Wait until the request may leave; return what it holds until its answer is here.
 
-        That is a slot, the caller's limiter, and the turn to probe, if it is the outage gate's
-        probe. Its credit is set aside last, and it waits for none while it holds a slot.
+        That is a slot, the caller's limiter, and the turn to probe, if it is the circuit
+        breaker's probe. Its credit is set aside last, and it waits for none while it holds a slot.
         """
         while True:
             async with AsyncExitStack() as held:
-                probing = self._gate.closed and await self._pass_gate(call)
+                probing = self._breaker.open and await self._pass_breaker(call)
                 if probing:
-                    held.callback(self._gate.probed)
+                    held.callback(self._breaker.probed)
                 if self._limiter is not None:
                     await self._wait(call, self._limiter.__aenter__)
                     held.push_async_callback(self._leave, self._limiter)
                 await self._wait(call, self._slots.acquire)
                 held.callback(self._slots.release)
                 self.check_usable()
-                open_ = probing or not self._gate.closed
-                if open_ and call.reserve():
+                passable = probing or not self._breaker.open
+                if passable and call.reserve():
                     return held.pop_all()
-            if open_ and call.budget is not None:
+            if passable and call.budget is not None:
                 await self._wait(call, call.budget.credit)
 
     async def _leave(self, limiter: AbstractAsyncContextManager[Any]) -> None:
@@ -164,13 +164,13 @@ class Exchange:
         except Exception:  # noqa: BLE001 - a page that is paid for is not lost for somebody's limiter
             logger.exception("the limiter failed when a request left it; the request went on")
 
-    async def _pass_gate(self, call: Call) -> bool:
-        """Wait at the closed gate; return whether this request is the probe."""
+    async def _pass_breaker(self, call: Call) -> bool:
+        """Wait at the open circuit breaker; return whether this request is the probe."""
         if call.deadline is None:
             call.deadline = asyncio.get_running_loop().time() + self._policy.deadline
-        wait = partial(self._gate.wait, patient=self._policy.wait_in_outage)
+        wait = partial(self._breaker.wait, patient=self._policy.wait_in_outage)
         probing = await self._wait(call, wait, _OUTAGE)
-        if not probing and self._gate.closed:
+        if not probing and self._breaker.open:
             raise self._given_up(call, _OUTAGE)
         return probing
 
@@ -192,7 +192,7 @@ class Exchange:
         raise self._given_up(call, f"{why} {deadline_passed(self._policy)}".lstrip())
 
     def _pause(self, call: Call, error: SocialFetchError, remaining: float) -> float:
-        """Tell the gate about a failed attempt; return the seconds before the next one.
+        """Tell the circuit breaker about a failed attempt; return the seconds before the next one.
 
         Raises:
             SocialFetchError: There is no next one.
@@ -204,9 +204,9 @@ class Exchange:
                 "nothing uses it any more"
             )
         if rule(error).outage:
-            self._gate.failed(error)
+            self._breaker.failed(error)
         elif shows_the_api_alive(error):
-            self._gate.succeeded()
+            self._breaker.succeeded()
         call.error = error
         call.retries = call.retries or Retries(self._policy, self._jitter)
         pause = call.retries.wait(error, call.attempts, remaining)
@@ -238,10 +238,10 @@ class Exchange:
         return pause
 
     def _outage(self) -> None:
-        """Say that the gate was closed or opened."""
+        """Say that the circuit breaker has opened or closed."""
         now = asyncio.get_running_loop().time()
-        error = self._gate.cause
-        if self._gate.closed:
+        error = self._breaker.cause
+        if self._breaker.open:
             assert error is not None
             self._outage_began = now
             logger.warning(
@@ -288,9 +288,9 @@ class Exchange:
         """Complete the last error with where and how often, and why it is the last."""
         error = call.error
         if error is None:
-            # Nothing was sent for this page: what closed the gate for all is the reason.
-            assert self._gate.cause is not None
-            error = copy.copy(self._gate.cause).at(request_id=None)
+            # Nothing was sent for this page: what opened the breaker for all is the reason.
+            assert self._breaker.cause is not None
+            error = copy.copy(self._breaker.cause).at(request_id=None)
         if not isinstance(call.request.endpoint, ListEndpoint):
             error.at(go_on="")  # a value has no page before it
         return error.at(

@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from socialfetch_async._protocol.budget import Budget
+from socialfetch_async._protocol.budget import Budget, CloseReason
 
 
 class NothingMoreMaySend(Exception):
     """No request may leave any more. `reason` is `max_credits` or `stopped`."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: CloseReason) -> None:
         super().__init__(reason)
         self.reason = reason
 
@@ -73,7 +73,7 @@ class SharedBudget(Budget):
         if self.waiting:
             self._settled.set()
 
-    def close(self, reason: str) -> None:
+    def close(self, reason: CloseReason) -> None:
         """Let nothing more leave. What is on the wire comes back."""
         self.closed = self.closed or reason
         self._settled.set()

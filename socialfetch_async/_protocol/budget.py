@@ -1,5 +1,9 @@
 """What may be spent: reserved before a request leaves, settled when its price is known."""
 
+from typing import Literal
+
+CloseReason = Literal["max_credits", "stopped"]
+
 
 class Budget:
     """Credits that may be spent, None without a limit.
@@ -20,7 +24,7 @@ class Budget:
         self._price = 1
         self.spent = 0
         self.reserved = 0
-        self.closed: str | None = None
+        self.closed: CloseReason | None = None
 
     def reserve(self) -> int:
         """Set the price of one request aside and return it; 0 while it may not leave."""

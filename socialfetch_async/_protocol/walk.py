@@ -5,7 +5,7 @@ Contract, "Pagination": ask first without a cursor, then with `data.page.nextCur
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from socialfetch_async.errors import (
     PaginationError,
@@ -26,7 +26,7 @@ class Walk:
     Attributes:
         cursor: The page to go on from: the one being delivered, or the next to ask for.
         done: Nothing is left.
-        stop_reason: Why the walk ended: `end`, `missing_cursor`, `max_pages`; None before.
+        stop_reason: Why the walk ended: `complete`, `missing_cursor`, `max_pages`; None before.
         pages: Pages received. `rows`: rows on them. `credits_charged`: their price.
     """
 
@@ -71,7 +71,7 @@ class Walk:
         self._asked = {hash(cursor)}
         self.cursor = cursor
         self.done = False
-        self.stop_reason: str | None = None
+        self.stop_reason: Literal["complete", "missing_cursor", "max_pages"] | None = None
         self.pages = self.rows = self.invalid_rows = self.credits_charged = 0
 
     def advance(self) -> bool:
@@ -106,7 +106,7 @@ class Walk:
         if page.lookup_status != "found":
             self._error = self._unavailable(page)
         elif not page.has_more:
-            self._end("end")
+            self._end("complete")
         elif not page.next_cursor:
             # As the vendor's page says, the list ends here; but it says also that more exists.
             self._end("missing_cursor")
@@ -119,7 +119,7 @@ class Walk:
                 )
             self._asked.add(cursor)
 
-    def _end(self, reason: str) -> None:
+    def _end(self, reason: Literal["complete", "missing_cursor"]) -> None:
         self.stop_reason = reason
         self.done = True
         self.cursor = None

@@ -34,7 +34,7 @@ async def export_followers(
     fsync: Fsync = "second",
     fresh: bool = False,
     recheck: bool = False,
-    safe_cells: bool = False,
+    spreadsheet: bool = False,
     on_event: Callable[[BatchEvent], None] | None = None,
 ) -> BatchResult:
     """Fetch the followers of many profiles into files; go on where the last call ended.
@@ -60,7 +60,7 @@ async def export_followers(
         fsync: When pages are synced to the disk: `page`, `second` or `never`.
         fresh: Begin a new journal; the old one is kept with a number in its name.
         recheck: Ask profiles that were private, hidden or not found once more.
-        safe_cells: For CSV that goes into a spreadsheet: no text runs as a formula.
+        spreadsheet: For CSV that goes into a spreadsheet: no text runs as a formula.
         on_event: Has a live `BatchProgress` first, then every page and `HandleDone`, and at last,
             also before an error is raised, the `BatchResult`. If it raises, the batch stops as
             if it were cancelled.
@@ -78,7 +78,7 @@ async def export_followers(
     arguments.positive("max_credits", max_credits)
     for name, value in (("trim", trim), ("fresh", fresh), ("recheck", recheck)):
         arguments.flag(name, value)
-    files = files_of(output, format, journal, safe_cells=safe_cells)
+    files = files_of(output, format, journal, spreadsheet=spreadsheet)
     book = Journal(files.journal, fsync=fsync)
     batch = _Batch(files, book, starts, duplicates, on_event)
     await batch.finish(files.rehearse)
@@ -89,7 +89,11 @@ async def export_followers(
         with book:
             todo = book.pending(starts, recheck=recheck)
             progress = batch.begin(len(todo), max_credits)
-            left = None if max_credits is None else max_credits - progress.cost - progress.uncertain
+            left = (
+                None
+                if max_credits is None
+                else max_credits - progress.total_credits_charged - progress.maybe_charged
+            )
             if left is not None and left < 1:
                 batch.limit_reached = bool(todo)
             elif todo:
@@ -236,7 +240,7 @@ class _Batch:
         elif self.limit_reached:
             reason = "max_credits"
         else:
-            reason = "failed" if statuses["failed"] else "end"
+            reason = "failed" if statuses["failed"] else "complete"
         return BatchResult(
             stop_reason=reason,
             handles=len(given),
@@ -247,8 +251,8 @@ class _Batch:
             pages=progress.pages,
             followers=progress.followers,
             credits_charged=progress.credits_charged,
-            cost=self._journal.cost,
-            uncertain=self._journal.uncertain,
+            total_credits_charged=self._journal.credits_charged,
+            maybe_charged=self._journal.maybe_charged,
             journal=self._files.journal,
             kept=self.kept,
             exports=tuple(exports),

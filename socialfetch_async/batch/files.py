@@ -29,7 +29,7 @@ class BatchFiles(NamedTuple):
     folder: Path | None
     journal: Path
     exports: dict[str, Path]
-    safe_cells: bool
+    spreadsheet: bool
 
     def write(self) -> Iterator[ExportResult]:
         """Write each export from the journal.
@@ -70,8 +70,8 @@ class BatchFiles(NamedTuple):
             ) from None
 
     def _convert(self, journal: Path, path: Path, name: str) -> ExportResult:
-        safe_cells = self.safe_cells and name == "csv"
-        return convert(journal, path, format=name, safe_cells=safe_cells)
+        spreadsheet = self.spreadsheet and name == "csv"
+        return convert(journal, path, format=name, spreadsheet=spreadsheet)
 
 
 def files_of(
@@ -79,7 +79,7 @@ def files_of(
     formats: str | Sequence[str] | None,
     journal: PathLike | None = None,
     *,
-    safe_cells: bool = False,
+    spreadsheet: bool = False,
 ) -> BatchFiles:
     """Return the files of a batch: the output is a file if its name ends as a format does.
 
@@ -107,9 +107,9 @@ def files_of(
                 "in other formats"
             )
         exports, folder, beside = {of_file: path}, None, path.with_name(f"{path.name}.journal")
-    if safe_cells and "csv" not in exports:
-        raise ValueError("safe_cells is for csv: no other format has cells that run as formulas")
-    return BatchFiles(folder, beside if journal is None else Path(journal), exports, safe_cells)
+    if spreadsheet and "csv" not in exports:
+        raise ValueError("spreadsheet is for csv: no other format has cells that run as formulas")
+    return BatchFiles(folder, beside if journal is None else Path(journal), exports, spreadsheet)
 
 
 def set_aside(journal: Path) -> Path | None:

@@ -36,19 +36,14 @@ class BatchProgress:
         self.stopping = False
 
     @property
-    def cost(self) -> int:
+    def total_credits_charged(self) -> int:
         """Credits confirmed by all pages in the journal."""
-        return self._journal.cost
-
-    @property
-    def uncertain(self) -> int:
-        """Upper bound of what else may have been charged, requests on their way included."""
-        return self._journal.uncertain
+        return self._journal.credits_charged
 
     @property
     def maybe_charged(self) -> int:
-        """Upper bound of what failed attempts of this call may have cost, in credits."""
-        return self._run.maybe_charged if self._run is not None else 0
+        """Upper bound of what else may have been charged, requests on their way included."""
+        return self._journal.maybe_charged
 
     @property
     def in_flight(self) -> int:
@@ -73,16 +68,16 @@ class BatchResult(msgspec.Struct, frozen=True, kw_only=True):
     """How a batch stands at the end of a call.
 
     Attributes:
-        stop_reason: `end`; `failed` when handles failed; `max_credits`; `stopped` when the call
-            was cancelled; `error` when an error is raised.
+        stop_reason: `complete`; `failed` when handles failed; `max_credits`; `stopped` when the
+            call was cancelled; `error` when an error is raised.
         handles: Different handles given. `duplicates`: those that were given again.
         statuses: How many of them have which status; `not_begun` when nothing was asked yet.
         pending: The unfinished ones, with the cursor to go on from.
         others: Handles in the journal that were not given; they are in the exports, too.
         pages: That arrived in this call. `followers`: on them.
         credits_charged: Confirmed for them.
-        cost: Credits confirmed by all pages in the journal.
-        uncertain: Upper bound, in credits, of what else may have been charged, for all calls.
+        total_credits_charged: Credits confirmed by all pages in the journal.
+        maybe_charged: Upper bound, in credits, of what else may have been charged, for all calls.
         journal: The journal. `kept`: the one that `fresh` set aside.
         exports: The files that were written.
     """
@@ -96,8 +91,8 @@ class BatchResult(msgspec.Struct, frozen=True, kw_only=True):
     pages: int
     followers: int
     credits_charged: int
-    cost: int
-    uncertain: int
+    total_credits_charged: int
+    maybe_charged: int
     journal: Path
     kept: Path | None
     exports: tuple[ExportResult, ...]

@@ -35,7 +35,7 @@ def run_on_cluster(scheduler: str, options: Options) -> None:
 
 
 async def _batch(scheduler: str, given: HandlesFile, options: Options) -> int:
-    files = files_of(options.output, options.formats, safe_cells=options.safe_cells)
+    files = files_of(options.output, options.formats, spreadsheet=options.spreadsheet)
     await asyncio.to_thread(files.rehearse)
     call = _Call(scheduler, given, files, options)
     code, lines, stopped = exit_codes.DONE, list[str](), None
@@ -127,20 +127,20 @@ class _Call:
 def _exports(folder: Path, files: BatchFiles) -> Iterator[str]:
     journals = sorted(folder.glob("shard-*.journal"))
     for name, path in files.exports.items():
-        safe_cells = files.safe_cells and name == "csv"
-        yield written(convert(journals, path, format=name, safe_cells=safe_cells))
+        spreadsheet = files.spreadsheet and name == "csv"
+        yield written(convert(journals, path, format=name, spreadsheet=spreadsheet))
     yield f"journals: {folder}"
 
 
 def _progress(result: ClusterResult) -> list[str]:
     """Say how a batch stands."""
-    more = f", at most {result.uncertain:,} more may have been" if result.uncertain else ""
+    more = f", at most {result.maybe_charged:,} more may have been" if result.maybe_charged else ""
     failed = f", {result.handles_failed:,} failed" if result.handles_failed else ""
     lost = f"; {result.lost:,} attempts were lost with their workers" if result.lost else ""
     line = (
         f"{result.handles_done:,} of {result.handles:,} handles done{failed}; "
-        f"{result.cost:,} credits were charged{more}; this time {result.pages:,} pages with "
-        f"{result.followers:,} followers{lost}"
+        f"{result.credits_charged:,} credits were charged{more}; this time {result.pages:,} pages "
+        f"with {result.followers:,} followers{lost}"
     )
     return [line]
 

@@ -83,7 +83,7 @@ def followers(
 @click.option("--recheck", is_flag=True, help="Ask unavailable profiles once more.")
 @click.option("--dry-run", is_flag=True, help="Say what is left and its price; buy nothing.")
 @click.option("--trim", is_flag=True, help="Ask for fewer fields.")
-@click.option("--safe-cells", is_flag=True, help="In CSV, let no text run as a formula.")
+@click.option("--spreadsheet", is_flag=True, help="In CSV, let no text run as a formula.")
 @click.option(
     "--scheduler",
     metavar="ADDRESS",
@@ -113,17 +113,17 @@ def export(dry_run: bool, scheduler: str | None, **options: Any) -> None:  # noq
 @click.argument("journals", metavar="JOURNAL...", nargs=-1, required=True)
 @click.option("-o", "--output", metavar="FILE", required=True, help="The file to write.")
 @click.option("--format", "form", type=_format, help="Default: what the name of FILE ends in.")
-@click.option("--safe-cells", is_flag=True, help="In CSV, let no text run as a formula.")
+@click.option("--spreadsheet", is_flag=True, help="In CSV, let no text run as a formula.")
 def convert(
     journals: tuple[str, ...],
     output: str,
     form: str | None,
-    safe_cells: bool,  # noqa: FBT001
+    spreadsheet: bool,  # noqa: FBT001
 ) -> None:
     """Write the followers in a JOURNAL, or in several, to a file. Offline and free."""
     from socialfetch_async.cli.journals import convert_journals  # noqa: PLC0415
 
-    _run_offline(lambda: convert_journals(journals, output, form, safe_cells=safe_cells))
+    _run_offline(lambda: convert_journals(journals, output, form, spreadsheet=spreadsheet))
 
 
 @socialfetch.command()

@@ -121,7 +121,7 @@ class _Watch:
             of = "" if event.total_followers is None else f" of {event.total_followers:,}"
             line = f"{event.handle:<12} {len(handles):>5,}{of}  {latest}"
         elif isinstance(event, HandleDone):
-            self._status[event.handle] = event.status
+            self._status[event.handle] = event.outcome
             line = f"{event.handle:<12} {_summary(event)}"
         else:
             return
@@ -132,7 +132,7 @@ class _Watch:
 
 
 def _summary(done: HandleDone) -> str:
-    return f"done: {done.status}, {done.followers:,} followers, {done.credits_charged:,} credits"
+    return f"done: {done.outcome}, {done.followers:,} followers, {done.credits_charged:,} credits"
 
 
 def _table(got: dict[str, list[str]], status: dict[str, str]) -> Table:

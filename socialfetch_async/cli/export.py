@@ -38,7 +38,7 @@ class Options:
     concurrency: int
     fsync: Fsync
     trim: bool
-    safe_cells: bool
+    spreadsheet: bool
     recheck: bool
     fresh: bool
 
@@ -52,7 +52,7 @@ class Options:
             words.append(f"--concurrency={self.concurrency}")
         if self.fsync != "second":
             words.append(f"--fsync={self.fsync}")
-        words += ["--trim"] * self.trim + ["--safe-cells"] * self.safe_cells
+        words += ["--trim"] * self.trim + ["--spreadsheet"] * self.spreadsheet
         return shlex.join(words)
 
 
@@ -81,7 +81,7 @@ async def _batch(given: HandlesFile, options: Options) -> int:
                     client, given.handles, options.output,
                     format=options.formats, concurrency=options.concurrency,
                     max_credits=options.max_credits, trim=options.trim, fsync=options.fsync,
-                    fresh=options.fresh, recheck=options.recheck, safe_cells=options.safe_cells,
+                    fresh=options.fresh, recheck=options.recheck, spreadsheet=options.spreadsheet,
                     on_event=progress.see,
                 )  # fmt: skip
             finally:
@@ -134,10 +134,10 @@ def _summary(result: BatchResult) -> Iterator[str]:
     yield f"{result.handles:,} handles: {statuses}"
     if missing := result.statuses.get("missing_cursor"):
         yield f"{missing:,} lists ended without a next cursor and may be short"
-    more = f", at most {result.uncertain:,} more may have been" if result.uncertain else ""
+    more = f", at most {result.maybe_charged:,} more may have been" if result.maybe_charged else ""
     yield (
-        f"{result.cost:,} credits were charged{more}; this time {result.credits_charged:,} for "
-        f"{result.pages:,} pages with {result.followers:,} followers"
+        f"{result.total_credits_charged:,} credits were charged{more}; "
+        f"this time {result.credits_charged:,} for {result.pages:,} pages with {result.followers:,} followers"
     )
     if result.pending:
         names = list(result.pending)
@@ -146,7 +146,7 @@ def _summary(result: BatchResult) -> Iterator[str]:
 
 
 def _how_to_go_on(result: BatchResult, options: Options) -> Iterator[str]:
-    if options.recheck and result.stop_reason != "end":
+    if options.recheck and result.stop_reason != "complete":
         yield (
             "profiles that were not checked again count as they were; --recheck asks all of them "
             "once more"
@@ -156,7 +156,7 @@ def _how_to_go_on(result: BatchResult, options: Options) -> Iterator[str]:
     if result.stop_reason == "max_credits" and options.max_credits is not None:
         limit, options = options.max_credits, replace(options, max_credits=options.max_credits * 2)
         assert options.max_credits is not None
-        more = options.max_credits - result.cost - result.uncertain
+        more = options.max_credits - result.total_credits_charged - result.maybe_charged
         yield f"the limit of {limit:,} credits is reached; this spends up to {more:,} more:"
     if options.handles == "-":
         yield "with the same handles on stdin,"
@@ -192,7 +192,7 @@ async def _dry_run(given: HandlesFile, options: Options) -> int:
     """Say what is left to do, and its price as far as known; only free requests are sent."""
     client = SocialFetchClient()  # before anything is said: it may have no key
     await say(_duplicates(given))
-    files = files_of(options.output, options.formats, safe_cells=options.safe_cells)
+    files = files_of(options.output, options.formats, spreadsheet=options.spreadsheet)
     here = files.journal.exists() and not options.fresh
     saved = await asyncio.to_thread(read_journal, files.journal) if here else None
     plan = _plan(given, saved, options)
@@ -211,7 +211,7 @@ def _plan(given: HandlesFile, saved: SavedRun | None, options: Options) -> dict[
     else:
         left = saved.pending(given.handles, recheck=options.recheck)
         begun = [one for h in left if (one := saved.handles.get(h.lower())) and one.pages]
-        spent = saved.cost + saved.uncertain
+        spent = saved.credits_charged + saved.maybe_charged
     lists = [] if saved is None else list(saved.handles.values())
     rows = sum(one.followers for one in lists) / (sum(one.pages for one in lists) or 1)
     pages = sum(

@@ -17,10 +17,10 @@ _LINES: Final = 500  # at once
 
 
 def convert_journals(
-    journals: tuple[str, ...], output: str, form: str | None, *, safe_cells: bool
+    journals: tuple[str, ...], output: str, form: str | None, *, spreadsheet: bool
 ) -> None:
     """Write an export and say what it holds."""
-    file = convert(journals, output, format=form, safe_cells=safe_cells)
+    file = convert(journals, output, format=form, spreadsheet=spreadsheet)
     click.echo(written(file), err=True)
 
 

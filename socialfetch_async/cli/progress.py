@@ -80,7 +80,7 @@ class Progress:
         """Look at the figures."""
         now = asyncio.get_running_loop().time()
         if (progress := self._progress) is not None:
-            spent = progress.credits_charged + progress.maybe_charged
+            spent = self._spent()
             self._samples.append((now, progress.pages, spent))
             began, pages, before = self._samples[0]
             seconds = (now - began) or 1
@@ -105,20 +105,23 @@ class Progress:
             "credits": self._credits(progress),
         }
         if self._balance is not None:
-            spent = progress.credits_charged + progress.maybe_charged
-            figures["balance"] = self._left(self._balance - spent)
+            figures["balance"] = self._left(self._balance - self._spent())
         figures["in flight"] = f"{progress.in_flight:,}"
         if self._client.usage.retries:
             figures["retries"] = f"{self._client.usage.retries:,}"
         return figures
 
+    def _spent(self) -> int:
+        usage = self._client.usage
+        return usage.credits_charged + usage.maybe_charged
+
     def _credits(self, progress: BatchProgress) -> str:
-        cost, uncertain = progress.cost, progress.uncertain - progress.in_flight
-        parts = [f"{cost:,} spent"]
-        if uncertain > 0:
-            parts.append(f"at most {uncertain:,} more charged")
+        charged, maybe = progress.total_credits_charged, progress.maybe_charged - progress.in_flight
+        parts = [f"{charged:,} spent"]
+        if maybe > 0:
+            parts.append(f"at most {maybe:,} more charged")
         if progress.max_credits is not None:
-            left = progress.max_credits - cost - max(0, uncertain)
+            left = progress.max_credits - charged - max(0, maybe)
             parts.append(f"{self._left(left)} of {progress.max_credits:,}")
         return ", ".join(parts)
 
@@ -186,7 +189,7 @@ class Lines(Progress):
             self._handles += 1
             if self._handles <= _MOST_LINES:
                 self._lines.append(
-                    f"{done.handle}: {done.status}, {done.followers:,} followers, "
+                    f"{done.handle}: {done.outcome}, {done.followers:,} followers, "
                     f"{done.credits_charged:,} credits"
                 )
             if self._handles == _MOST_LINES:

@@ -101,7 +101,7 @@ class HandingOut:
         if self._failure is not None:
             raise self._failure
         if not any(shard.left for shard in self.shards):
-            return "end"
+            return "complete"
         if self._stopping:
             return "stopped"
         return "max_credits" if self._waiting else "failed"
@@ -176,8 +176,8 @@ class HandingOut:
 
     def _finished(self, attempt: _Attempt, result: ShardResult) -> None:
         shard, charged = attempt.shard, result.credits_charged + result.maybe_charged
-        shard.cost += result.credits_charged
-        shard.uncertain += result.maybe_charged
+        shard.credits_charged += result.credits_charged
+        shard.maybe_charged += result.maybe_charged
         shard.left = result.handles - result.handles_done
         shard.failed = result.handles_failed
         self._ended(attempt, charged, result.pages, result.followers)
@@ -245,4 +245,4 @@ def read_stock(shard: Shard, folder: Path) -> None:
     saved = read_shard(shard.name, folder)
     if saved is not None:
         shard.left = len(saved.pending(shard.handles))
-        shard.cost, shard.uncertain = saved.cost, saved.uncertain
+        shard.credits_charged, shard.maybe_charged = saved.credits_charged, saved.maybe_charged

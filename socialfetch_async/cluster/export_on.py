@@ -32,15 +32,15 @@ class ClusterResult(msgspec.Struct, frozen=True, kw_only=True):
     """How a batch on a cluster stands.
 
     Attributes:
-        stop_reason: `end`; `failed` when handles failed; `max_credits`; `stopped`; None while it
-            goes on.
+        stop_reason: `complete`; `failed` when handles failed; `max_credits`; `stopped`; None while
+            it goes on.
         handles: Different handles given. `duplicates`: those that were given again.
         handles_done: Those with nothing left to ask for, also from earlier calls.
         handles_failed: Those that failed in this call.
         pages: That arrived in this call. `followers`: on them.
         attempts: At shards, that have ended. `lost`: those of them that ended with their worker.
-        cost: Credits confirmed by all journals in the folder, those of earlier calls included.
-        uncertain: Upper bound, in credits, of what else may have been charged.
+        credits_charged: Credits confirmed by all journals in the folder, for all calls.
+        maybe_charged: Upper bound, in credits, of what else may have been charged.
         folder: Where the journals are.
     """
 
@@ -53,8 +53,8 @@ class ClusterResult(msgspec.Struct, frozen=True, kw_only=True):
     followers: int
     attempts: int
     lost: int
-    cost: int
-    uncertain: int
+    credits_charged: int
+    maybe_charged: int
     folder: Path
 
     @property
@@ -152,8 +152,8 @@ def _result(work: HandingOut, reason: str | None, handles: int, duplicates: int)
         followers=work.followers,
         attempts=work.attempts,
         lost=work.losses,
-        cost=sum(shard.cost for shard in work.shards),
-        uncertain=sum(shard.uncertain for shard in work.shards),
+        credits_charged=sum(shard.credits_charged for shard in work.shards),
+        maybe_charged=sum(shard.maybe_charged for shard in work.shards),
         folder=work.folder,
     )
 

@@ -15,7 +15,7 @@ class Shard:
         name: As in the names of its files.
         handles: Those that were not finished when the call began, with their start cursors.
         left: How many of them are not finished now. `failed`: those that failed in this call.
-        cost: Credits confirmed by its journals. `uncertain`: what else they may have cost.
+        credits_charged: Credits confirmed by its journals. `maybe_charged`: besides.
         fruitless: Attempts in a row that cost nothing and did not end it.
     """
 
@@ -23,13 +23,13 @@ class Shard:
         self.name = name
         self.handles: dict[str, str | None] = {}
         self.left = self.failed = 0
-        self.cost = self.uncertain = 0
+        self.credits_charged = self.maybe_charged = 0
         self.fruitless = 0
 
     @property
     def spent(self) -> int:
         """Credits that it may have cost at most."""
-        return self.cost + self.uncertain
+        return self.credits_charged + self.maybe_charged
 
 
 def shards_of(handles: Mapping[str, str | None], count: int) -> list[Shard]:

@@ -41,7 +41,7 @@ class ShardResult(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         shard: Its name.
-        stop_reason: `end`; `failed` when handles failed; `max_credits`; `stopped`.
+        stop_reason: `complete`; `failed` when handles failed; `max_credits`; `stopped`.
         handles: Different handles of the shard.
         handles_done: Those with nothing left to ask for, by this attempt or an earlier one.
         handles_failed: Those that failed in this attempt.
@@ -157,11 +157,13 @@ async def run_shard_async(
         todo = starts if saved is None else saved.pending(starts)
         left = None
         if credits is not None:
-            left = credits if saved is None else credits - saved.cost - saved.uncertain
+            left = (
+                credits if saved is None else credits - saved.credits_charged - saved.maybe_charged
+            )
         asked = _Stop(stop)
         if not todo or (left is not None and left < 1) or asked.now():
             asked.raise_error()
-            reason = "end" if not todo else "stopped" if asked.was else "max_credits"
+            reason = "complete" if not todo else "stopped" if asked.was else "max_credits"
             done = len(starts) - len(todo)
             return ShardResult(
                 shard=name, stop_reason=reason, handles=len(starts), handles_done=done
@@ -184,8 +186,8 @@ async def run_shard_async(
         handles_failed=sum(done.status == "failed" for done in run.outcomes.values()),
         pages=run.pages_fetched,
         followers=followers,
-        credits_charged=journal.cost,
-        maybe_charged=journal.uncertain,
+        credits_charged=journal.credits_charged,
+        maybe_charged=journal.maybe_charged,
         journal=str(path),
     )
 
@@ -208,7 +210,7 @@ async def _record(journal: Journal, run: FollowersRun, asked: "_Stop") -> int:
 def _reason(run: FollowersRun, asked: "_Stop") -> str:
     left = run.pending()
     if not left:
-        return "end"
+        return "complete"
     if asked.was:
         return "stopped"
     short = any(h not in run.outcomes or run.outcomes[h].status == "max_credits" for h in left)

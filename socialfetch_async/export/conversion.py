@@ -65,7 +65,7 @@ def convert(
     output: PathLike,
     *,
     format: str | None = None,  # noqa: A002 - what everyone calls it
-    safe_cells: bool = False,
+    spreadsheet: bool = False,
 ) -> ExportResult:
     """Write the followers in one or several journals to one file. Nothing is sent or spent.
 
@@ -76,7 +76,7 @@ def convert(
         journals: A path, or several: attempts at the same handles are read as one.
         output: The file to write. Its suffix says the format, unless `format` does.
         format: `jsonl`, `jsonl.gz`, `csv`, `parquet` or `sqlite`.
-        safe_cells: For CSV that goes into a spreadsheet: text that would run as a formula gets
+        spreadsheet: For CSV that goes into a spreadsheet: text that would run as a formula gets
             an apostrophe before it.
 
     Raises:
@@ -85,7 +85,7 @@ def convert(
         JournalError: A journal can not be read.
     """
     path = Path(os.path.realpath(output))  # a link stays, what it points to is replaced
-    write = _writer(Path(output).name, format, safe_cells=safe_cells)
+    write = _writer(Path(output).name, format, spreadsheet=spreadsheet)
     sources = paths_of(journals)
     refuse_a_journal(path, sources)
     saved = read_journal(*sources)
@@ -120,7 +120,7 @@ def paths_of(journals: Journals) -> list[PathLike]:
     return paths
 
 
-def _writer(file: str, name: str | None, *, safe_cells: bool) -> Callable[[Path, Lists], None]:
+def _writer(file: str, name: str | None, *, spreadsheet: bool) -> Callable[[Path, Lists], None]:
     if name is None:
         names = [n for n in FORMATS if file.lower().endswith(f".{n}")]
         if not names:
@@ -131,9 +131,9 @@ def _writer(file: str, name: str | None, *, safe_cells: bool) -> Callable[[Path,
         name = names[0]
     if name not in FORMATS:
         raise ValueError(f"no such format: {name!r}. There are {', '.join(FORMATS)}")
-    if safe_cells:
+    if spreadsheet:
         if name != "csv":
-            raise ValueError(f"safe_cells is for csv: {name} has no cells that run as formulas")
+            raise ValueError(f"spreadsheet is for csv: {name} has no cells that run as formulas")
         return to_csv.write_safe
     return FORMATS[name]
 

@@ -58,7 +58,7 @@ class _List(NamedTuple):
         handle, nameless, begins = self.handle, 0, True
         for number, page in enumerate(self.saved.pages(self.key)):
             begins &= number > 0 or page.cursor is None
-            found, rows = _names_in(page.followers)
+            found, rows = _names_in(page.raw_followers)
             nameless += rows - len(found)
             names.update(found)
         if handle.status != "complete":
@@ -72,7 +72,7 @@ class _List(NamedTuple):
         for page in self.saved.pages(self.key):
             if not names:
                 return
-            for follower in page.rows():
+            for follower in page.followers:
                 if follower.handle in names:
                     names.remove(follower.handle)
                     yield Change(

@@ -60,7 +60,7 @@ class Lists:
                 of = saved.handle.lower()
                 source, number, position = self._saved.handles[of].handle, 0, 0
                 self.without_first_page += saved.cursor is not None
-            rows, total = rows_of(saved.followers)
+            rows, total = rows_of(saved.raw_followers)
             self.page_count += 1
             self.rows += len(rows)
             self.invalid_rows += total - len(rows)

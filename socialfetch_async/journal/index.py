@@ -10,11 +10,11 @@ from socialfetch_async.journal.lines import (
     Close,
     HandleLine,
     Line,
+    MaybeCharged,
     Open,
     PageFields,
     PageHead,
     PageLine,
-    Uncertain,
 )
 
 # Asked again these would answer the same, or nothing.
@@ -90,11 +90,11 @@ class Ledger:
     """What was charged, and what may have been charged besides, in credits.
 
     Attributes:
-        cost: Of all pages. `price`: of the dearest one, at least 1.
+        credits_charged: Of all pages. `price`: of the dearest one, at least 1.
     """
 
     def __init__(self) -> None:
-        self.cost = 0
+        self.credits_charged = 0
         self.price = 1
         self._settled = 0  # of sessions that are over
         self._unseen = 0  # pages that may have been on their way when a session was killed
@@ -102,7 +102,7 @@ class Ledger:
 
     def paid(self, credits_charged: int) -> None:
         """Count a page in."""
-        self.cost += credits_charged
+        self.credits_charged += credits_charged
         self.price = max(self.price, credits_charged)
 
     def opened(self, concurrency: int) -> None:
@@ -120,14 +120,14 @@ class Ledger:
         self._maybe = self._concurrency = 0
 
     @property
-    def uncertain_before(self) -> int:
+    def maybe_charged_before(self) -> int:
         """Upper bound for all sessions but the one that has no end yet."""
         return self._settled + self._unseen * self.price
 
     @property
-    def uncertain(self) -> int:
+    def maybe_charged(self) -> int:
         """Upper bound for all sessions; one that has no end may be running, or was killed."""
-        return self.uncertain_before + self._maybe + self._concurrency * self.price
+        return self.maybe_charged_before + self._maybe + self._concurrency * self.price
 
 
 class Index:
@@ -172,7 +172,7 @@ class Index:
                 self._add_handle(line)
             case Open():
                 self.ledger.opened(1 if line.concurrency is None else line.concurrency)
-            case Uncertain():
+            case MaybeCharged():
                 self.ledger.noted(line.maybe_charged)
             case Close():
                 self.ledger.closed(line.maybe_charged)

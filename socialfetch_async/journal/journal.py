@@ -133,19 +133,19 @@ class Journal:
         return self._index.pending(handles, recheck=recheck)
 
     @property
-    def cost(self) -> int:
+    def credits_charged(self) -> int:
         """Credits confirmed by all pages in the journal, those bought twice included."""
         _ = self._open
-        return self._index.ledger.cost
+        return self._index.ledger.credits_charged
 
     @property
-    def uncertain(self) -> int:
+    def maybe_charged(self) -> int:
         """Upper bound, in credits, of what else may have been charged.
 
         That is what failed attempts may have cost, and, for a process that was killed, the
         `concurrency` pages that may have been on their way. What is on its way now counts, too.
         """
-        return self._open.uncertain
+        return self._open.maybe_charged
 
     def record(self, run: FollowersRun) -> AsyncIterator[FollowersPage | HandleDone]:
         """Iterate over a run whose events are written when they arrive, before they are seen.

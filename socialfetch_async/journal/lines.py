@@ -45,7 +45,7 @@ class Close(_Line, frozen=True, kw_only=True, tag="close"):
     maybe_charged: int
 
 
-class Uncertain(_Line, frozen=True, kw_only=True, tag="uncertain"):
+class MaybeCharged(_Line, frozen=True, kw_only=True, tag="maybe_charged"):
     """What may have been charged besides the pages, in credits, since the last `open`."""
 
     maybe_charged: int
@@ -123,24 +123,25 @@ class SavedPage(PageFields, frozen=True, kw_only=True, tag="page"):
         credits_charged: Price of this page in credits.
         request_id: The vendor's id of this answer.
         cached: Whether the vendor answered from its cache.
-        invalid_rows: Rows in `followers` that are no follower, and are not in `rows()`.
+        invalid_rows: Rows in `raw_followers` that are not valid, and not in `followers`.
     """
 
     answer: _Answer
 
     @property
-    def followers(self) -> Raw:
+    def raw_followers(self) -> Raw:
         """The JSON array as received, with every field the vendor sent."""
         return self.answer.data.followers
 
-    def rows(self) -> list[Follower]:
-        """Return the followers. Rows that are none are left out, as the client left them out."""
+    @property
+    def followers(self) -> list[Follower]:
+        """The followers, decoded at each use. Invalid rows are skipped, as the client did."""
         try:
-            return _all_rows.decode(self.followers)
+            return _all_rows.decode(self.raw_followers)
         except (msgspec.DecodeError, UnicodeDecodeError):
             pass
         rows = []
-        for raw in _raw_rows.decode(self.followers):
+        for raw in _raw_rows.decode(self.raw_followers):
             try:
                 rows.append(FOLLOWERS.row_decoder.decode(raw))
             except (msgspec.DecodeError, UnicodeDecodeError):
@@ -167,7 +168,7 @@ class PageLine(NamedTuple):
         return self.fields.at
 
 
-Line = Header | Open | Close | Uncertain | HandleLine | PageHead
+Line = Header | Open | Close | MaybeCharged | HandleLine | PageHead
 
 
 class _AnyLine(Struct):
@@ -182,7 +183,7 @@ _line: Final[msgspec.json.Decoder[Line]] = msgspec.json.Decoder(Line)
 _saved_page: Final = msgspec.json.Decoder(SavedPage)
 _encoder: Final = msgspec.json.Encoder()
 _PART: Final = 1 << 13  # bytes
-_TYPES: Final = {"header", "open", "close", "uncertain", "handle", "page"}
+_TYPES: Final = {"header", "open", "close", "maybe_charged", "handle", "page"}
 
 
 def encode(line: "_Line | PageLine") -> list[bytes]:
@@ -262,7 +263,7 @@ def handle_line(done: HandleDone, at: datetime) -> HandleLine:
     return HandleLine(
         at=at,
         handle=done.handle,
-        status=done.status,
+        status=done.outcome,
         cursor=done.cursor,
         pages=done.pages,
         followers=done.followers,

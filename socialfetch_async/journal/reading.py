@@ -62,8 +62,8 @@ class SavedRun:
     Attributes:
         paths: The journals.
         handles: By handle in lower case, and sorted by it.
-        cost: Credits confirmed by all pages, those that were bought twice included.
-        uncertain: Upper bound, in credits, of what else may have been charged.
+        credits_charged: Credits confirmed by all pages, those that were bought twice included.
+        maybe_charged: Upper bound, in credits, of what else may have been charged.
         broken_lines: Lines that can not be read and are left out; the log names them.
     """
 
@@ -71,8 +71,8 @@ class SavedRun:
         self._index = index
         self.paths = paths
         self.handles = {name: _summary(index, saved) for name, saved in sorted(index.lists.items())}
-        self.cost = index.ledger.cost
-        self.uncertain = index.ledger.uncertain
+        self.credits_charged = index.ledger.credits_charged
+        self.maybe_charged = index.ledger.maybe_charged
         self.broken_lines = broken_lines
 
     def pages(self, handle: str | None = None) -> Iterator[SavedPage]:
@@ -109,7 +109,9 @@ class SavedRun:
 
     def __repr__(self) -> str:
         names = ", ".join(map(str, self.paths))
-        return f"<SavedRun {names} handles={len(self.handles)} cost={self.cost}>"
+        return (
+            f"<SavedRun {names} handles={len(self.handles)} credits_charged={self.credits_charged}>"
+        )
 
 
 def read_journal(*paths: str | os.PathLike[str]) -> SavedRun:

@@ -7,7 +7,7 @@ from typing import Final, Self
 from socialfetch_async.errors import SocialFetchError
 from socialfetch_async.events import HandleDone
 from socialfetch_async.journal.index import Ledger
-from socialfetch_async.journal.lines import Close, Open, Uncertain, handle_line, page_line
+from socialfetch_async.journal.lines import Close, MaybeCharged, Open, handle_line, page_line
 from socialfetch_async.journal.writer import Writer
 from socialfetch_async.models import FollowersPage
 from socialfetch_async.run import FollowersRun
@@ -23,7 +23,7 @@ class Session:
         self._ledger = ledger
         self._recordings: list[Recording] = []
         self._settled = 0  # credits in `close` lines of this session
-        self._noted = 0  # credits in the last `uncertain` line since
+        self._noted = 0  # credits in the last `maybe_charged` line since
         self._beat: asyncio.TimerHandle | None = None
         self._told = False  # whether the failure was raised
         self.writer = writer
@@ -75,7 +75,7 @@ class Session:
         maybe = self._maybe_charged()
         if maybe > self._noted:
             self._noted = maybe
-            self.writer.write(Uncertain(at=self.writer.now(), maybe_charged=maybe))
+            self.writer.write(MaybeCharged(at=self.writer.now(), maybe_charged=maybe))
 
     def _maybe_charged(self) -> int:
         return sum(r.run.maybe_charged + r.unseen for r in self._recordings) - self._settled
@@ -84,12 +84,12 @@ class Session:
         return self._maybe_charged() + sum(r.run.reserved for r in self._recordings)
 
     @property
-    def uncertain(self) -> int:
+    def maybe_charged(self) -> int:
         """Upper bound of what was charged besides the pages in the journal, by all processes."""
         if not self._recordings or (self.closed and self.writer.settled):
-            return self._ledger.uncertain
+            return self._ledger.maybe_charged
         unsaved = sum(page.credits_charged for page in self.writer.unsaved)
-        return self._ledger.uncertain_before + self._at_most_charged() + unsaved
+        return self._ledger.maybe_charged_before + self._at_most_charged() + unsaved
 
     def failed(self, cause: Exception | None = None) -> None:
         """Raise what went wrong with writing, if something did, once a run has ended."""

@@ -51,8 +51,9 @@ class Figures(NamedTuple):
 
     Attributes:
         pages: Different pages. `followers`: on them.
-        cost: Credits confirmed. `cost_again`: of these, for pages that had been bought before.
-        uncertain: Upper bound of what else may have been charged, in credits.
+        credits_charged: Credits confirmed. `credits_charged_again`: of
+            these, for pages that had been bought before.
+        maybe_charged: Upper bound of what else may have been charged, in credits.
         began: When the first page or end of a handle was written; seconds of the epoch, or None.
             `ended`: the last.
         work: When the pages were written. `seconds`: of work, ends of handles included.
@@ -64,9 +65,9 @@ class Figures(NamedTuple):
     broken_lines: int
     pages: int
     followers: int
-    cost: int
-    cost_again: int
-    uncertain: int
+    credits_charged: int
+    credits_charged_again: int
+    maybe_charged: int
     began: float | None
     ended: float | None
     work: Work
@@ -93,9 +94,9 @@ def figures_of(saved: SavedRun) -> Figures:
         broken_lines=saved.broken_lines,
         pages=len(times),
         followers=sum(handle.followers for handle in handles),
-        cost=saved.cost,
-        cost_again=saved.cost - price,
-        uncertain=saved.uncertain,
+        credits_charged=saved.credits_charged,
+        credits_charged_again=saved.credits_charged - price,
+        maybe_charged=saved.maybe_charged,
         began=began,
         ended=ended,
         work=_work(times),

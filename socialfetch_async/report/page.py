@@ -77,7 +77,7 @@ def _verdict(figures: Figures) -> Iterable[Html]:
 
 def _summary(figures: Figures) -> Html:
     finished = sum(handle.finished for handle in figures.handles)
-    again = figures.cost_again
+    again = figures.credits_charged_again
     rate = figures.pages / figures.seconds if figures.seconds else 0
     tiles = [
         ("Handles finished", f"{finished:,}", f"of {len(figures.handles):,}"),
@@ -85,14 +85,14 @@ def _summary(figures: Figures) -> Html:
         ("Pages", f"{figures.pages:,}", _each(figures.pages, len(figures.handles), "handle")),
         (
             "Credits confirmed",
-            f"{figures.cost:,}",
+            f"{figures.credits_charged:,}",
             f"{again:,} for pages bought again" if again else "no page was bought again",
         ),
         (
             "Uncertain credits",
-            f"{figures.uncertain:,}",
+            f"{figures.maybe_charged:,}",
             "at most: requests whose answer is not here"
-            if figures.uncertain
+            if figures.maybe_charged
             else "nothing else may have been charged",
         ),
         ("Pages a second", number(rate), "pauses left out" if figures.work.pauses else ""),

@@ -123,7 +123,7 @@ def by_credits(figures: Figures) -> Iterator[Html]:
             tag("bdi", handle.handle),
             pictures.bar(handle.credits_charged, most),
             f"{handle.credits_charged:,}",
-            share(handle.credits_charged, figures.cost),
+            share(handle.credits_charged, figures.credits_charged),
             f"{handle.followers:,}",
             "" if handle.total_followers is None else f"{handle.total_followers:,}",
             tag("bdi", cut(handle.status)),

@@ -9,7 +9,7 @@ from socialfetch_async import errors
 from socialfetch_async.errors import InvalidHandleError, ProfileUnavailableError, SocialFetchError
 from socialfetch_async.web._requests import CreditsSpentError, InvalidRequestError
 
-# As long as the outage gate waits at most for its next probe: then there is something new to know.
+# As long as the circuit breaker waits at most for its next probe.
 _RETRY_AFTER: Final = 5.0
 
 

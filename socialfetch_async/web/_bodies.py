@@ -33,7 +33,8 @@ class ListEnd(msgspec.Struct, kw_only=True, rename="camel"):
     Attributes:
         done: Whether it is complete: nothing is left to ask for.
         cursor: Where to go on, behind everything that was sent; None when done.
-        stop_reason: `end`, `missing_cursor`, `max_followers`, `max_credits`; None with an error.
+        stop_reason: `complete`, `missing_cursor`, `max_followers`, `max_credits`; None
+            with an error.
         error: Why it ended early, if it failed.
     """
 

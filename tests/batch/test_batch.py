@@ -87,9 +87,9 @@ async def test_every_format_has_every_row(client_of: MakeClient, tmp_path: Path)
         assert [rows_in(export.path) for export in result.exports] == [expected(api, profiles)] * 5
         assert len(api.charges) == 3 + 1 + 1 + 1 + 4
     assert result.statuses == {"complete": 4, "private": 1}
-    assert (result.stop_reason, result.finished, result.pending) == ("end", True, {})
+    assert (result.stop_reason, result.finished, result.pending) == ("complete", True, {})
     assert (result.pages, result.followers, result.credits_charged) == (10, 126, 10)
-    assert (result.cost, result.uncertain, result.others) == (10, 0, 0)
+    assert (result.total_credits_charged, result.maybe_charged, result.others) == (10, 0, 0)
     assert "sends nothing" in result.advice
     names = {"followers.journal", *(f"followers.{name}" for name in FORMATS)}
     assert names_in(tmp_path / "out") == names
@@ -107,7 +107,7 @@ async def test_a_finished_batch_sends_nothing(client_of: MakeClient, tmp_path: P
         assert len(api.requests) == requests
     assert (tmp_path / "a.csv").read_bytes() == before
     assert result.journal == tmp_path / "a.csv.journal"
-    assert (result.finished, result.credits_charged, result.cost) == (True, 0, 5)
+    assert (result.finished, result.credits_charged, result.total_credits_charged) == (True, 0, 5)
 
 
 # -- limits -------------------------------------------------------------------------------------
@@ -126,8 +126,8 @@ async def test_the_limit_holds_for_the_whole_journal(client_of: MakeClient, tmp_
         ]
         assert len(api.charges) == 9
         assert rows_in(tmp_path / "followers.jsonl") == expected(api, handles)
-    assert [result.cost for result in results] == [4, 4, 4, 6, 8, 8, 9]
-    assert [r.stop_reason for r in results] == ["max_credits"] * 6 + ["end"]
+    assert [result.total_credits_charged for result in results] == [4, 4, 4, 6, 8, 8, 9]
+    assert [r.stop_reason for r in results] == ["max_credits"] * 6 + ["complete"]
     assert results[0].statuses["max_credits"] >= 1
     assert len(results[0].pending) + results[0].statuses.get("complete", 0) == 3
     assert "higher max_credits" in results[0].advice
@@ -140,7 +140,7 @@ async def test_what_may_have_been_charged_counts(client_of: MakeClient, tmp_path
         api.script("ada", "lose", "lose")
         client = client_of(api)
         first = await export_followers(client, ["ada"], tmp_path, max_credits=5)
-        assert (first.cost, first.uncertain, len(api.charges)) == (3, 2, 5)
+        assert (first.total_credits_charged, first.maybe_charged, len(api.charges)) == (3, 2, 5)
         again = await export_followers(client, ["ada"], tmp_path, max_credits=5)
         assert (again.stop_reason, len(api.charges)) == ("max_credits", 5)
 
@@ -154,7 +154,11 @@ async def test_a_killed_call_counts_what_was_on_its_way(
     async with Emulator({"bo": 500}) as api:
         result = await export_followers(client_of(api), ["bo"], tmp_path, max_credits=10)
         assert len(api.charges) == 6
-    assert (result.cost, result.uncertain, result.stop_reason) == (7, 3, "max_credits")
+    assert (result.total_credits_charged, result.maybe_charged, result.stop_reason) == (
+        7,
+        3,
+        "max_credits",
+    )
     assert result.others == 1
 
 
@@ -202,7 +206,7 @@ async def test_handles_that_fail_do_not_end_it(client_of: MakeClient, tmp_path: 
         assert "1 of 2 handles are not finished" in first.advice
         assert (first.exports[0].rows, first.exports[0].unfinished) == (65, 1)
         second = await export_followers(client, ["ada", "bo"], tmp_path)
-        assert (second.stop_reason, len(api.charges)) == ("end", 6)
+        assert (second.stop_reason, len(api.charges)) == ("complete", 6)
 
 
 async def test_an_error_of_the_observer_stops_it(client_of: MakeClient, tmp_path: Path) -> None:
@@ -220,7 +224,7 @@ async def test_an_error_of_the_observer_stops_it(client_of: MakeClient, tmp_path
             )
         charged = len(api.charges)
         assert charged <= 6
-        assert read_journal(tmp_path / "followers.journal").cost == charged
+        assert read_journal(tmp_path / "followers.journal").credits_charged == charged
         assert len(rows_in(tmp_path / "followers.jsonl")) == 20 * charged
 
 
@@ -232,7 +236,9 @@ async def test_events_come_in_order(client_of: MakeClient, tmp_path: Path) -> No
     def see(event: object) -> None:
         events.append(event)
         live = events[0]
-        figures.append((live.pages, live.handles_done, live.cost + live.uncertain))
+        figures.append(
+            (live.pages, live.handles_done, live.total_credits_charged + live.maybe_charged)
+        )
 
     async with Emulator({"ada": 45, "cy": "private"}) as api:
         result = await export_followers(client_of(api), ["ada", "cy"], tmp_path, on_event=see)
@@ -269,7 +275,7 @@ def refused(kind: type[Exception], words: str) -> Iterator[None]:
         ("other.csv", {}, (ExportError, "is a journal")),
         ("a.csv", {"journal": "text"}, (JournalError, "is not a journal")),
         ("a.csv", {"journal": "nowhere/j"}, (JournalError, "there is no folder")),
-        ("a.jsonl", {"safe_cells": True}, (ValueError, "safe_cells")),
+        ("a.jsonl", {"spreadsheet": True}, (ValueError, "spreadsheet")),
         ("a.csv", {"max_credits": 0}, (ValueError, "max_credits")),
         ("a.csv", {"concurrency": 0}, (ValueError, "concurrency")),
         ("a.csv", {"fsync": "often"}, (ValueError, "fsync")),
@@ -350,10 +356,10 @@ async def test_fresh_keeps_the_old_journals(client_of: MakeClient, tmp_path: Pat
         for kept in (None, "followers.1.journal", "followers.2.journal"):
             result = await export_followers(client, ["ada"], tmp_path, fresh=True)
             assert result.kept == (kept and tmp_path / kept)
-            assert (result.cost, result.pages) == (3, 3)
+            assert (result.total_credits_charged, result.pages) == (3, 3)
         assert len(api.charges) == 9
         journals = [tmp_path / f"followers.{n}journal" for n in ("", "1.", "2.")]
-        assert [read_journal(path).cost for path in journals] == [3, 3, 3]
+        assert [read_journal(path).credits_charged for path in journals] == [3, 3, 3]
         assert rows_in(tmp_path / "followers.jsonl") == expected(api, ["ada"])
 
 
@@ -400,7 +406,11 @@ async def test_a_cancelled_call_keeps_what_is_paid_for(
         charged = len(api.charges)
         if results:
             result = results[-1]
-            assert (result.cost, result.uncertain, result.stop_reason) == (charged, 0, "stopped")
+            assert (result.total_credits_charged, result.maybe_charged, result.stop_reason) == (
+                charged,
+                0,
+                "stopped",
+            )
             assert len(rows_in(tmp_path / "a.csv")) <= 20 * charged
         await export_followers(client, list(handles), tmp_path / "a.csv")
         assert rows_in(tmp_path / "a.csv") == expected(api, handles)
@@ -426,7 +436,7 @@ async def test_a_second_cancellation_leaves_at_once(client_of: MakeClient, tmp_p
             await task
         assert len(api.charges) == 4
     result = results[-1]
-    assert (result.cost, result.uncertain, result.exports) == (0, 4, ())
+    assert (result.total_credits_charged, result.maybe_charged, result.exports) == (0, 4, ())
     assert result.stop_reason == "stopped"
     assert not (tmp_path / "followers.jsonl").exists()
 
@@ -449,7 +459,7 @@ async def test_a_full_disk(client_of: MakeClient, tmp_path: Path) -> None:
             signal.signal(signal.SIGXFSZ, ignored)
         charged = len(api.charges)
         saved = read_journal(tmp_path / "followers.journal")
-        assert charged - 6 <= saved.cost <= charged
+        assert charged - 6 <= saved.credits_charged <= charged
         await export_followers(client, list(handles), tmp_path)
         assert rows_in(tmp_path / "followers.jsonl") == expected(api, handles)
-        assert len(api.charges) == 8 * 15 + charged - saved.cost
+        assert len(api.charges) == 8 * 15 + charged - saved.credits_charged

@@ -84,7 +84,7 @@ async def test_a_limit_and_how_to_raise_it(tmp_path: Path) -> None:
     """5; the same command spends nothing, the printed one goes on, with all other options."""
     handles = {"ada": 100, "bo": 90}
     async with emulator(handles) as api:
-        options = ["--max-credits=6", "--concurrency=2", "--fsync=never", "--trim", "--safe-cells"]
+        options = ["--max-credits=6", "--concurrency=2", "--fsync=never", "--trim", "--spreadsheet"]
         arguments = ["export", listed(tmp_path, *handles), "-o", str(tmp_path / "a.csv"), *options]
         first = await run(api, *arguments)
         second = await run(api, *arguments)
@@ -112,7 +112,7 @@ async def test_fresh_and_recheck_are_not_in_the_printed_command(tmp_path: Path) 
         command = done.says("go on with")
         assert command == ["export", name, "-o", out, "--max-credits=4"]
         assert len(api.charges) == 5 + 2
-    assert read_journal(f"{out}/followers.1.journal").cost == 5
+    assert read_journal(f"{out}/followers.1.journal").credits_charged == 5
 
 
 async def test_some_handles_failed(tmp_path: Path) -> None:
@@ -259,7 +259,7 @@ async def test_a_stop_at_any_moment_loses_nothing(
             done = await ended(process)
         assert done.code == 128 + number
         saved = read_journal(out / "followers.journal")
-        assert (saved.cost, saved.uncertain) == (len(api.charges), 0)
+        assert (saved.credits_charged, saved.maybe_charged) == (len(api.charges), 0)
         assert {row[0] for row in rows(out / "followers.jsonl")} <= set(handles)
         api.latency = 0
         rest = await run(api, *done.says("go on with"))
@@ -305,7 +305,7 @@ async def test_a_closed_pipe_stops_it(tmp_path: Path, stream: str) -> None:
                 done = await ended(process)
         assert done.code == 141
         saved = read_journal(tmp_path / "out/followers.journal")
-        assert (saved.cost, saved.uncertain) == (len(api.charges), 0)
+        assert (saved.credits_charged, saved.maybe_charged) == (len(api.charges), 0)
         assert len(rows(tmp_path / "out/followers.jsonl")) == 20 * len(api.charges)
         if stream == "stdout":
             api.latency = 0
@@ -344,7 +344,7 @@ async def test_a_reader_that_does_not_read_holds_nothing_up(tmp_path: Path) -> N
                     await asyncio.sleep(0.05)
                 assert process.returncode in {0, 143, -signal.SIGTERM}
     assert len(rows(tmp_path / "out/followers.jsonl")) <= 150
-    assert read_journal(tmp_path / "out/followers.journal").cost == 150
+    assert read_journal(tmp_path / "out/followers.journal").credits_charged == 150
 
 
 # -- terminals ----------------------------------------------------------------------------------
@@ -379,7 +379,7 @@ async def test_the_panel_on_a_terminal(tmp_path: Path, no_color: str | None) -> 
                 done = await ended(process)
             await until(lambda: "go on with" in terminal.text)
         assert (done.code, done.out) == (130, "")
-        assert read_journal(f"{out}/followers.journal").cost == len(api.charges) < 1500
+        assert read_journal(f"{out}/followers.journal").credits_charged == len(api.charges) < 1500
     for figure in ("handles", "pages", "followers", "credits", "in flight"):
         assert figure in terminal.text
     assert "\x1b[?25h" in terminal.text  # the cursor is shown again
@@ -416,7 +416,7 @@ async def test_convert_writes_an_export(tmp_path: Path) -> None:
     assert rows(output) == [("ada", 0, "x"), ("ada", 1, "y"), ("ada", 2, "z"), ("bo", 0, "x")]
     assert "4 followers of 2 handles" in done.err
     assert "1 lists are short" in done.err
-    safe = ("--format=csv", "--safe-cells")
+    safe = ("--format=csv", "--spreadsheet")
     assert (await run(None, "convert", str(one), "-o", str(tmp_path / "x"), *safe)).code == 0
 
 

@@ -72,9 +72,9 @@ async def test_it_says_how_it_stands(stage: Stage, tmp_path: Path) -> None:
     result = await export(
         stage, tmp_path / "b", sizes, shards=3, max_credits=100, on_progress=told.append
     )
-    assert (result.stop_reason, result.finished) == ("end", True)
+    assert (result.stop_reason, result.finished) == ("complete", True)
     assert (result.handles, result.handles_done, result.pages, result.followers) == (6, 6, 12, 180)
-    assert (result.cost, result.uncertain, result.lost) == (12, 0, 0)
+    assert (result.credits_charged, result.maybe_charged, result.lost) == (12, 0, 0)
     assert [one.attempts for one in told] == list(range(1, result.attempts + 1))
     assert {one.stop_reason for one in told} == {None}
     assert convert(result.journals, tmp_path / "out.jsonl").rows == 180
@@ -94,7 +94,7 @@ async def test_a_folder_keeps_its_number_of_shards(stage: Stage, tmp_path: Path)
     """Another number would look for the pages of a handle in another shard."""
     await export(stage, tmp_path / "b", {"keep1": 20, "keep2": 20}, shards=3)
     again = await export(stage, tmp_path / "b", {"keep1": 20, "keep3": 20})
-    assert (again.pages, again.cost) == (1, 3)
+    assert (again.pages, again.credits_charged) == (1, 3)
     with pytest.raises(ValueError, match="was begun with 3 shards"):
         await export(stage, tmp_path / "b", {"keep1": 20}, shards=4)
 
@@ -200,7 +200,7 @@ async def test_a_result_that_is_lost_with_its_worker(stage: Stage, tmp_path: Pat
     assert await asyncio.to_thread(lose) is None
     saved = read_shard("a", tmp_path)
     assert saved is not None
-    assert saved.cost == 1
+    assert saved.credits_charged == 1
 
 
 async def test_what_never_began_is_not_begun_later(stage: Stage, tmp_path: Path) -> None:
@@ -225,7 +225,7 @@ async def test_what_never_began_is_not_begun_later(stage: Stage, tmp_path: Path)
         with Client(cluster.address, set_as_default=False) as client:
             leases = Leases(5, 0, 5)
             work = HandingOut(Late(client), tmp_path, shards, leases=leases, rate=None, options={})
-            assert work.run(lambda: False, lambda: None) == "end"
+            assert work.run(lambda: False, lambda: None) == "complete"
             return work
 
     work = await asyncio.to_thread(hand_out)
@@ -241,7 +241,7 @@ async def command(cluster: Cluster, handles: Path, output: Path, limit: str) -> 
         "import sys; from socialfetch_async.cli.cluster import Options, run_on_cluster\n"
         "address, handles, output, limit = sys.argv[1:]\n"
         "run_on_cluster(address, Options(handles=handles, output=output, formats=(), "
-        "max_credits=int(limit), concurrency=2, fsync='second', trim=False, safe_cells=False, "
+        "max_credits=int(limit), concurrency=2, fsync='second', trim=False, spreadsheet=False, "
         "recheck=False, fresh=False))"
     )
     return await asyncio.create_subprocess_exec(

@@ -42,10 +42,10 @@ def complete(folder: Path, shard: str, api: Emulator) -> None:
     assert len(pages) == len(set(pages)) == PAGES
     rows: dict[str, list[str]] = {handle: [] for handle in SIZES}
     for page in saved.pages():
-        rows[page.handle] += [row.handle for row in page.rows()]
+        rows[page.handle] += [row.handle for row in page.followers]
     for handle in SIZES:
         assert rows[handle] == [row["handle"] for row in api.followers(handle)]
-    assert saved.cost == len(api.charges) == PAGES
+    assert saved.credits_charged == len(api.charges) == PAGES
 
 
 async def test_a_shard_is_fetched_once(api: Emulator, tmp_path: Path) -> None:
@@ -53,7 +53,7 @@ async def test_a_shard_is_fetched_once(api: Emulator, tmp_path: Path) -> None:
     result = await run_shard_async(7, SIZES.keys(), tmp_path)
     assert result == ShardResult(
         shard="7",
-        stop_reason="end",
+        stop_reason="complete",
         handles=4,
         handles_done=4,
         pages=PAGES,
@@ -63,7 +63,7 @@ async def test_a_shard_is_fetched_once(api: Emulator, tmp_path: Path) -> None:
     )
     assert pickle.loads(pickle.dumps(result)) == result
     again = await run_shard_async(7, ["@ADA", "bo", "cy", "shut"], tmp_path)
-    assert again == ShardResult(shard="7", stop_reason="end", handles=4, handles_done=4)
+    assert again == ShardResult(shard="7", stop_reason="complete", handles=4, handles_done=4)
     complete(tmp_path, "7", api)
     assert len(shard_journals("7", tmp_path)) == 1
 
@@ -71,7 +71,7 @@ async def test_a_shard_is_fetched_once(api: Emulator, tmp_path: Path) -> None:
 async def test_it_runs_in_a_thread_without_a_loop(api: Emulator, tmp_path: Path) -> None:
     """As a queue calls it."""
     result = await asyncio.to_thread(run_shard, "a", SIZES.keys(), tmp_path)
-    assert (result.stop_reason, result.pages) == ("end", PAGES)
+    assert (result.stop_reason, result.pages) == ("complete", PAGES)
 
 
 @pytest.mark.parametrize("at", range(1, PAGES - 1))
@@ -83,7 +83,7 @@ async def test_a_stopped_shard_goes_on(at: int, api: Emulator, tmp_path: Path) -
     assert first.stop_reason == "stopped"
     assert at <= first.pages == len(api.charges) <= at + 1
     last = await run_shard_async("s", SIZES.keys(), tmp_path)
-    assert (last.stop_reason, last.handles_done) == ("end", 4)
+    assert (last.stop_reason, last.handles_done) == ("complete", 4)
     complete(tmp_path, "s", api)
     assert len(shard_journals("s", tmp_path)) == 2
 
@@ -113,8 +113,8 @@ async def test_a_stop_that_raises_stops_and_is_raised(api: Emulator, tmp_path: P
     with pytest.raises(OSError, match="who can not ask"):
         await run_shard_async("s", SIZES.keys(), tmp_path, concurrency=1, stop=stop)
     saved = read_journal(*shard_journals("s", tmp_path))
-    assert saved.cost == len(api.charges) < PAGES
-    assert saved.uncertain == 0
+    assert saved.credits_charged == len(api.charges) < PAGES
+    assert saved.maybe_charged == 0
 
 
 async def test_credits_are_for_all_attempts(api: Emulator, tmp_path: Path) -> None:
@@ -123,8 +123,8 @@ async def test_credits_are_for_all_attempts(api: Emulator, tmp_path: Path) -> No
         (6, 6, "max_credits"),
         (6, 6, "max_credits"),
         (7, 7, "max_credits"),
-        (PAGES, PAGES, "end"),
-        (PAGES, PAGES, "end"),
+        (PAGES, PAGES, "complete"),
+        (PAGES, PAGES, "complete"),
     ]:
         result = await run_shard_async("s", SIZES.keys(), tmp_path, credits=limit)
         assert (result.stop_reason, len(api.charges)) == (reason, charged)
@@ -172,8 +172,8 @@ async def test_two_attempts_at_once_are_read_as_one(api: Emulator, tmp_path: Pat
     saved = read_journal(*shard_journals("s", tmp_path))
     pages = [(page.handle, page.cursor) for page in saved.pages()]
     assert len(pages) == len(set(pages)) == PAGES
-    assert saved.cost == len(api.charges) == 2 * PAGES
-    assert (await run_shard_async("s", SIZES.keys(), tmp_path)).stop_reason == "end"
+    assert saved.credits_charged == len(api.charges) == 2 * PAGES
+    assert (await run_shard_async("s", SIZES.keys(), tmp_path)).stop_reason == "complete"
     assert len(api.charges) == 2 * PAGES
 
 
@@ -184,7 +184,7 @@ async def test_no_credits_left_ends_an_attempt(api: Emulator, tmp_path: Path) ->
         await run_shard_async("s", SIZES.keys(), tmp_path, concurrency=2)
     error = pickle.loads(pickle.dumps(caught.value))
     assert (str(error), error.checkout_url) == (str(caught.value), caught.value.checkout_url)
-    assert read_journal(*shard_journals("s", tmp_path)).cost == 4
+    assert read_journal(*shard_journals("s", tmp_path)).credits_charged == 4
 
 
 async def test_handles_that_fail_are_counted(api: Emulator, tmp_path: Path) -> None:

@@ -4,8 +4,6 @@ import asyncio
 import os
 import re
 import shlex
-import shutil
-import subprocess
 import sys
 from itertools import zip_longest
 from pathlib import Path
@@ -14,8 +12,6 @@ from typing import NamedTuple
 import pytest
 
 from socialfetch_async.emulator import Emulator
-from tests.conftest import KEY
-from tests.scripted import Scripted, error, listing
 
 ROOT = Path(__file__).parents[2]
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -78,76 +74,6 @@ async def output_of(command: list[str], folder: Path, **environ: str) -> str:
     assert err.decode() == ""
     assert process.returncode == 0, out.decode()
     return out.decode()
-
-
-FURTHER_LIST = """
-import asyncio
-from pathlib import Path
-
-import socialfetch_async
-from socialfetch_async import RetryPolicy, SocialFetchClient, SocialFetchError
-
-
-async def main():
-    assert Path(socialfetch_async.__file__).parent.parent == Path.cwd()
-    paths = set()
-    async with SocialFetchClient(
-        retry=RetryPolicy(max_attempts=1), on_event=lambda event: paths.add(event.path)
-    ) as client:
-        stream = client.iter_videos("@ada", max_credits=2)
-        for _ in range(2):
-            try:
-                async for video in stream:
-                    print(video)
-            except SocialFetchError as error:
-                print(error)
-        print(stream.page.path, stream.stop_reason, stream.items_seen, *paths)
-
-
-asyncio.run(main())
-"""
-
-
-@pytest.fixture
-def with_videos(tmp_path: Path) -> Path:
-    """Return a folder with a copy of the package that has the list of the diff in the docs."""
-    blocks = FENCE.finditer((ROOT / "docs" / "other-lists.md").read_text())
-    (diff,) = [block[2] for block in blocks if block[1] == "diff"]
-    assert diff.count("\n") < 40
-    package = ROOT / "socialfetch_async"
-    shutil.copytree(package, tmp_path / package.name, ignore=shutil.ignore_patterns("__pycache__"))
-    subprocess.run(
-        ["git", "apply", "--unidiff-zero", "-"], input=diff, text=True, cwd=tmp_path, check=True,
-        # Inside of a repository it would take the paths for ones from there, and do nothing.
-        env=os.environ | {"GIT_CEILING_DIRECTORIES": str(tmp_path.parent)},
-    )  # fmt: skip
-    return tmp_path
-
-
-async def test_the_diff_for_a_further_list_is_all_of_it(with_videos: Path) -> None:
-    """It fits the code as it is; the list has limits, positions, and errors that name it."""
-    answers = [
-        listing("videos", [{"id": "1"}, {"id": "2"}], "c1", lookupStatus="found"),
-        error(502),
-        listing("videos", [{"id": "3"}], "c2", lookupStatus="found"),
-    ]
-    async with Scripted(*answers) as api:
-        environ = {"SOCIALFETCH_API_KEY": KEY, "SOCIALFETCH_BASE_URL": api.base_url}
-        environ["PYTHONPATH"] = str(with_videos)
-        printed = await output_of(["-c", FURTHER_LIST], with_videos, **environ)
-    path = "/v1/tiktok/profiles/ada/videos"
-    assert [seen.target for seen in api.seen] == [path, f"{path}?cursor=c1", f"{path}?cursor=c1"]
-    assert printed.splitlines() == [
-        "Video(id='1')",
-        "Video(id='2')",
-        (
-            'the API answered 502 some_code ("Some words."). '
-            "[handle 'ada', cursor 'c1', request req_e, 1 attempt] "
-            "Everything before this page was delivered; go on from the same cursor."
-        ),
-        "Video(id='3')",
-        f"{path} max_credits 3 /v1/tiktok/profiles/{{handle}}/videos",
-    ]
 
 
 async def test_the_commands_of_a_batch_run_as_they_stand(tmp_path: Path) -> None:

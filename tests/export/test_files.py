@@ -133,7 +133,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("out", {}, "ValueError: out says no format: end it with .jsonl, .jsonl.gz, .csv"),
     ("out.json", {}, "ValueError: out.json says no format"),
     ("out.csv", {"format": "xlsx"}, "ValueError: no such format: 'xlsx'. There are jsonl, "),
-    ("out.jsonl", {"safe_cells": True}, "ValueError: safe_cells is for csv: jsonl has no cells"),
+    ("out.jsonl", {"spreadsheet": True}, "ValueError: spreadsheet is for csv: jsonl has no cells"),
     ("batch/a.journal", {"format": "csv"}, "ExportError: {}/batch/a.journal is a journal: "),
     ("batch/link.csv", {}, "ExportError: {}/batch/a.journal is a journal: "),
     ("other.jsonl", {}, "ExportError: {}/other.jsonl is a journal: "),

@@ -39,13 +39,13 @@ def test_csv_is_as_the_rfc_has_it(tmp_path: Path) -> None:
     ]
 
 
-def test_safe_cells_are_for_spreadsheets(tmp_path: Path) -> None:
+def test_spreadsheet_are_for_spreadsheets(tmp_path: Path) -> None:
     """Formulas get an apostrophe, in every column of text; without it they stay as they came."""
     rows = [journals.row("=1", bio="\t@x", displayName="a=1", secUid="\uff0b1")]
     journal = journals.write(tmp_path / "a.journal", journals.page("src", rows))
     kinds = {}
     for safe in (True, False):
-        convert(journal, tmp_path / "out.csv", safe_cells=safe)
+        convert(journal, tmp_path / "out.csv", spreadsheet=safe)
         with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as file:
             (row,) = csv.DictReader(file)
         kinds[safe] = [row[name] for name in ("handle", "bio", "display_name", "sec_uid")]

@@ -30,7 +30,7 @@ class Figures(NamedTuple):
         workers: Processes. `shards`: parts of the batch. `concurrency`: of each worker.
         pages: Of the whole batch, each once.
         charged: Credits that the emulator took. `bought_twice`: of them, for a page once more.
-        cost: What the journals say is charged for sure. `uncertain`: what may be besides.
+        credits_charged: What the journals say is charged for sure. `maybe_charged`: besides.
         lost: Attempts that ended with their worker.
         seconds: How long it took.
         broken: The promises that were not kept.
@@ -43,8 +43,8 @@ class Figures(NamedTuple):
     pages: int
     charged: int
     bought_twice: int
-    cost: int
-    uncertain: int
+    credits_charged: int
+    maybe_charged: int
     lost: int
     seconds: float
     broken: list[str]
@@ -196,8 +196,8 @@ class Batch:
         """Return the figures, and see that the ledger brackets the truth."""
         saved, charged = self.saved(), len(self.charges())
         self.promise(
-            saved.cost <= charged <= saved.cost + saved.uncertain,
-            "cost <= charged <= cost + uncertain",
+            saved.credits_charged <= charged <= saved.credits_charged + saved.maybe_charged,
+            "credits_charged <= charged <= credits_charged + maybe_charged",
         )
         return Figures(
             name=self.name,
@@ -207,8 +207,8 @@ class Batch:
             pages=pages,
             charged=charged,
             bought_twice=self.bought_twice(losses),
-            cost=saved.cost,
-            uncertain=saved.uncertain,
+            credits_charged=saved.credits_charged,
+            maybe_charged=saved.maybe_charged,
             lost=self.lost,
             seconds=time.monotonic() - self._began,
             broken=self.broken,

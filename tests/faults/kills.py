@@ -34,9 +34,10 @@ class Figures(NamedTuple):
         kills: Processes that were killed.
         pages: Pages of the whole batch.
         charged: Credits that the emulator took. `bought_twice`: of them, for a page once more.
-        cost: What the journal says is charged for sure; `uncertain`: what may be besides.
+        credits_charged: What the journal says is charged for sure; `maybe_charged`: besides.
         most_at_once: The most pages that a process had bought, and not saved, when it was killed.
-        bracketed: Whether cost <= charged <= cost + uncertain after each kill and at the end.
+        bracketed: Whether credits_charged <= charged <= credits_charged + maybe_charged after
+            each kill and at the end.
         equal: Whether every row was saved as in a run that was not disturbed.
         left_over: Requests of the same command again after the end.
         seconds: How long it all took.
@@ -48,8 +49,8 @@ class Figures(NamedTuple):
     charged: int
     bought_twice: int
     most_at_once: int
-    cost: int
-    uncertain: int
+    credits_charged: int
+    maybe_charged: int
     bracketed: bool
     equal: bool
     left_over: int
@@ -62,7 +63,7 @@ class Figures(NamedTuple):
             "every row is saved once": self.equal,
             "a kill costs at most `concurrency` pages": self.most_at_once <= self.concurrency
             and self.bought_twice <= self.kills * self.concurrency,
-            "cost <= charged <= cost + uncertain": self.bracketed,
+            "credits_charged <= charged <= credits_charged + maybe_charged": self.bracketed,
             "a finished batch sends nothing": self.left_over == 0,
         }
         return [promise for promise, kept in promises.items() if not kept]
@@ -70,7 +71,7 @@ class Figures(NamedTuple):
 
 def rows_of(saved: SavedRun) -> Rows:
     """Return everything that was saved, byte for byte."""
-    return [(page.handle, page.cursor, bytes(page.followers)) for page in saved.pages()]
+    return [(page.handle, page.cursor, bytes(page.raw_followers)) for page in saved.pages()]
 
 
 def profiles_of(pages: int, random: Random) -> dict[str, int | str]:
@@ -140,7 +141,7 @@ def bracketed(path: Path, api: Emulator) -> bool:
     if not path.exists():
         return not api.charges
     saved = read_journal(path)
-    return saved.cost <= len(api.charges) <= saved.cost + saved.uncertain
+    return saved.credits_charged <= len(api.charges) <= saved.credits_charged + saved.maybe_charged
 
 
 async def killed(kills: int, pages: int, *, concurrency: int = 10, seed: int = 1) -> Figures:
@@ -175,8 +176,8 @@ async def killed(kills: int, pages: int, *, concurrency: int = 10, seed: int = 1
                 charged=len(api.charges),
                 bought_twice=len(api.charges) - len(different(api.charges)),
                 most_at_once=most,
-                cost=saved.cost,
-                uncertain=saved.uncertain,
+                credits_charged=saved.credits_charged,
+                maybe_charged=saved.maybe_charged,
                 bracketed=holds,
                 equal=rows_of(saved) == expected,
                 left_over=len(api.requests) - requests,

@@ -33,8 +33,8 @@ async def settled(api: Emulator) -> None:
 async def undisturbed_batch(batch: Batch, pages: int, random: Random) -> Figures:
     """Nobody disturbs it: the rows of one process, and nothing bought twice."""
     result = await batch.of(pages, random).export()
-    batch.promise(result.finished and result.stop_reason == "end", "it ends")
-    batch.promise(result.pages == result.cost == pages, "the counters are the ledger's")
+    batch.promise(result.finished and result.stop_reason == "complete", "it ends")
+    batch.promise(result.pages == result.credits_charged == pages, "the counters are the ledger's")
     await batch.whole()
     requests = len(batch.api.requests)
     await batch.export()
@@ -87,7 +87,7 @@ async def killed_in_a_budget(
     await settled(batch.api)
     batch.promise(result.stop_reason == "max_credits", "it says that the credits are spent")
     batch.promise(len(batch.charges()) <= credits_, "no more is spent than allowed")
-    used = result.cost + result.uncertain
+    used = result.credits_charged + result.maybe_charged
     batch.promise(credits_ * 99 // 100 <= used <= credits_, "99 of 100 credits are accounted for")
     return batch.figures(pages, losses=result.lost)
 
@@ -140,7 +140,9 @@ async def stopped(batch: Batch, pages: int, random: Random) -> Figures:
     result = await running
     batch.promise(len(batch.api.requests) == sent, "no request one page time after a stop")
     batch.promise(result.stop_reason == "stopped", "it says that it was stopped")
-    batch.promise(batch.saved().cost == len(batch.charges()), "what is paid for is saved")
+    batch.promise(
+        batch.saved().credits_charged == len(batch.charges()), "what is paid for is saved"
+    )
     batch.api.latency = latency
     await batch.export()
     await batch.whole()

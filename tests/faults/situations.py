@@ -358,7 +358,7 @@ async def an_unknown_lookup_status_passes_through(server: FaultServer) -> None:
         async with client.iter_followers_many(["ann"]) as run:
             events = [event async for event in run]
         assert isinstance(events[-1], HandleDone)
-        assert events[-1].status == "banned"
+        assert (events[-1].status, events[-1].lookup_status) == ("unavailable", "banned")
         assert server.count.requests == client.usage.credits_charged == 3
 
 

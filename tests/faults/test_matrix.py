@@ -56,7 +56,7 @@ async def test_a_failing_page_is_an_error_and_the_same_stream_goes_on(
         assert not stream.done
         pages += [page async for page in stream.pages()]
         assert on(pages) == ids("ann", range(3))
-        assert stream.stop_reason == "end"
+        assert stream.stop_reason == "complete"
         assert server.count.requests == 3 + attempts
         assert server.count.delivered == 3
         assert server.count.other_host == 0

@@ -41,7 +41,7 @@ Rows = list[tuple[str, str | None, bytes]]
 
 def rows_of(path: Path) -> Rows:
     """Return everything that is saved, byte for byte, once."""
-    return [(p.handle, p.cursor, bytes(p.followers)) for p in read_journal(path).pages()]
+    return [(p.handle, p.cursor, bytes(p.raw_followers)) for p in read_journal(path).pages()]
 
 
 def lines_of(path: Path, kind: str = "") -> list[dict[str, Any]]:
@@ -74,7 +74,7 @@ async def test_a_finished_batch_sends_nothing_again(client_of: MakeClient, tmp_p
     async with Emulator({"ada": 95, "bo": 5, "p": "private"}) as api:
         client = client_of(api)
         journal = await batch(client, path, handles)
-        assert (journal.cost, journal.uncertain) == (len(api.charges), 0) == (8, 0)
+        assert (journal.credits_charged, journal.maybe_charged) == (len(api.charges), 0) == (8, 0)
         saved = read_journal(path)
         assert {h.handle: h.status for h in saved.handles.values()} == {
             "ada": "complete",
@@ -83,12 +83,12 @@ async def test_a_finished_batch_sends_nothing_again(client_of: MakeClient, tmp_p
             "p": "private",
         }
         for handle in ("ada", "bo"):
-            rows = [row for p in saved.pages(handle) for row in json.loads(bytes(p.followers))]
+            rows = [row for p in saved.pages(handle) for row in json.loads(bytes(p.raw_followers))]
             assert rows == api.followers(handle)
         before = len(api.requests)
         again = await batch(client, path, [h.upper() for h in handles])
         assert len(api.requests) == before
-        assert again.cost == 8
+        assert again.credits_charged == 8
     assert KEY.encode() not in path.read_bytes()
     assert api.api_key.encode() not in path.read_bytes()
     assert stat.S_IMODE(path.stat().st_mode) & 0o111 == 0
@@ -109,7 +109,9 @@ async def test_events_are_on_disk_before_they_are_seen(
                     last = [(line["handle"], line["cursor"]) for line in lines_of(path, kind)]
                     assert (event.handle, event.cursor) in last
                     await asyncio.sleep(0.002)
-                    assert len(lines_of(path, "page")) == run.pages_fetched == journal.cost
+                    assert (
+                        len(lines_of(path, "page")) == run.pages_fetched == journal.credits_charged
+                    )
         assert journal.pending() == {}
 
 
@@ -144,13 +146,21 @@ async def test_a_run_that_is_left_early_loses_no_page(
                 await asyncio.ensure_future(partly(client))
             except (KeyError, asyncio.CancelledError):
                 assert ending != "break"
-            assert journal.cost >= 12
-        assert journal.cost <= len(api.charges) <= journal.cost + journal.uncertain
+            assert journal.credits_charged >= 12
+        assert (
+            journal.credits_charged
+            <= len(api.charges)
+            <= journal.credits_charged + journal.maybe_charged
+        )
         assert [line["type"] for line in lines_of(path)][-1] == "close"
-        assert read_journal(path).uncertain == journal.uncertain == len(api.charges) - journal.cost
+        assert (
+            read_journal(path).maybe_charged
+            == journal.maybe_charged
+            == len(api.charges) - journal.credits_charged
+        )
         end = await batch(client, path, [*profiles])
-        assert twice(api) <= journal.uncertain
-        assert end.cost <= len(api.charges) <= end.cost + end.uncertain
+        assert twice(api) <= journal.maybe_charged
+        assert end.credits_charged <= len(api.charges) <= end.credits_charged + end.maybe_charged
     assert {len(r) for r in rows_by_handle(path).values()} == {300}
 
 
@@ -158,7 +168,7 @@ def rows_by_handle(path: Path) -> dict[str, list[str]]:
     """Return the followers that are saved, by handle."""
     rows: dict[str, list[str]] = {}
     for saved in read_journal(path).pages():
-        rows.setdefault(saved.handle, []).extend(follower.handle for follower in saved.rows())
+        rows.setdefault(saved.handle, []).extend(follower.handle for follower in saved.followers)
     return rows
 
 
@@ -178,7 +188,7 @@ async def test_limits_go_on_the_next_time(
         while left:
             journal = await batch(client, path, [*profiles], **options)
             runs += 1
-            assert journal.cost == len(api.charges)
+            assert journal.credits_charged == len(api.charges)
             left = bool(journal.pending([*profiles]))
         assert runs == needed
         assert twice(api) == 0
@@ -227,7 +237,7 @@ async def test_what_ends_a_run_comes_through(
             async with client.iter_followers_many(journal.pending(["a"])) as run:
                 assert [e.handle async for e in journal.record(run)] == ["a", "a"]
         assert journal.pending(["a"]) == {}
-        assert (journal.cost, journal.uncertain) == (2, 0)
+        assert (journal.credits_charged, journal.maybe_charged) == (2, 0)
     assert [line["type"] for line in lines_of(path)].count("open") == 2
 
 
@@ -273,7 +283,7 @@ async def test_a_profile_is_asked_again_on_request(client_of: MakeClient, tmp_pa
                     pass
     assert rows_by_handle(path) == {"a": ["x", "y"]}
     assert read_journal(path).handles["a"].status == "complete"
-    assert read_journal(path).cost == 3
+    assert read_journal(path).credits_charged == 3
 
 
 @pytest.mark.parametrize(
@@ -297,11 +307,11 @@ async def test_a_list_that_leads_nowhere(
     path = tmp_path / "j"
     async with Scripted(by=lambda seen: answers[seen.cursor]) as api:
         journal = await batch(client_of(api), path, ["a"])
-        assert len(api.seen) == asked == journal.cost + journal.uncertain
+        assert len(api.seen) == asked == journal.credits_charged + journal.maybe_charged
         assert read_journal(path).handles["a"].status == "failed"
-        assert read_journal(path).uncertain == journal.uncertain
+        assert read_journal(path).maybe_charged == journal.maybe_charged
         journal = await batch(client_of(api), path, ["a"])
-        assert len(api.seen) == asked + again == journal.cost + journal.uncertain
+        assert len(api.seen) == asked + again == journal.credits_charged + journal.maybe_charged
 
 
 # -- torn tails ----------------------------------------------------------------------------------
@@ -350,7 +360,7 @@ async def test_a_journal_cut_at_any_byte_goes_on(
                     pages = whole[:kept].count(b'{"type":"page"')
                     assert path.read_bytes().startswith(whole[:kept])
                     assert (path.stat().st_size == kept) == (kept > 0)
-                    assert journal.cost == pages
+                    assert journal.credits_charged == pages
                     left = journal.pending(["ada"])
                     assert left == {"ada": str(pages) if pages else None}
                 torn = max(0, cut - kept)
@@ -390,8 +400,8 @@ def test_what_a_loss_of_power_leaves_behind_is_torn(tmp_path: Path, data: st.Dat
     saved = read_journal(path)
     with Journal(path, fsync="never") as journal:
         assert (
-            journal.cost
-            == saved.cost
+            journal.credits_charged
+            == saved.credits_charged
             == whole[: max(e for e in ends if e <= cut)].count(b'{"type":"page"')
         )
         assert path.read_bytes() == whole[: max(e for e in ends if e <= cut)]
@@ -497,7 +507,7 @@ def test_a_second_journal_of_this_process_is_refused(tmp_path: Path) -> None:
 def test_misuse_is_said(tmp_path: Path) -> None:
     """Not opened, opened twice, closed, another fsync, handles that are none."""
     journal = Journal(tmp_path / "j")
-    for use in (journal.pending, lambda: journal.cost, lambda: journal.uncertain):
+    for use in (journal.pending, lambda: journal.credits_charged, lambda: journal.maybe_charged):
         with pytest.raises(RuntimeError, match="open the journal first"):
             use()
     assert repr(journal) == f"<Journal {tmp_path / 'j'} closed>"
@@ -511,7 +521,7 @@ def test_misuse_is_said(tmp_path: Path) -> None:
             journal.pending({"a": ""})
         with pytest.raises(TypeError, match="handles is an iterable"):
             journal.pending("ada")
-    assert (journal.cost, journal.uncertain, journal.pending()) == (0, 0, {})
+    assert (journal.credits_charged, journal.maybe_charged, journal.pending()) == (0, 0, {})
     with pytest.raises(ValueError, match='fsync is "page", "second" or "never", not 1'):
         Journal(tmp_path / "j", fsync=1)  # type: ignore[arg-type]
     assert len(lines_of(tmp_path / "j")) == 1
@@ -532,12 +542,16 @@ async def test_what_failed_attempts_may_have_cost_is_written_at_once(
                 async for event in journal.record(run):
                     if isinstance(event, FollowersPage):
                         killed = read_journal(path)
-                        assert killed.cost <= len(api.charges) <= killed.cost + killed.uncertain
-            assert (journal.cost, journal.uncertain) == (5, 3)
+                        assert (
+                            killed.credits_charged
+                            <= len(api.charges)
+                            <= killed.credits_charged + killed.maybe_charged
+                        )
+            assert (journal.credits_charged, journal.maybe_charged) == (5, 3)
         assert len(api.charges) == 8
-    assert [line["maybe_charged"] for line in lines_of(path, "uncertain")] == [2, 3]
+    assert [line["maybe_charged"] for line in lines_of(path, "maybe_charged")] == [2, 3]
     assert [line["maybe_charged"] for line in lines_of(path, "close")] == [3]
-    assert read_journal(path).uncertain == 3
+    assert read_journal(path).maybe_charged == 3
 
 
 class AheadLoop(asyncio.SelectorEventLoop):
@@ -566,17 +580,17 @@ def test_without_events_it_is_written_once_a_second(tmp_path: Path) -> None:
                     pulling = asyncio.ensure_future(anext(journal.record(run)))
                     while run.maybe_charged < 2:
                         await asyncio.sleep(0.001)
-                    assert lines_of(path, "uncertain") == []
+                    assert lines_of(path, "maybe_charged") == []
                     loop.ahead += 1.01
-                    while not lines_of(path, "uncertain"):
+                    while not lines_of(path, "maybe_charged"):
                         await asyncio.sleep(0.001)
                     loop.ahead += 1.01
                     await asyncio.sleep(0.005)
                     pulling.cancel()
-        noted = [line["maybe_charged"] for line in lines_of(path, "uncertain")]
+        noted = [line["maybe_charged"] for line in lines_of(path, "maybe_charged")]
         assert noted == sorted(set(noted))  # a line for each growth, and none without
         assert noted[0] >= 2
-        assert (journal.cost, journal.uncertain) == (0, len(api.charges))
+        assert (journal.credits_charged, journal.maybe_charged) == (0, len(api.charges))
 
     with asyncio.Runner(loop_factory=AheadLoop) as runner:
         runner.run(asyncio.wait_for(main(), 60))
@@ -590,12 +604,12 @@ async def test_while_a_run_goes_on_what_is_on_its_way_is_uncertain(
         with Journal(tmp_path / "j") as journal:
             async with client_of(api).iter_followers_many([f"u{i}" for i in range(4)]) as run:
                 events = journal.record(run)
-                assert journal.uncertain == 0
+                assert journal.maybe_charged == 0
                 await anext(events)
-                assert journal.cost + journal.uncertain == 4
+                assert journal.credits_charged + journal.maybe_charged == 4
                 async for _ in events:
-                    assert journal.cost + journal.uncertain == 4
-            assert (journal.cost, journal.uncertain) == (4, 0)
+                    assert journal.credits_charged + journal.maybe_charged == 4
+            assert (journal.credits_charged, journal.maybe_charged) == (4, 0)
 
 
 async def test_runs_side_by_side_in_one_journal(client_of: MakeClient, tmp_path: Path) -> None:
@@ -615,8 +629,8 @@ async def test_runs_side_by_side_in_one_journal(client_of: MakeClient, tmp_path:
         with Journal(path) as journal:
             await asyncio.gather(some(["a", "d"], 2), some(["b", "e", "f", "g"], 3))
             await some(["c"], 4)
-        assert len(api.charges) == journal.cost + journal.uncertain == 24
-        assert read_journal(path).uncertain == journal.uncertain == 1
+        assert len(api.charges) == journal.credits_charged + journal.maybe_charged == 24
+        assert read_journal(path).maybe_charged == journal.maybe_charged == 1
     assert [line["concurrency"] for line in lines_of(path, "open")] == [2, 5, 1]
     assert {h: len(r) for h, r in rows_by_handle(path).items()} == {
         **profiles,
@@ -642,8 +656,12 @@ async def test_a_journal_inside_its_run_is_refused_to_go_on(
             async for _ in run:
                 pass
         assert len(api.charges) <= 10
-        assert journal.cost <= len(api.charges) <= journal.cost + journal.uncertain
-        assert read_journal(path).uncertain == journal.uncertain
+        assert (
+            journal.credits_charged
+            <= len(api.charges)
+            <= journal.credits_charged + journal.maybe_charged
+        )
+        assert read_journal(path).maybe_charged == journal.maybe_charged
 
 
 async def test_what_came_before_record_is_saved_too(client_of: MakeClient, tmp_path: Path) -> None:
@@ -655,7 +673,7 @@ async def test_what_came_before_record_is_saved_too(client_of: MakeClient, tmp_p
                     await asyncio.sleep(0.001)
                 events = [event async for event in journal.record(run)]
         assert [type(event) for event in events] == [FollowersPage] * 3 + [HandleDone]
-        assert journal.cost == 3
+        assert journal.credits_charged == 3
 
 
 async def test_times_never_go_back(client_of: MakeClient, tmp_path: Path) -> None:
@@ -739,7 +757,7 @@ async def test_a_disk_that_is_nearly_full_ends_the_run_in_order(
             "Every page that was paid for is in the file. See to the disk and run the same again: "
             "it goes on from there."
         )
-        assert seen == journal.cost == len(api.charges)
+        assert seen == journal.credits_charged == len(api.charges)
         assert 14 <= seen <= 30
         await batch(client, path, [*profiles])
         assert twice(api) == 0
@@ -761,7 +779,7 @@ async def test_large_pages_need_more_room(client_of: MakeClient, tmp_path: Path)
                 async with client_of(api).iter_followers_many(["a"], concurrency=1) as run:
                     async for _ in journal.record(run):
                         pass
-        assert len(api.seen) == journal.cost == 1
+        assert len(api.seen) == journal.credits_charged == 1
 
 
 @pytest.mark.parametrize("free_bytes", [0, 2 * 64 * 1024 - 1])
@@ -815,14 +833,14 @@ async def test_lines_that_wait_are_written_when_there_is_room_again(
                     seen = 0
                     while seen < run.pages_fetched or run.reserved or not seen:
                         seen += isinstance(await anext(events), FollowersPage)
-                    assert journal.cost < run.pages_fetched
+                    assert journal.credits_charged < run.pages_fetched
                 finally:
                     resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
                 with pytest.raises(JournalError, match=r"File too large.* Every page that was"):
                     async for event in events:
                         assert isinstance(event, HandleDone)
-                assert journal.cost == run.pages_fetched == len(api.charges)
-        assert (journal.cost, journal.uncertain) == (len(api.charges), 0)
+                assert journal.credits_charged == run.pages_fetched == len(api.charges)
+        assert (journal.credits_charged, journal.maybe_charged) == (len(api.charges), 0)
         await batch(client_of(api), path, [*profiles])
         assert twice(api) == 0
     assert {len(rows) for rows in rows_by_handle(path).values()} == {200}
@@ -837,7 +855,7 @@ async def test_a_disk_that_does_not_say_is_written_to(
             async with client_of(api).iter_followers_many(["a"]) as run:
                 async for _ in journal.record(run):
                     pass
-        assert journal.cost == 3
+        assert journal.credits_charged == 3
 
 
 async def test_a_disk_without_room_for_a_header(tmp_path: Path) -> None:
@@ -927,18 +945,18 @@ async def test_a_full_disk_costs_only_what_was_on_its_way(tmp_path: Path, full_d
         assert 20 <= charged < 80
         assert said_first is not None
         lost = re.search(r"(\d+) pages? that were paid for could not be kept", said_first)
-        assert charged == saved.cost + (int(lost[1]) if lost is not None else 0)
+        assert charged == saved.credits_charged + (int(lost[1]) if lost is not None else 0)
         reasons = {
             file_limit: "a line could not be written (File too large)",
             small_disk: "the disk is nearly full",
             full_at_once: "a line could not be written (No space left on device)",
         }
         assert reasons[full_disk] in said_first
-        assert (charged == saved.cost) == (full_disk is small_disk)
+        assert (charged == saved.credits_charged) == (full_disk is small_disk)
         assert text.endswith(b"\n")
         assert saved.broken_lines == 0
-        assert saved.cost <= charged <= saved.cost + saved.uncertain
+        assert saved.credits_charged <= charged <= saved.credits_charged + saved.maybe_charged
         roomy.write_bytes(text)
         assert await said(await command(api, roomy, [*profiles], 10)) is None
-        assert twice(api) == charged - saved.cost <= 10
+        assert twice(api) == charged - saved.credits_charged <= 10
     assert {len(rows) for rows in rows_by_handle(roomy).values()} == {200}

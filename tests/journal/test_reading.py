@@ -25,7 +25,7 @@ def opened(concurrency: int | None = 10, *, seconds: float = 0) -> Line:
 
 
 def counted(kind: str, maybe_charged: int, *, seconds: float = 0) -> Line:
-    """Return a `close` or `uncertain` line."""
+    """Return a `close` or `maybe_charged` line."""
     return {"type": kind, "at": at(seconds), "maybe_charged": maybe_charged}
 
 
@@ -66,9 +66,9 @@ def test_a_handle_is_summed_up(tmp_path: Path) -> None:
     assert (ada.first_at - BEGAN).total_seconds() == 5
     assert (ada.last_at - BEGAN).total_seconds() == 10
     assert ada.last_at.tzinfo == UTC
-    assert (saved.cost, saved.uncertain, saved.broken_lines) == (5, 0, 0)
+    assert (saved.credits_charged, saved.maybe_charged, saved.broken_lines) == (5, 0, 0)
     assert [p.request_id for p in saved.pages()] == ["req_Ada_None", "req_ADA_1"]
-    assert repr(saved) == f"<SavedRun {tmp_path / 'j'} handles=1 cost=5>"
+    assert repr(saved) == f"<SavedRun {tmp_path / 'j'} handles=1 credits_charged=5>"
 
 
 CIRCLE = [*chain("a", None, "1", ends=False), page("a", ["z"], "next", "1", seconds=5)]
@@ -148,7 +148,7 @@ def test_a_profile_that_was_rechecked_goes_on(tmp_path: Path) -> None:
     saved = read(tmp_path / "j", private, *chain("a", None, "1", ends=False, seconds=4))
     assert saved.pending() == {"a": "next"}
     assert saved.handles["a"].pages == 2
-    assert saved.cost == 3
+    assert saved.credits_charged == 3
 
 
 @pytest.mark.parametrize(
@@ -222,12 +222,12 @@ def test_any_order_in_any_number_of_journals_reads_the_same(
     assert list(saved.handles) == sorted(saved.handles)
     assert list(saved.pages()) == list(expected.pages())
     assert saved.pending() == expected.pending()
-    assert (saved.cost, saved.uncertain) == (expected.cost, 0)
+    assert (saved.credits_charged, saved.maybe_charged) == (expected.credits_charged, 0)
     bob = saved.handles["bob"]
     assert listed(saved)[1] == ("bob", [None, "b1", "b9", "b2", "b7"])
     assert (bob.pages, bob.followers, bob.credits_charged) == (5, 2 + 1 + 1 + 2 + 1, 7)
     for handle in saved.handles.values():
-        rows = [row for p in saved.pages(handle.handle) for row in p.rows()]
+        rows = [row for p in saved.pages(handle.handle) for row in p.followers]
         assert len(rows) == handle.followers
 
 
@@ -237,36 +237,46 @@ def test_one_journal_named_twice_is_read_once(tmp_path: Path, monkeypatch: Any) 
     (tmp_path / "link").symlink_to("j")
     monkeypatch.chdir(tmp_path)
     saved = read_journal("j", tmp_path / "j", "link", "./j")
-    assert (saved.cost, saved.paths) == (1, (Path("./j"),))
+    assert (saved.credits_charged, saved.paths) == (1, (Path("./j"),))
 
 
 @pytest.mark.parametrize(
-    ("lines", "uncertain"),
+    ("lines", "maybe_charged"),
     [
         ([], 0),
         ([opened(7)], 7),
         ([opened(None)], 1),
         ([opened(0)], 0),
         ([opened(7), counted("close", 0)], 0),
-        ([opened(7), counted("uncertain", 2), counted("uncertain", 5), counted("close", 4)], 4),
-        ([opened(7), counted("uncertain", 2), counted("uncertain", 5)], 12),
+        (
+            [
+                opened(7),
+                counted("maybe_charged", 2),
+                counted("maybe_charged", 5),
+                counted("close", 4),
+            ],
+            4,
+        ),
+        ([opened(7), counted("maybe_charged", 2), counted("maybe_charged", 5)], 12),
         ([opened(7), opened(3), counted("close", 1)], 8),
-        ([opened(2), counted("close", 1), opened(2), counted("uncertain", 1), opened(2)], 6),
+        ([opened(2), counted("close", 1), opened(2), counted("maybe_charged", 1), opened(2)], 6),
         # The highest price counts, wherever it was seen.
         ([opened(2), *chain("a", None), page("a", [], "x", credits_charged=5)], 10),
         ([page("a", [], "x", credits_charged=0), opened(2)], 2),
     ],
 )
-def test_what_else_may_have_been_charged(tmp_path: Path, lines: list[Line], uncertain: int) -> None:
+def test_what_else_may_have_been_charged(
+    tmp_path: Path, lines: list[Line], maybe_charged: int
+) -> None:
     """What each process said last, and for a killed one the pages that may have been on the way."""
     path = write(tmp_path / "j", *lines)
-    assert read_journal(path).uncertain == uncertain
+    assert read_journal(path).maybe_charged == maybe_charged
     with Journal(path) as journal:
-        assert journal.uncertain == uncertain
+        assert journal.maybe_charged == maybe_charged
     no_end = write(tmp_path / "no_end", counted("close", 0))
-    assert read_journal(path, no_end).uncertain == uncertain
+    assert read_journal(path, no_end).maybe_charged == maybe_charged
     other = write(tmp_path / "other", opened(4))
-    assert read_journal(path, other).uncertain >= uncertain + 4
+    assert read_journal(path, other).maybe_charged >= maybe_charged + 4
 
 
 def test_what_a_later_version_adds_is_ignored(tmp_path: Path) -> None:
@@ -320,7 +330,7 @@ def test_a_journal_can_be_read_while_it_is_written(tmp_path: Path) -> None:
             saved = read_journal(path)
             assert saved.broken_lines == 0
             whole = text[:size].count(b"\n") + (text[size : size + 1] == b"\n")
-            assert sum(1 for _ in saved.pages()) == saved.cost == max(0, whole - 1)
+            assert sum(1 for _ in saved.pages()) == saved.credits_charged == max(0, whole - 1)
         assert path.read_bytes() == text[:-1]
 
 

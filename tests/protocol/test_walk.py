@@ -148,9 +148,9 @@ def test_counters_add_up() -> None:
 @pytest.mark.parametrize(
     ("last", "reason"),
     [
-        (page(None, has_more=False), "end"),
-        (page("", has_more=False), "end"),
-        (page("c9", has_more=False), "end"),
+        (page(None, has_more=False), "complete"),
+        (page("", has_more=False), "complete"),
+        (page("c9", has_more=False), "complete"),
         (page(None, has_more=True), "missing_cursor"),
         (page("", has_more=True), "missing_cursor"),
     ],
@@ -174,7 +174,7 @@ def test_an_empty_list_ends() -> None:
     take(walk, page(None))
 
     assert walk.advance() is False
-    assert place(walk) == (None, True, "end")
+    assert place(walk) == (None, True, "complete")
 
 
 # -- limits -------------------------------------------------------------------------------------
@@ -199,7 +199,7 @@ def test_the_end_is_reported_rather_than_the_limit() -> None:
     take(walk, page(None), "a")
 
     assert walk.advance() is False
-    assert place(walk) == (None, True, "end")
+    assert place(walk) == (None, True, "complete")
 
 
 def test_a_repeated_cursor_is_reported_rather_than_the_limit() -> None:
@@ -398,7 +398,7 @@ def test_the_end_after_empty_pages_is_an_end() -> None:
     take(walk, page(None))
 
     assert walk.advance() is False
-    assert place(walk) == (None, True, "end")
+    assert place(walk) == (None, True, "complete")
 
 
 # -- lookup statuses ----------------------------------------------------------------------------
@@ -522,7 +522,7 @@ def test_each_follower_once_and_in_order(made: Made) -> None:
     walk = walk_at()
 
     assert list(follow(walk, listing)) == handles
-    assert place(walk) == (None, True, "end")
+    assert place(walk) == (None, True, "complete")
     assert counters(walk) == {
         "pages": len(listing),
         "rows": len(handles),
@@ -589,7 +589,7 @@ def test_no_cursor_is_ever_asked_for_twice(listing: dict[str | None, Any]) -> No
     except PaginationError as error:
         assert error.reason in {"repeated_cursor", "no_progress", "empty_pages"}  # noqa: PT017
     else:
-        assert walk.stop_reason in {"end", "missing_cursor"}
+        assert walk.stop_reason in {"complete", "missing_cursor"}
 
     assert len(asked) == len(set(asked)) == walk.pages
 

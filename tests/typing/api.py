@@ -104,7 +104,7 @@ async def journals(client: SocialFetchClient) -> None:
             async with client.iter_followers_many(journal.pending(["ada"])) as run:
                 async for event in journal.record(run):
                     assert_type(event, FollowersPage | HandleDone)
-            assert_type(journal.cost + journal.uncertain, int)
+            assert_type(journal.credits_charged + journal.maybe_charged, int)
     except JournalError as error:
         raise RuntimeError(str(error)) from error
     saved = read_journal("x.journal", journal.path)
@@ -112,8 +112,8 @@ async def journals(client: SocialFetchClient) -> None:
     assert_type(saved.handles, dict[str, SavedHandle])
     assert_type(saved.pages("ada"), Iterator[SavedPage])
     for page in saved.pages():
-        assert_type(page.rows(), list[Follower])
-        assert_type(page.followers, Raw)
+        assert_type(page.followers, list[Follower])
+        assert_type(page.raw_followers, Raw)
 
 
 async def a_batch(client: SocialFetchClient) -> None:
@@ -121,7 +121,7 @@ async def a_batch(client: SocialFetchClient) -> None:
 
     def see(event: BatchProgress | FollowersPage | HandleDone | BatchResult) -> None:
         if isinstance(event, BatchProgress):
-            assert_type(event.cost, int)
+            assert_type(event.total_credits_charged, int)
 
     result = await export_followers(client, ["ada"], Path("out"), format=["csv"], on_event=see)
     assert_type(result, BatchResult)

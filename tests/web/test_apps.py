@@ -69,7 +69,7 @@ async def test_a_list_streams_as_ndjson_with_its_end_as_the_last_line(
     handle = f"whole.{app.name}"
     *rows, end = await all_lines(http, f"{app.url}/stream/@{handle}")
     assert rows == api.followers(handle)
-    assert end == {"done": True, "cursor": None, "stopReason": "end"}
+    assert end == {"done": True, "cursor": None, "stopReason": "complete"}
     assert len(charged(api, handle)) == 3
 
 
@@ -93,7 +93,7 @@ async def test_a_list_streams_as_events_and_goes_on_from_the_last_id(
     assert end == {
         "event": "end",
         "id": "*",
-        "data": {"done": True, "cursor": None, "stopReason": "end"},
+        "data": {"done": True, "cursor": None, "stopReason": "complete"},
     }
 
 
@@ -126,7 +126,7 @@ async def test_some_followers_at_once_are_whole_pages_and_a_cursor(
     ) as response:
         rest = await response.json()
     assert first["followers"] + rest["followers"] == api.followers(handle)
-    assert (rest["done"], rest["cursor"], rest["stopReason"]) == (True, None, "end")
+    assert (rest["done"], rest["cursor"], rest["stopReason"]) == (True, None, "complete")
     assert len(charged(api, handle)) == 3
 
 

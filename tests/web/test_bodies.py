@@ -60,7 +60,7 @@ async def test_the_next_page_is_not_bought_before_the_last_is_out(
 @pytest.mark.parametrize(
     ("answers", "end"),
     [
-        ([page(["b"])], {"done": True, "cursor": None, "stopReason": "end"}),
+        ([page(["b"])], {"done": True, "cursor": None, "stopReason": "complete"}),
         ([page(["b"], more=True)], {"done": True, "cursor": None, "stopReason": "missing_cursor"}),
         ([page(["b"], "2")], {"done": False, "cursor": "2", "stopReason": "max_credits"}),
         (
@@ -194,7 +194,7 @@ async def test_collecting_stops_at_the_page_that_is_enough(client_of: MakeClient
         first = await collect(client.iter_followers("ada"), max_followers=21)
         rest = await collect(client.iter_followers("ada", cursor=first.cursor), max_followers=1_000)
     assert (len(first.followers), first.done, first.stop_reason) == (40, False, "max_followers")
-    assert (len(rest.followers), rest.done, rest.stop_reason) == (25, True, "end")
+    assert (len(rest.followers), rest.done, rest.stop_reason) == (25, True, "complete")
     assert first.total_followers == 65
     assert len(api.charges) == 4
     assert [row["handle"] for row in api.followers("ada")] == [
@@ -206,7 +206,7 @@ async def test_enough_on_the_last_page_is_the_end(client_of: MakeClient) -> None
     """No cursor is given out that leads to nothing."""
     async with Emulator({"ada": 40}) as api:
         found = await collect(client_of(api).iter_followers("ada"), max_followers=40)
-    assert (found.done, found.cursor, found.stop_reason) == (True, None, "end")
+    assert (found.done, found.cursor, found.stop_reason) == (True, None, "complete")
 
 
 async def test_collecting_for_a_reader_that_left_stops(client_of: MakeClient) -> None:

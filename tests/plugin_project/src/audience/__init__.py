@@ -29,5 +29,5 @@ async def audience_of(
                 verified += follower.verified
         except ProfileUnavailableError:
             return None
-        complete = stream.stop_reason == "end"
+        complete = stream.stop_reason == "complete"
         return Audience(stream.followers_seen, verified, stream.credits_charged, complete)

@@ -1,11 +1,11 @@
-"""The outage gate by itself, its clock in the test's hands."""
+"""The outage breaker by itself, its clock in the test's hands."""
 
 import asyncio
 
 import pytest
 
 from socialfetch_async import ServiceUnavailableError
-from socialfetch_async._exchange.circuit_breaker import OutageGate
+from socialfetch_async._exchange.circuit_breaker import CircuitBreaker
 
 DOWN = ServiceUnavailableError("down", status=503)
 
@@ -21,45 +21,45 @@ class Waits:
         await asyncio.sleep(0)
 
 
-def closed_gate(sleep: Waits) -> OutageGate:
-    gate = OutageGate(jitter=lambda most: most, sleep=sleep)
+def open_breaker(sleep: Waits) -> CircuitBreaker:
+    breaker = CircuitBreaker(jitter=lambda most: most, sleep=sleep)
     for _ in range(10):
-        gate.failed(DOWN)
-    return gate
+        breaker.failed(DOWN)
+    return breaker
 
 
 def test_ten_failures_in_a_row_close_it() -> None:
     """Nine do not; a success between them starts the count again."""
-    gate = OutageGate()
+    breaker = CircuitBreaker()
     for _ in range(9):
-        gate.failed(DOWN)
-    assert not gate.closed
-    gate.succeeded()
+        breaker.failed(DOWN)
+    assert not breaker.open
+    breaker.succeeded()
     for _ in range(9):
-        gate.failed(DOWN)
-    assert not gate.closed
-    gate.failed(DOWN)
-    assert gate.closed
-    assert gate.cause is DOWN
-    gate.succeeded()
-    assert not gate.closed
+        breaker.failed(DOWN)
+    assert not breaker.open
+    breaker.failed(DOWN)
+    assert breaker.open
+    assert breaker.cause is DOWN
+    breaker.succeeded()
+    assert not breaker.open
 
 
 async def test_probes_go_one_at_a_time_with_growing_waits() -> None:
     """Each failed probe is followed by the next in line after a longer wait, at most 5 s."""
     waits = Waits()
-    gate = closed_gate(waits)
+    breaker = open_breaker(waits)
     probing = 0
 
     async def visitor() -> None:
         nonlocal probing
-        if await gate.wait(patient=True):
+        if await breaker.wait(patient=True):
             probing += 1
             assert probing == 1
             await asyncio.sleep(0)
-            gate.failed(DOWN)
+            breaker.failed(DOWN)
             probing -= 1
-            gate.probed()
+            breaker.probed()
 
     await asyncio.gather(*(visitor() for _ in range(20)))
     assert waits.seconds[0] == pytest.approx(0.1)
@@ -70,15 +70,15 @@ async def test_probes_go_one_at_a_time_with_growing_waits() -> None:
 
 
 async def test_a_success_lets_everybody_through() -> None:
-    """Those in line do not probe and do not wait once the gate is open."""
+    """Those in line do not probe and do not wait once the breaker is open."""
     waits = Waits()
-    gate = closed_gate(waits)
+    breaker = open_breaker(waits)
 
     async def visitor() -> bool:
-        probe = await gate.wait(patient=True)
+        probe = await breaker.wait(patient=True)
         if probe:
-            gate.succeeded()
-            gate.probed()
+            breaker.succeeded()
+            breaker.probed()
         return probe
 
     assert sorted(await asyncio.gather(*(visitor() for _ in range(10)))) == [False] * 9 + [True]
@@ -87,12 +87,12 @@ async def test_a_success_lets_everybody_through() -> None:
 
 async def test_the_gate_opens_during_the_wait_of_a_probe() -> None:
     """A success from before the outage ends the wait without a probe."""
-    gate = closed_gate(Waits())
-    waiting = asyncio.ensure_future(gate.wait(patient=True))
+    breaker = open_breaker(Waits())
+    waiting = asyncio.ensure_future(breaker.wait(patient=True))
     await asyncio.sleep(0)
-    gate.succeeded()
+    breaker.succeeded()
     assert await waiting is False
-    assert not gate._probing.locked()
+    assert not breaker._probing.locked()
 
 
 async def test_a_cancelled_probe_is_handed_on() -> None:
@@ -102,39 +102,39 @@ async def test_a_cancelled_probe_is_handed_on() -> None:
     async def sleep(_: float) -> None:
         await forever.wait()
 
-    gate = OutageGate(sleep=sleep)
+    breaker = CircuitBreaker(sleep=sleep)
     for _ in range(10):
-        gate.failed(DOWN)
-    first = asyncio.ensure_future(gate.wait(patient=True))
-    second = asyncio.ensure_future(gate.wait(patient=True))
+        breaker.failed(DOWN)
+    first = asyncio.ensure_future(breaker.wait(patient=True))
+    second = asyncio.ensure_future(breaker.wait(patient=True))
     await asyncio.sleep(0)
     first.cancel()
     await asyncio.wait([first])
     forever.set()
     assert await second is True
-    gate.probed()
+    breaker.probed()
 
 
 async def test_without_patience_one_probes_and_the_others_give_up() -> None:
     """Nobody waits; while a probe is on its way everybody else is told at once."""
-    gate = closed_gate(Waits())
-    assert await gate.wait(patient=False) is True
-    assert await gate.wait(patient=False) is False
-    gate.probed()
-    assert await gate.wait(patient=False) is True
-    gate.probed()
+    breaker = open_breaker(Waits())
+    assert await breaker.wait(patient=False) is True
+    assert await breaker.wait(patient=False) is False
+    breaker.probed()
+    assert await breaker.wait(patient=False) is True
+    breaker.probed()
 
 
 async def test_waits_start_short_again_in_the_next_outage() -> None:
     """How long the last outage was says nothing about this one."""
     waits = Waits()
-    gate = closed_gate(waits)
+    breaker = open_breaker(waits)
     for _ in range(3):
-        await gate.wait(patient=True)
-        gate.probed()
-    gate.succeeded()
+        await breaker.wait(patient=True)
+        breaker.probed()
+    breaker.succeeded()
     for _ in range(10):
-        gate.failed(DOWN)
-    await gate.wait(patient=True)
-    gate.probed()
+        breaker.failed(DOWN)
+    await breaker.wait(patient=True)
+    breaker.probed()
     assert waits.seconds[-1] == pytest.approx(0.1)
