@@ -562,7 +562,7 @@ async def test_emulate_serves_until_it_is_stopped(number: signal.Signals) -> Non
     ("options", "words"),
     [
         (["--fault=503"], "NAME=VALUE"),
-        (["--fault=404=0.1"], "no such fault"),
+        (["--fault=418=0.1"], "no such fault"),
         (["--fault=503=often"], "often"),
         (["--fault=503=2"], "between 0 and 1"),
         (["--profile=ada"], "NAME=VALUE"),
