@@ -55,7 +55,7 @@ class Workers(Generic[PageT]):
         *,
         concurrency: int,
         max_pages: int | None,
-        max_credits: int | None,
+        budget: SharedBudget,
     ) -> None:
         self._fetch = fetch
         self._requests_of = requests_of
@@ -74,7 +74,7 @@ class Workers(Generic[PageT]):
         self._returned_at = -math.inf
         self.events: deque[PageT | HandleDone] = deque()
         self.save: Callable[[PageT | HandleDone], None] | None = None
-        self.budget = SharedBudget(max_credits)
+        self.budget = budget
         self.pages_fetched = 0
         self.credits_charged = 0
 

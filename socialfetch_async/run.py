@@ -5,6 +5,7 @@ from itertools import repeat
 from types import TracebackType
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
+from socialfetch_async._exchange.shared_budget import SharedBudget
 from socialfetch_async._protocol.endpoints import PageRequests
 from socialfetch_async._workers import Workers
 from socialfetch_async.errors import IncompleteRunError
@@ -44,7 +45,7 @@ class BaseRun(Generic[PageT, Item]):
         duplicates: int,
         concurrency: int,
         max_pages: int | None,
-        max_credits: int | None,
+        budget: SharedBudget,
     ) -> None:
         self._workers: Workers[PageT] = Workers(
             fetch,
@@ -53,7 +54,7 @@ class BaseRun(Generic[PageT, Item]):
             self._rows_field,
             concurrency=concurrency,
             max_pages=max_pages,
-            max_credits=max_credits,
+            budget=budget,
         )
         self._pending = dict(starts)
         self._entered = self._left = False

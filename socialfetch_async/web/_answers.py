@@ -104,6 +104,7 @@ ANSWERS: Final[dict[type[Exception], Row]] = {
         404, "profile_unavailable", "The followers of this profile can not be listed."
     ),
     errors.IncompleteRunError: Row(502, "incomplete", "Some of the profiles failed.", True),
+    errors.CreditLimitError: _NO_CREDITS,
     errors.JournalError: _OURS,
     errors.ShardTakenError: _OURS,
     errors.ExportError: _OURS,
