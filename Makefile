@@ -1,7 +1,7 @@
 # For a fresh machine with Python >= 3.11, git and make; each command does its own set-up.
 PYTHON ?= python3
 
-.PHONY: demo check test bench docs packages soak mutants report-picture
+.PHONY: demo check test newest bench docs packages licences soak mutants report-picture
 
 demo: ## the main job on the embedded emulator: no key, no network access to the API
 	@$(PYTHON) tools/environment.py .venv '.[cli]'
@@ -24,6 +24,13 @@ docs: ## the documentation site, into .gate/site; strictly, and seen in Debian's
 packages: ## the wheel and the sdist, as they are installed, with the lowest dependencies too
 	@$(PYTHON) tools/environment.py .venv-packages --group lint --group package
 	@.venv-packages/bin/python tools/packages.py $(PYTHON)
+
+newest: ## all tests with the newest release of every dependency and tool
+	@$(PYTHON) tools/gate.py newest
+
+licences: ## docs/licences.md: what a user installs with this package, and under which licence
+	@$(PYTHON) tools/environment.py .venv-licences -e '.[cli,dask,parquet,pytest]'
+	@.venv-licences/bin/python tools/licences.py --write
 
 soak: ## the figures of docs/promises.md, in full
 	@$(PYTHON) tools/environment.py .venv-soak -e '.[cli]' --group test

@@ -1,7 +1,9 @@
 """The gate: everything that must hold, on every supported Python that is installed.
 
-`gate.py` does all of it, `gate.py check` what takes less than two minutes. Two steps run at a time;
-each prints what it said when it is done, all of them run, and a table at the end has their seconds.
+`gate.py` does all of it, `gate.py check` what takes less than two minutes, `gate.py suite PATH...`
+the library's own tests on the Python that runs it, `gate.py newest` all tests with the newest
+releases of everything. Two steps run at a time, and each prints what it said when it is done. All
+of them run; a table at the end has their seconds.
 """
 
 import os
@@ -10,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -21,7 +24,13 @@ import environment
 
 ROOT = Path(__file__).parent.parent
 WORK = ROOT / ".gate"
-VERSIONS = ("3.11", "3.12", "3.13", "3.14", "3.15")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PYTHON = "Programming Language :: Python :: "
+VERSIONS = tuple(
+    name.removeprefix(PYTHON)
+    for name in PROJECT["project"]["classifiers"]
+    if name.startswith(f"{PYTHON}3.")
+)
 EXTRAS = ".[cli,dask,parquet,pytest]"
 GROUPS = ("test", "consumers", "observability", "web")
 # What needs the packages of other people runs on the first Python only: it is about them.
@@ -216,6 +225,27 @@ def check() -> None:
     gate.close("the quick part of it; `make test` does all")
 
 
+def suite(*paths: str) -> None:
+    """Run the tests of the library on this Python, all of them or those in the paths."""
+    gate = Gate()
+    version = version_of(sys.executable) or ""
+    further(gate, version, sys.executable, [*browser(), *paths])
+    gate.close(f"Python {version}, {sys.platform}")
+
+
+def newest() -> None:
+    """Run all tests with the newest release of every dependency and tool, its pins lifted."""
+    gate = Gate()
+    lifted = [
+        need.replace("==", ">=") for group in GROUPS for need in PROJECT["dependency-groups"][group]
+    ]
+    version = version_of(sys.executable) or ""
+    inside = gate.environment(version, "-e", EXTRAS, *lifted, python=sys.executable)
+    if inside is not None:
+        gate.step("tests, newest dependencies", inside, *PYTEST, *PARALLEL, *browser())
+    gate.close("the newest dependencies")
+
+
 def everything() -> None:
     """Run every check on every Python."""
     gate = Gate()
@@ -234,6 +264,7 @@ def everything() -> None:
         lambda: types(gate, inside),
         lambda: gate.step("packages", inside, "tools/packages.py", *pythons.values()),
         lambda: gate.step("documentation", inside, *PYTEST, *site),
+        lambda: gate.step("licences", inside, "tools/licences.py"),
         *(partial(further, gate, version, found, only) for version, found in others),
     )
     gate.close(f"Python {', '.join(pythons)}")
@@ -241,4 +272,5 @@ def everything() -> None:
 
 if __name__ == "__main__":
     os.chdir(ROOT)
-    {"check": check, "test": everything}[sys.argv[1] if len(sys.argv) > 1 else "test"]()
+    what, *arguments = sys.argv[1:] or ["test"]
+    {"check": check, "newest": newest, "suite": suite, "test": everything}[what](*arguments)
