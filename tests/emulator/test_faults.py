@@ -372,6 +372,10 @@ async def test_a_rate_limit_lets_so_many_through(http: aiohttp.ClientSession, li
         assert len(api.charges) == found[200]
         await asyncio.sleep(0.1)
         assert (await fetch(http, api, path_of("ada"))).status == 200
+        api.limit_rate(0, "408")
+        assert (await fetch(http, api, path_of("ada"))).status == 408
+        api.limit_rate(None)
+        assert (await fetch(http, api, path_of("ada"))).status == 200
 
 
 async def test_an_outage_is_for_everybody_and_for_a_time(http: aiohttp.ClientSession) -> None:
@@ -424,7 +428,7 @@ async def test_an_account_without_end_is_charged(http: aiohttp.ClientSession) ->
     ("arguments", "words"),
     [
         ({"price": 0}, "price"),
-        ({"rate_limit": -1}, "rate_limit"),
+        ({"rate_limit": -1}, "per_second"),
         ({"rate_limit": 5, "limited": "lose"}, "lose answers a page"),
         ({"limited": "999"}, "no such fault: '999'"),
         ({"outages": [("html", 0, 1)]}, "html answers a page"),
