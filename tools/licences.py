@@ -35,7 +35,7 @@ def licence_of(package: Distribution) -> str:
     """Return what a package says of its licence, in one line."""
     said = package.metadata
     if expressions := said.get_all("License-Expression"):
-        return expressions[0]
+        return str(expressions[0])
     classified = [
         name.rpartition(" :: ")[2]
         for name in said.get_all("Classifier", [])
