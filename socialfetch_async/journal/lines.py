@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, NamedTuple
 import msgspec
 from msgspec import Meta, Raw, Struct
 
+from socialfetch_async._protocol.ending import ended
 from socialfetch_async._protocol.endpoints import FOLLOWERS
 from socialfetch_async._protocol.repair import repaired
 from socialfetch_async._version import __version__
@@ -80,11 +81,8 @@ class PageFields(_Line, frozen=True, kw_only=True, tag="page"):
     @property
     def ended(self) -> str | None:
         """The status that a list ends with on this page; None when it goes on."""
-        if self.lookup_status != "found":
-            return self.lookup_status
-        if not self.has_more:
-            return "complete"
-        return None if self.next_cursor else "missing_cursor"
+        end = ended(self)
+        return self.lookup_status if end == "unavailable" else end
 
 
 class _Data(Struct):

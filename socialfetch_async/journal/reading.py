@@ -5,12 +5,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO, Final, NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from msgspec import Struct
 
 from socialfetch_async._log import logger
 from socialfetch_async.errors import JournalError
+from socialfetch_async.events import UNFINISHED
 from socialfetch_async.journal.index import Index, SavedList
 from socialfetch_async.journal.lines import (
     HEADER_BEGINS,
@@ -20,9 +21,6 @@ from socialfetch_async.journal.lines import (
     parse_page,
     version_of,
 )
-
-# How a handle can end and go on in another run.
-_GO_ON: Final = {"failed", "max_pages", "max_credits", "stopped"}
 
 
 class SavedHandle(Struct, frozen=True, kw_only=True):
@@ -244,7 +242,7 @@ def _summary(index: Index, saved: SavedList) -> SavedHandle:
     status, error = chain.ended, None
     if status is None:
         status = "unfinished"
-        if last is not None and last.status in _GO_ON:
+        if last is not None and last.status in UNFINISHED:
             status, error = last.status, last.error
     elif status == "failed":
         error = (last and last.error) or "its cursors lead in a circle"
