@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Meta, Raw, Struct
 
 from socialfetch_async._protocol.decode import decode
+from socialfetch_async._protocol.ending import ended
 from socialfetch_async._protocol.endpoints import FOLLOWERS, profile_list
 from socialfetch_async._protocol.repair import repaired
 from socialfetch_async._protocol.status import Answer
@@ -170,11 +171,8 @@ class PageFields(_Line, frozen=True, kw_only=True, tag="page"):
     @property
     def ended(self) -> str | None:
         """The status that a list ends with on this page; None when it goes on."""
-        if self.lookup_status != "found":
-            return self.lookup_status
-        if not self.has_more:
-            return "complete"
-        return None if self.next_cursor else "missing_cursor"
+        end = ended(self)
+        return self.lookup_status if end == "unavailable" else end
 
 
 class _Data(Struct):
