@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
-from socialfetch_async.errors import InvalidHandleError, shortened
+from socialfetch_async._text import shortened
+from socialfetch_async.errors import InvalidHandleError
 
 # TikTok's own alphabet; the vendor's page allows 1 to 64 characters. ASCII on purpose: `\w` and
 # `str.isalnum` would let other scripts through. `.` and `..` are path segments of their own.

@@ -6,7 +6,8 @@ import msgspec
 
 from socialfetch_async._protocol.endpoints import ListEndpoint, LooseMeta, Parts, Request
 from socialfetch_async._protocol.repair import repaired
-from socialfetch_async._protocol.status import Answer, one_line, redirect_error, status_error
+from socialfetch_async._protocol.status import Answer, redirect_error, status_error
+from socialfetch_async._text import one_line
 from socialfetch_async.errors import DecodeError, PayloadError, SocialFetchError
 from socialfetch_async.models import ListPage
 
