@@ -7,14 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from socialfetch_async.errors import ExportError
-from socialfetch_async.export.conversion import (
-    FORMATS,
-    ExportResult,
-    PathLike,
-    convert,
-    refuse_a_journal,
-)
-from socialfetch_async.journal.file import AppendOnly
+from socialfetch_async.export import FORMATS, ExportResult, PathLike, convert, refuse_a_journal
+from socialfetch_async.journal import AppendOnly
 
 _NAME = "followers"  # of the files in a folder that was named as the output
 

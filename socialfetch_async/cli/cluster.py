@@ -7,14 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from socialfetch_async.batch.files import BatchFiles, files_of
-from socialfetch_async.batch.handles_file import HandlesFile, read_handles
+from socialfetch_async.batch import BatchFiles, HandlesFile, files_of, read_handles
 from socialfetch_async.cli import exit_codes, stopping
 from socialfetch_async.cli.export import Options, written
 from socialfetch_async.cli.progress import say
-from socialfetch_async.cluster.export_on import ClusterResult, export_on
+from socialfetch_async.cluster import ClusterResult, export_on
 from socialfetch_async.errors import ExportError, JournalError, SocialFetchError
-from socialfetch_async.export.conversion import convert
+from socialfetch_async.export import convert
 
 _EVERY: Final = 5.0  # seconds between two lines of progress
 

@@ -9,8 +9,7 @@ import click
 from socialfetch_async.cli.exit_codes import DONE
 from socialfetch_async.cli.export import show_written, written
 from socialfetch_async.cli.output import write_lines
-from socialfetch_async.export.conversion import convert
-from socialfetch_async.export.difference import diff
+from socialfetch_async.export import convert, diff
 from socialfetch_async.report import write_report
 
 _LINES: Final = 500  # at once

@@ -7,7 +7,18 @@ be made again at no cost in credits.
     rows.py        the followers of a page, and what the API sent besides
     columns.py     the table of columns, for every format and for the docs
     to_*.py        a format each
-    aside.py       a file that is there whole or not at all
+    atomic.py      a file that is there whole or not at all
     conversion.py  convert(): journals to one file
     difference.py  diff(): gained and lost followers
 """
+
+from socialfetch_async.export.atomic import atomic_write as atomic_write
+from socialfetch_async.export.conversion import FORMATS as FORMATS
+from socialfetch_async.export.conversion import ExportResult, convert
+from socialfetch_async.export.conversion import Journals as Journals
+from socialfetch_async.export.conversion import PathLike as PathLike
+from socialfetch_async.export.conversion import paths_of as paths_of
+from socialfetch_async.export.conversion import refuse_a_journal as refuse_a_journal
+from socialfetch_async.export.difference import Change, diff
+
+__all__ = ["Change", "ExportResult", "convert", "diff"]

@@ -12,10 +12,9 @@ import msgspec
 
 from socialfetch_async.errors import ExportError
 from socialfetch_async.export import to_csv, to_jsonl, to_parquet, to_sqlite
-from socialfetch_async.export.atomic_write import atomic_write
+from socialfetch_async.export.atomic import atomic_write
 from socialfetch_async.export.lists import Lists
-from socialfetch_async.journal.lines import HEADER_BEGINS
-from socialfetch_async.journal.reading import read_journal
+from socialfetch_async.journal import HEADER_BEGINS, read_journal
 
 PathLike = str | os.PathLike[str]
 Journals = PathLike | Iterable[PathLike]

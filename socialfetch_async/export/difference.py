@@ -10,7 +10,7 @@ from socialfetch_async.errors import ExportError
 from socialfetch_async.export.conversion import Journals, paths_of
 from socialfetch_async.export.lists import as_text
 from socialfetch_async.export.to_jsonl import account
-from socialfetch_async.journal.reading import SavedHandle, SavedRun, read_journal
+from socialfetch_async.journal import SavedHandle, SavedRun, read_journal
 from socialfetch_async.models import Follower
 
 _NAMED: Final = 5

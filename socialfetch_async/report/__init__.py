@@ -4,9 +4,8 @@ import os
 from pathlib import Path
 
 from socialfetch_async.errors import ExportError
-from socialfetch_async.export.atomic_write import atomic_write
-from socialfetch_async.export.conversion import Journals, PathLike, paths_of, refuse_a_journal
-from socialfetch_async.journal.reading import read_journal
+from socialfetch_async.export import Journals, PathLike, atomic_write, paths_of, refuse_a_journal
+from socialfetch_async.journal import read_journal
 from socialfetch_async.report.figures import figures_of
 from socialfetch_async.report.page import page
 
