@@ -53,6 +53,8 @@ def rule(error: SocialFetchError) -> Rule:
             if isinstance(error, ConnectionLostError) and error.reused:
                 # The server closed an idle connection: that says nothing about its health.
                 return found._replace(outage=False)
+            if isinstance(error, ConnectError) and 400 <= (error.proxy_status or 0) < 500:
+                return _NEVER  # a proxy that refuses: it would again
             return found
     return _NEVER
 
