@@ -7,18 +7,26 @@ the key, quote the key in the repr of an error, read a body without end.
 import asyncio
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
 import aiohttp
+from multidict import CIMultiDict
 from yarl import URL
 
-from socialfetch_async._exchange.connector import PROGRESS, Connector, Progress, drop_leftovers
+from socialfetch_async._exchange.connector import PROGRESS, Connector, Progress
 from socialfetch_async._exchange.failures import explained
 from socialfetch_async._exchange.proxy import Proxy
 from socialfetch_async._exchange.secret import ApiKey
+from socialfetch_async._exchange.sending import (
+    READ_BUFFER_BYTES,
+    Stopped,
+    middlewares,
+    over_connector,
+    untouched,
+)
 from socialfetch_async._exchange.timeouts import AttemptTimeouts
 from socialfetch_async._protocol.endpoints import Request
 from socialfetch_async._protocol.retry import parse_retry_after
@@ -32,18 +40,8 @@ from socialfetch_async.errors import (
 )
 from socialfetch_async.events import RequestContext
 
-# A page of 200 followers fits in twice this, so that reading it is not paused.
-_READ_BUFFER_BYTES: Final = 2**18
 # An error body is only read for its code and message.
 _ERROR_BODY_BYTES: Final = 65_536
-
-
-class _Stopped(Exception):
-    """Carries an aiohttp error out of aiohttp's loop, which would send the request again."""
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__(type(error).__name__)  # all that aiohttp's tracing gets to see of it
-        self.error = error
 
 
 class Attempt(Progress):
@@ -62,35 +60,6 @@ class Attempt(Progress):
         self.maybe_charged = 0
 
 
-async def _send_once(
-    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-) -> aiohttp.ClientResponse:
-    # aiohttp's session sends a GET again when the connection drops before the answer, even a
-    # fresh one: a second page that may be billed and that nobody counts. It does so for the first
-    # two; the text of the third has the URL with handle and cursor, which tracing would record.
-    try:
-        return await handler(request)
-    except (
-        aiohttp.ClientOSError,
-        aiohttp.ServerDisconnectedError,
-        aiohttp.ClientResponseError,
-    ) as error:
-        raise _Stopped(error) from None
-
-
-async def _from_clean(
-    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-) -> aiohttp.ClientResponse:
-    # What can be seen of an injected session's connections; an own one has our connector.
-    drop_leftovers(request.session, request)
-    return await handler(request)
-
-
-def _middlewares_of(session: aiohttp.ClientSession) -> tuple[aiohttp.ClientMiddlewareType, ...]:
-    """Return an injected session's own middlewares, then ours: a request's replace a session's."""
-    return (*getattr(session, "_middlewares", ()), _send_once, _from_clean)
-
-
 class Transport:
     """Sends one request at a time for each caller, over the own or an injected session."""
 
@@ -107,18 +76,20 @@ class Transport:
         base = URL(base_url)
         self._scheme, self._authority = base.scheme, base.raw_authority
         self._prefix = base.raw_path.rstrip("/")
-        self._headers = {
-            "x-api-key": key,
-            "Accept": "application/json",
-            "User-Agent": f"socialfetch-async-python/{__version__}",
-        }
+        # For each request: the default headers of a session go to a proxy as well, in clear.
+        self._headers = CIMultiDict(
+            {
+                "x-api-key": key,
+                "Accept": "application/json",
+                "User-Agent": f"socialfetch-async-python/{__version__}",
+            }
+        )
         self._proxy = proxy
         if proxy is not None and base.scheme == "http":
-            self._headers |= proxy.headers  # there is no CONNECT that could carry it
+            self._headers.update(proxy.headers)  # there is no CONNECT that could carry it
         self._session = session
         self._owns_session = session is None
-        # An own session is made with its only middleware.
-        self._middlewares = None if session is None else _middlewares_of(session)
+        self._middlewares = middlewares(session)
         self._trace_configs = trace_configs
         self._max_response_bytes = max_response_bytes
         self._timeouts = AttemptTimeouts()
@@ -149,36 +120,36 @@ class Transport:
     def _connected(self) -> aiohttp.ClientSession:
         session = self._session
         if session is None:
-            # Its default headers also go to a proxy, so the key is none of them.
             session = self._session = aiohttp.ClientSession(
                 # The client's own semaphore limits requests; waiting here would count as slow.
                 connector=Connector(limit=0),
                 cookie_jar=aiohttp.DummyCookieJar(),  # the vendor's cookies are not kept
                 trust_env=False,  # ~/.netrc would add its own Authorization header
                 trace_configs=list(self._trace_configs),
-                middlewares=(_send_once,),
             )
         if session.closed:
             raise RuntimeError("the aiohttp session given to the SocialFetchClient is closed")
         return session
 
-    async def _ask(
+    def _ask(
         self, session: aiohttp.ClientSession, request: Request, timeout: float, attempt: Attempt
-    ) -> aiohttp.ClientResponse:
-        """Ask as any user of the session does: what is attached to it sees the request."""
+    ) -> Awaitable[aiohttp.ClientResponse]:
+        """Send a request; whatever is attached to the session gets to see it."""
         attempt.sent = True  # unless the own connector, which knows better, says otherwise
         PROGRESS.set(attempt)
-        proxy = self._proxy
-        return await session.get(
-            self._url(request),
+        url, connecting, proxy = self._url(request), _connect_timeout(timeout), self._proxy
+        if self._owns_session and proxy is None and untouched(session):
+            return over_connector(session, url, self._headers, connecting)
+        return session.get(
+            url,
             headers=self._headers,
             allow_redirects=False,
             raise_for_status=False,
             middlewares=self._middlewares,
             proxy=None if proxy is None else proxy.url,
             proxy_headers=None if proxy is None else proxy.headers,
-            read_bufsize=_READ_BUFFER_BYTES,
-            timeout=_connect_timeout(timeout),
+            read_bufsize=READ_BUFFER_BYTES,
+            timeout=connecting,
             trace_request_ctx=RequestContext(
                 handle=request.handle,
                 cursor=request.cursor,
@@ -211,7 +182,7 @@ class Transport:
                         return await _error_answer(response, timeout)
                     body = await _read(response, self._max_response_bytes)
                     return self._too_large() if body is None else Answer(status, body)
-        except _Stopped as stopped:
+        except Stopped as stopped:
             failure = stopped.error
         except (aiohttp.ClientError, OSError, UnicodeError) as raised:  # and TimeoutError
             failure = raised
