@@ -13,8 +13,10 @@ import aiohttp
 
 from socialfetch_async import _arguments as arguments
 from socialfetch_async._exchange.exchange import Exchange
+from socialfetch_async._exchange.proxy import Proxy
+from socialfetch_async._exchange.secret import ApiKey, hidden
 from socialfetch_async._exchange.shared_budget import NothingMoreMaySend, SharedBudget
-from socialfetch_async._exchange.transport import ApiKey, Transport
+from socialfetch_async._exchange.transport import Transport
 from socialfetch_async._protocol.endpoints import (
     BALANCE,
     FOLLOWERS,
@@ -52,8 +54,10 @@ class SocialFetchClient:
         api_key: `sfk_...`; by default the environment's SOCIALFETCH_API_KEY.
         base_url: By default the environment's SOCIALFETCH_BASE_URL, else the vendor's address.
             Plain http only to this machine.
-        session: An aiohttp session to use; it is never closed here. By default the client makes
-            its own at the first request.
+        session: An aiohttp session to use; it is never closed here, and its middlewares see every
+            request. By default the client makes its own at the first request.
+        proxy: `http://[user:password@]host:port` of a proxy for all requests. The environment and
+            ~/.netrc are not read for it. By default the client uses none.
         max_concurrency: Requests of this client that are on the wire at once. An injected
             session's connection limit lowers it.
         timeout: Seconds for one attempt, from its slot to the decoded body.
@@ -85,6 +89,7 @@ class SocialFetchClient:
         *,
         base_url: str | None = None,
         session: aiohttp.ClientSession | None = None,
+        proxy: str | None = None,
         max_concurrency: int = 50,
         timeout: float = 30.0,
         retry: RetryPolicy = _DEFAULT_RETRY,
@@ -94,8 +99,10 @@ class SocialFetchClient:
         trace_configs: Sequence[aiohttp.TraceConfig] = (),
         max_response_bytes: int = 16 * 2**20,
     ) -> None:
+        # First of all: a traceback with locals shows this frame, whichever argument is wrong.
+        api_key, proxy = hidden(api_key, ApiKey), hidden(proxy)
         if api_key is None:
-            api_key = os.environ.get("SOCIALFETCH_API_KEY")
+            api_key = hidden(os.environ.get("SOCIALFETCH_API_KEY"), ApiKey)
         if base_url is None:
             base_url = os.environ.get("SOCIALFETCH_BASE_URL") or DEFAULT_BASE_URL
         if session is not None and not isinstance(session, aiohttp.ClientSession):
@@ -120,11 +127,13 @@ class SocialFetchClient:
         if max_credits is None:
             name = "SOCIALFETCH_MAX_CREDITS"
             self._max_credits = arguments.credits_of(name, os.environ.get(name))
+        proxy = arguments.proxy(proxy)
         key = ApiKey(arguments.api_key(api_key))
         self._transport = Transport(
             self._base_url,
             key,
             session=session,
+            proxy=None if proxy is None else Proxy.of(proxy),
             trace_configs=trace_configs,
             max_response_bytes=max_response_bytes,
         )
@@ -321,6 +330,7 @@ class SocialFetchClient:
             concurrency=arguments.required("concurrency", concurrency),
             max_pages=arguments.positive("max_pages_per_handle", max_pages_per_handle),
             budget=self._budget(max_credits),
+            origin=arguments.origin(self._base_url),
         )
 
     def iter_following_many(
@@ -357,6 +367,11 @@ class SocialFetchClient:
             max_pages=arguments.positive("max_pages_per_handle", max_pages_per_handle),
             budget=self._budget(max_credits),
         )
+
+    @property
+    def base_url(self) -> str:
+        """The base URL of the API that is asked."""
+        return self._base_url
 
     async def get_followers_page(
         self,
@@ -440,6 +455,8 @@ class SocialFetchClient:
         self._exchange.budget.price.seen(credits_)
 
     def __repr__(self) -> str:
+        if not hasattr(self, "_exchange"):  # a traceback of the constructor shows it
+            return "<SocialFetchClient>"
         state = "closed" if self._exchange.closed else "open"
         return f"<SocialFetchClient {self._base_url} {state}>"
 

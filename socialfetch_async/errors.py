@@ -107,9 +107,14 @@ class TransportError(SocialFetchError):
 
 
 class ConnectError(TransportError):
-    """No connection could be made, so nothing was sent and nothing was charged."""
+    """No connection could be made, so nothing was sent and nothing was charged.
+
+    Attributes:
+        proxy_status: The HTTP status of a proxy that did not connect to the API, or None.
+    """
 
     advice = "Nothing was charged. Check the network and base_url."
+    proxy_status: int | None = None
 
 
 class TLSError(TransportError):
@@ -134,7 +139,18 @@ class RequestTimeoutError(TransportError):
 
 
 class PayloadError(TransportError):
-    """The answer broke off, could not be decompressed, or is not JSON."""
+    """The answer broke off, could not be decompressed, or is not JSON.
+
+    Attributes:
+        whole: Whether it arrived whole and is damaged beyond repair, so that the next may be the
+            same. It is then requested once more at most.
+        body: What arrived, in bytes, if it was whole; in no message, repr or log.
+    """
+
+    def __init__(self, summary: str, *, whole: bool = False, body: bytes = b"", **kw: Any) -> None:
+        super().__init__(summary, **kw)
+        self.whole = whole
+        self.body = body
 
 
 class ResponseTooLargeError(TransportError):
@@ -247,14 +263,27 @@ class DecodeError(SocialFetchError):
 
     Attributes:
         path: The field that is wrong, as `$.data.page.hasMore`. Never its content.
+        body: The answer as it was received, in bytes: it was paid for, and a later version may
+            read it. In no message, repr or log.
+        credits_charged: Its price in credits, if the answer says it.
     """
 
-    advice = "It was not tried again. Report it with the request id."
+    advice = "It was not tried again. Report it with the request id; `error.body` has the answer."
     go_on = "The page was charged; everything before it was delivered."
 
-    def __init__(self, summary: str, *, path: str, **kw: Any) -> None:
+    def __init__(
+        self,
+        summary: str,
+        *,
+        path: str,
+        body: bytes = b"",
+        credits_charged: int | None = None,
+        **kw: Any,
+    ) -> None:
         super().__init__(summary, **kw)
         self.path = path
+        self.body = body
+        self.credits_charged = credits_charged
 
 
 class PaginationError(SocialFetchError):

@@ -124,7 +124,7 @@ EXAMPLES: list[tuple[SocialFetchError, str, str]] = [
     (ServiceUnavailableError("a 503.", status=503), "", GO_ON),
     (
         DecodeError("wrong shape.", path="$.data"),
-        "It was not tried again. Report it with the request id.",
+        "It was not tried again. Report it with the request id; `error.body` has the answer.",
         "The page was charged; everything before it was delivered.",
     ),
     (

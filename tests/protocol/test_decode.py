@@ -6,8 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from msgspec.structs import asdict
 
 from socialfetch_async._protocol.decode import HIGHEST_CREDIBLE_PRICE, decode

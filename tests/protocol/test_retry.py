@@ -9,8 +9,7 @@ from itertools import islice
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from socialfetch_async import errors
 from socialfetch_async._protocol.retry import (
