@@ -1,4 +1,4 @@
-"""A real proxy on this machine: tunnels, plain requests passed on, and a password if it wants one."""
+"""A real proxy on this machine: tunnels, plain requests passed on, a password if it wants one."""
 
 import asyncio
 import base64
