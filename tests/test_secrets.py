@@ -23,7 +23,7 @@ PROXY = "http://somebody:p%40Hush@127.0.0.1:3128"
 def shown_by(error: BaseException) -> str:
     """Return its traceback with locals, without the frames of this file."""
     told = traceback.TracebackException.from_exception(error, capture_locals=True)
-    ours = told
+    ours: traceback.TracebackException | None = told
     while ours is not None:
         ours.stack[:] = [frame for frame in ours.stack if frame.filename != __file__]
         ours = ours.__context__ or ours.__cause__

@@ -1,7 +1,6 @@
 """Figure 11: an answer that nobody asked for, on an idle connection, is nobody's answer."""
 
 import asyncio
-from functools import partial
 from typing import Any
 
 import aiohttp
@@ -34,14 +33,14 @@ async def _walked(server: FaultServer, client: SocialFetchClient, kinds: tuple[s
         pages = await asyncio.gather(*(anext(stream) for stream in streams.values()))
         right += sum(map(_belongs, streams, pages, [number] * len(pages)))
         if " " in fault:
-            await until(partial(_written, server, expected))
+            await _strays(server, expected)
         if number % 2:  # else the event loop has not read what arrived meanwhile
             await asyncio.sleep(0.01)
     return right
 
 
-def _written(server: FaultServer, expected: int) -> bool:
-    return server.count.strays == expected
+async def _strays(server: FaultServer, expected: int) -> None:
+    await until(lambda: server.count.strays == expected)
 
 
 def _belongs(handle: str, page: FollowersPage, number: int) -> bool:
