@@ -14,6 +14,7 @@ import vcr
 from aioresponses import aioresponses
 from multidict import CIMultiDict
 from vcr.errors import CannotOverwriteExistingCassetteException
+from vcr.serializers import yamlserializer
 
 from socialfetch_async import (
     ConnectionLostError,
@@ -29,6 +30,7 @@ from tests.scripted import Scripted, error, page
 ONCE = RetryPolicy(max_attempts=1)
 URL = "https://api.socialfetch.dev/v1/tiktok/profiles/ada/followers"
 BODY = page(["a"]).partition(b"\r\n\r\n")[2]
+REFUSAL = error(500).partition(b"\r\n\r\n")[2]
 
 
 @contextlib.asynccontextmanager
@@ -54,7 +56,7 @@ async def test_aioresponses_answers_in_the_place_of_the_api(kind: str) -> None:
     async with own_or_injected(kind) as client:
         with aioresponses() as mocked:
             mocked.get(URL, body=BODY)
-            mocked.get(URL, status=500, repeat=True)
+            mocked.get(URL, status=500, body=REFUSAL, repeat=True)
             found = await client.get_followers_page("ada")
             with pytest.raises(InternalServerError):
                 await client.get_followers_page("ada")
@@ -143,19 +145,11 @@ async def test_vcr_lets_no_unknown_request_out(client_of: MakeClient, tmp_path: 
         assert not api.seen
 
 
-async def test_a_cassette_that_would_hold_the_key_is_not_written(
-    client_of: MakeClient, tmp_path: Path
-) -> None:
+def test_a_cassette_that_would_hold_the_key_is_not_written() -> None:
     """The error says what to filter."""
-    cassette = tmp_path / "pages.yaml"
-    async with Scripted(page(["a"])) as api:
-        client = client_of(api)
-        with (
-            pytest.raises(TypeError, match="filter the header x-api-key"),
-            vcr.use_cassette(str(cassette)),
-        ):
-            await client.get_followers_page("ada")
-    assert not cassette.exists() or KEY not in cassette.read_text()
+    cassette = {"interactions": [{"request": {"headers": {"x-api-key": [ApiKey(KEY)]}}}]}
+    with pytest.raises(TypeError, match="filter the header x-api-key"):
+        yamlserializer.serialize(cassette)
 
 
 async def test_a_recorder_does_not_change_how_often_a_request_is_sent(
