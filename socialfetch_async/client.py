@@ -455,7 +455,7 @@ class SocialFetchClient:
         self._exchange.budget.price.seen(credits_)
 
     def __repr__(self) -> str:
-        if not hasattr(self, "_exchange"):  # a traceback of the constructor shows it
+        if not hasattr(self, "_exchange"):  # half made: a traceback of the constructor shows it
             return "<SocialFetchClient>"
         state = "closed" if self._exchange.closed else "open"
         return f"<SocialFetchClient {self._base_url} {state}>"

@@ -206,6 +206,8 @@ class BaseRun(Generic[PageT, Item]):
             self._pending.pop(done.handle, None)
 
     def __repr__(self) -> str:
+        if not hasattr(self, "origin"):  # half made: a traceback of the constructor shows it
+            return f"<{type(self).__name__}>"
         return (
             f"<{type(self).__name__} handles_done={self.handles_done}/{self.handles_total} "
             f"pages_fetched={self.pages_fetched} credits_charged={self.credits_charged}>"

@@ -177,6 +177,8 @@ class BaseStream(Generic[PageT, Item]):
         return rows
 
     def __repr__(self) -> str:
+        if not hasattr(self, "page"):  # half made: a traceback of the constructor shows it
+            return f"<{type(self).__name__}>"
         return (
             f"<{type(self).__name__} {self._requests.name!r} pages_fetched={self.pages_fetched} "
             f"cursor={self.cursor!r} done={self.done}>"
