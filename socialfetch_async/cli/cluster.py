@@ -22,7 +22,7 @@ _EVERY: Final = 5.0  # seconds between two lines of progress
 def run_on_cluster(scheduler: str, options: Options) -> None:
     """Read the handles and run the batch on the workers behind a scheduler."""
     try:
-        given = read_handles(options.handles)
+        given = read_handles(options.handles, column=options.column, header=not options.no_header)
         for name in ("fresh", "recheck"):
             if getattr(options, name):
                 raise ValueError(

@@ -81,6 +81,8 @@ def followers(
 )
 @click.option("--fresh", is_flag=True, help="Begin a new journal; the old one gets a number.")
 @click.option("--recheck", is_flag=True, help="Ask unavailable profiles once more.")
+@click.option("--column", metavar="NAME", help="The column of HANDLES-FILE to read.")
+@click.option("--no-header", is_flag=True, help="The first line of HANDLES-FILE is a handle.")
 @click.option("--dry-run", is_flag=True, help="Say what is left and its price; buy nothing.")
 @click.option("--trim", is_flag=True, help="Ask for fewer fields.")
 @click.option("--spreadsheet", is_flag=True, help="In CSV, let no text run as a formula.")
@@ -95,8 +97,8 @@ def export(dry_run: bool, scheduler: str | None, **options: Any) -> None:  # noq
     Every page is kept in a journal beside the output. The same command again goes on where it
     ended and buys only what is missing; when all is done it sends nothing.
 
-    HANDLES-FILE has a handle or a profile's address on each line, or is CSV with a column `handle`
-    or `username`. FILE ends in .jsonl, .jsonl.gz, .csv, .parquet or .sqlite.
+    HANDLES-FILE has a handle or profile URL on each line, or is CSV with a column `handle` or
+    `username`. FILE ends in .jsonl, .jsonl.gz, .csv, .parquet or .sqlite.
     """
     from socialfetch_async.cli.export import Options, run_batch  # noqa: PLC0415
 

@@ -41,11 +41,16 @@ class Options:
     spreadsheet: bool
     recheck: bool
     fresh: bool
+    column: str | None
+    no_header: bool
 
     def command(self) -> str:
         """Return the command that goes on: it begins no new journal and rechecks nothing."""
         words = ["socialfetch", "export", _path(self.handles), "-o", _path(self.output)]
         words += [f"--format={name}" for name in self.formats]
+        if self.column is not None:
+            words.append(f"--column={self.column}")
+        words += ["--no-header"] * self.no_header
         if self.max_credits is not None:
             words.append(f"--max-credits={self.max_credits}")
         if self.concurrency != CONCURRENCY:
@@ -63,7 +68,7 @@ def run_batch(options: Options, *, dry_run: bool) -> None:
     """Read the handles and run the batch, or say what is left of it."""
     try:
         # Before there is a loop: reading a terminal would keep it from seeing signals.
-        given = read_handles(options.handles)
+        given = read_handles(options.handles, column=options.column, header=not options.no_header)
     except ValueError as error:
         stopping.complain(error)
         raise SystemExit(exit_codes.USAGE) from None

@@ -154,7 +154,10 @@ async def test_handles_from_stdin(tmp_path: Path) -> None:
 
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 USAGE = [
-    (["bad.txt", "-o", "out"], "line 2: 'b o' is no handle"),
+    (["bad.txt", "-o", "out"], "line 2: 'b o' is not a handle"),
+    (["users.csv", "-o", "out"], "line 1 looks like a header: 'User'. If it is one, add --column"),
+    (["users.csv", "-o", "out", "--column=x"], "Its columns are 'User'. No request was sent."),
+    (["users.csv", "-o", "out", "--column=user", "--no-header"], "exclude each other"),
     (["good.txt"], "--output"),
     (["good.txt", "-o", "no/where"], "can not be written to"),
     (["good.txt", "-o", "held"], "is being written by another process"),
@@ -173,6 +176,7 @@ async def test_usage_errors_send_nothing(tmp_path: Path) -> None:
     """2, with a sentence, before anything is spent or written."""
     (tmp_path / "bad.txt").write_text("ada\nb o\n")
     (tmp_path / "good.txt").write_text("ada\n")
+    (tmp_path / "users.csv").write_text("User\n@ada\n")
     (tmp_path / "text").write_text("text\n")
     (tmp_path / "held").mkdir()
     write(tmp_path / "a.journal", page("ada", ["x"]), page("bo", ["x"]))
