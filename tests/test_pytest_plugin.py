@@ -206,7 +206,7 @@ def test_the_tests_of_a_project_can_fail(project: Run) -> None:
     done = project(*PYTEST, "tests/failing.py")
     assert done.returncode == 1, done.stdout + done.stderr
     assert " 3 failed in " in done.stdout
-    for words in ("assert 3 == 2", "InsufficientCreditsError", "no such fault: '404'"):
+    for words in ("assert 3 == 2", "InsufficientCreditsError", "no such fault: '418'"):
         assert words in done.stdout
 
 

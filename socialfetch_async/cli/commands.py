@@ -180,6 +180,9 @@ def balance() -> None:
     help="Seconds before each answer.",
 )
 @click.option("--credits", "credits_", type=click.IntRange(min=0), help="Credits of the account.")
+@click.option(
+    "--price", type=click.IntRange(min=1), default=1, show_default=True, help="Credits per page."
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Other followers and faults.")
 @click.option(
     "--profile",
@@ -194,21 +197,56 @@ def balance() -> None:
     "faults",
     multiple=True,
     metavar="KIND=RATE",
-    help="A share of requests that fail, as 503=0.05; may be repeated. Kinds: 429, 500, 502, 503, "
-    "drop, lose, truncate.",
+    help="A share of requests that fail, example: 503=0.05; may be repeated. Kinds: a status, the "
+    "same from a gateway (503-html, 503-empty, 503-json), drop, lose, stall, truncate, and those "
+    "that the error for an unknown kind lists.",
 )
 @click.option(
-    "--retry-after", type=click.IntRange(min=0), help="Seconds in the Retry-After of a 503."
+    "--retry-after",
+    type=click.IntRange(min=0),
+    help="Seconds in the Retry-After of a 429 or 503.",
 )
+@click.option(
+    "--rate-limit", type=click.FloatRange(min=0), help="Pages per second; more are refused."
+)
+@click.option(
+    "--limited",
+    metavar="KIND",
+    default="429",
+    show_default=True,
+    help="The fault that a request over the rate limit meets.",
+)
+@click.option(
+    "--outage",
+    "outages",
+    multiple=True,
+    metavar="KIND=FROM-TO",
+    help="Seconds in which every request fails, example: 503=60-120; may be repeated.",
+)
+@click.option(
+    "--growth",
+    "growth",
+    multiple=True,
+    metavar="HANDLE=RATE",
+    help="A list that moves, example: ada=5/min, or ada=-2/h to lose followers; may be repeated. "
+    "Units: s, min, h.",
+)
+@click.option("--depth", type=click.IntRange(min=0), help="Followers after which a list ends.")
 def emulate(
     port: int,
     page_size: int,
     latency: float,
     credits_: int | None,
+    price: int,
     seed: int,
     profiles: tuple[str, ...],
     faults: tuple[str, ...],
     retry_after: int | None,
+    rate_limit: float | None,
+    limited: str,
+    outages: tuple[str, ...],
+    growth: tuple[str, ...],
+    depth: int | None,
 ) -> None:
     """Run the emulator of the API on 127.0.0.1 until Ctrl-C; a status page is at `/`."""
     from socialfetch_async.cli.demo import serve  # noqa: PLC0415
@@ -221,8 +259,14 @@ def emulate(
             latency=latency,
             seed=seed,
             credits=credits_,
+            price=price,
             faults={fault: _rate(rate) for fault, rate in map(_pair, faults)},
             retry_after=retry_after,
+            rate_limit=rate_limit,
+            limited=limited,
+            outages=[(fault, *_seconds(times)) for fault, times in map(_pair, outages)],
+            growth=dict(map(_pair, growth)),
+            depth=depth,
             port=port,
         )
     except ValueError as error:
@@ -258,6 +302,14 @@ def _rate(text: str) -> float:
         raise click.UsageError(
             f"the rate of a fault is a number from 0 to 1, not {text!r}"
         ) from None
+
+
+def _seconds(text: str) -> tuple[float, float]:
+    begin, _, end = text.partition("-")
+    try:
+        return float(begin), float(end)
+    except ValueError:
+        raise click.UsageError(f"an outage is FROM-TO in seconds, not {text!r}") from None
 
 
 def _pair(text: str) -> tuple[str, str]:

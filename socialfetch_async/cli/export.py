@@ -142,7 +142,8 @@ def _summary(result: BatchResult) -> Iterator[str]:
     more = f", at most {result.maybe_charged:,} more may have been" if result.maybe_charged else ""
     yield (
         f"{result.total_credits_charged:,} credits were charged{more}; "
-        f"this time {result.credits_charged:,} for {result.pages:,} pages with {result.followers:,} followers"
+        f"this time {result.credits_charged:,} for {result.pages:,} pages "
+        f"with {result.followers:,} followers"
     )
     if result.pending:
         names = list(result.pending)

@@ -5,8 +5,8 @@ client, so that the two can contradict each other.
 """
 
 from socialfetch_async.emulator.account import Charge
-from socialfetch_async.emulator.faults import FAULTS
+from socialfetch_async.emulator.faults import FAULTS, Fault
 from socialfetch_async.emulator.profiles import Profile
 from socialfetch_async.emulator.server import Emulator, Received
 
-__all__ = ["FAULTS", "Charge", "Emulator", "Profile", "Received"]
+__all__ = ["FAULTS", "Charge", "Emulator", "Fault", "Profile", "Received"]

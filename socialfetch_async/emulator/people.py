@@ -1,6 +1,7 @@
 """Synthetic people: the rows of both lists, and one profile, each from sixteen bytes."""
 
 import base64
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,6 +15,7 @@ _BIOS = (
     "日本語 & emoji 👩‍🚀",
 )
 _PLACES = (("NO", "nb"), ("BR", "pt"), ("JP", "ja"), ("US", "en"))
+_NUMBER = re.compile(r"\.(new)?([0-9]{1,12})$", re.ASCII)
 _PICTURE = "https://p16.example.invalid/avatar/{id}~tplv-{size}.webp"
 # What a trimmed account leaves out is not documented: the ids, as in a trimmed follower, and
 # what else is only about the account itself.
@@ -21,7 +23,7 @@ _UNTRIMMED = ("platformUserId", "secUid", "region", "language", "accountCreatedA
 
 
 def follower(bits: bytes, index: int, *, trim: bool) -> dict[str, Any]:
-    """Return the follower at a position of a list."""
+    """Return the follower with a number; those who were gained have negative ones."""
     number = _number(bits)
     row: dict[str, Any] = {
         "handle": _handle(bits, index),
@@ -43,7 +45,7 @@ def follower(bits: bytes, index: int, *, trim: bool) -> dict[str, Any]:
 
 
 def account(bits: bytes, index: int, *, trim: bool) -> dict[str, Any]:
-    """Return the account at a position of a list of accounts that are followed."""
+    """Return the account with a number in a list of accounts that are followed."""
     handle, number = _handle(bits, index), _number(bits)
     region, language = _PLACES[bits[6] % len(_PLACES)]
     metrics = {"followers": bits[14] * bits[15], "following": bits[15] * 3}
@@ -98,7 +100,14 @@ def profile_metrics(bits: bytes, followers: int, following: int) -> dict[str, in
 
 
 def _handle(bits: bytes, index: int) -> str:
-    return f"{_FIRST[bits[0] % len(_FIRST)]}.{_LAST[bits[1] % len(_LAST)]}.{index}"
+    number = index if index >= 0 else f"new{-index}"  # a handle has no minus
+    return f"{_FIRST[bits[0] % len(_FIRST)]}.{_LAST[bits[1] % len(_LAST)]}.{number}"
+
+
+def number_of(handle: str) -> int | None:
+    """Return the number in the handle of a follower; None where there is none."""
+    found = _NUMBER.search(handle)
+    return None if found is None else -int(found[2]) if found[1] else int(found[2])
 
 
 def _display_name(bits: bytes) -> str:

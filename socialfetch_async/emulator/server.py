@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
@@ -10,8 +11,9 @@ from aiohttp import web
 
 from socialfetch_async.emulator import answers
 from socialfetch_async.emulator.account import Account, Charge, balance
-from socialfetch_async.emulator.faults import FaultPlan
-from socialfetch_async.emulator.profiles import Profile, Profiles, well_formed
+from socialfetch_async.emulator.faults import FAULTS, FaultPlan, RateLimit
+from socialfetch_async.emulator.growth import Growth
+from socialfetch_async.emulator.profiles import TURNS, Place, Profile, Profiles, well_formed
 from socialfetch_async.emulator.status_page import status_page
 
 _PAID: Final = {
@@ -19,6 +21,7 @@ _PAID: Final = {
     "following": "/v1/tiktok/profiles/{handle}/following",
     "profile": "/v1/tiktok/profiles/{handle}",
 }
+_STRAY_PAUSE: Final = 0.02  # seconds, by which the connection is idle
 _REQUEST_ID: Final = web.RequestKey("request_id", str)
 
 
@@ -46,7 +49,7 @@ class _Asked(NamedTuple):
     route: str
     handle: str
     cursor: str | None = None
-    offset: int = 0
+    place: Place = Place()
     trim: bool = False
 
 
@@ -61,9 +64,17 @@ class Emulator:
         page_size: Rows on a page.
         latency: Seconds that a paid answer takes, from its charge on.
         seed: Decides the people and the order of faults.
-        credits: Credits of the account, one for each paid answer; None: without end.
+        credits: Credits of the account; None: without end.
+        price: Credits that a paid answer takes.
         faults: Fault to share of the requests, 0 to 1; the kinds are in `FAULTS`.
-        retry_after: Seconds that a 503 asks to wait, in its Retry-After header.
+        retry_after: Seconds that a 429 or 503 asks to wait, in its Retry-After header.
+        rate_limit: Paid requests per second; more meet the fault `limited`. None: no limit.
+        limited: A fault that charges nothing.
+        outages: Times in which every request meets a fault: its kind, from and to which second
+            since the start.
+        growth: Handle to how fast its list moves by itself, from the start of the emulator on:
+            `5/min` gains five followers a minute, `-2/h` loses two an hour; also `s`.
+        depth: How many of a list can be walked before it ends as if it were complete; None: all.
         api_keys: The keys that are accepted.
         port: 0 takes a free one.
 
@@ -72,9 +83,10 @@ class Emulator:
 
     Attributes:
         requests: Every request but those for the status page, in order of arrival.
-        charges: Every credit taken, in order.
+        charges: Every answer that was charged, in order, those included that were lost.
         latency: As above; can be set.
         retry_after: As above; can be set.
+        price: As above; can be set.
         peak_concurrency: The most requests that were here at once.
     """
 
@@ -86,8 +98,14 @@ class Emulator:
         latency: float = 0.0,
         seed: int = 0,
         credits: int | None = None,
+        price: int = 1,
         faults: Mapping[str, float] | None = None,
         retry_after: int | None = None,
+        rate_limit: float | None = None,
+        limited: str = "429",
+        outages: Iterable[tuple[str, float, float]] = (),
+        growth: Mapping[str, str] | None = None,
+        depth: int | None = None,
         api_keys: Iterable[str] = ("sfk_emulator",),
         port: int = 0,
     ) -> None:
@@ -95,13 +113,22 @@ class Emulator:
         _check("latency", latency)
         _check("credits", credits or 0)
         _check("retry_after", retry_after or 0)
+        _check("price", price, least=1)
+        _check("rate_limit", rate_limit or 0)
         _check("port", port, most=65_535)
         keys = tuple(api_keys)
         if not keys:
             raise ValueError("api_keys is empty: nobody could ask for anything")
-        self._profiles = Profiles(profiles, seed=seed, page_size=page_size)
+        _check("depth", depth or 0)
+        self._growth = Growth(growth or {})
+        self._profiles = Profiles(
+            profiles, seed=seed, page_size=page_size, growth=self._growth, depth=depth
+        )
+        self._strangers = Profiles({"stranger": 1_000}, seed=seed, page_size=page_size)
         self._account = Account(credits)
-        self._faults = FaultPlan(faults or {}, seed)
+        self._faults = FaultPlan(faults or {}, seed, outages)
+        self._rate_limit = RateLimit(rate_limit, limited)
+        self.price = price
         self.latency = latency
         self.retry_after = retry_after
         self._api_keys = frozenset(keys)
@@ -109,6 +136,8 @@ class Emulator:
         self._runner: web.AppRunner | None = None
         self._served: set[tuple[str, str, str | None]] = set()
         self._here = 0
+        self._begun = 0.0
+        self._busy: set[asyncio.BaseTransport | None] = set()
         self.requests: list[Received] = []
         self.peak_concurrency = 0
         self.base_url = ""
@@ -116,7 +145,7 @@ class Emulator:
 
     @property
     def charges(self) -> list[Charge]:
-        """Every credit taken, in order."""
+        """Every answer that was charged, in order."""
         return self._account.charges
 
     @property
@@ -136,12 +165,57 @@ class Emulator:
         """Let a share of the requests, 0 to 1, fail in one of the ways in `FAULTS`."""
         self._faults.rate(fault, rate)
 
+    def outage(self, fault: str, seconds: float) -> None:
+        """Let every request from now on meet a fault that charges nothing, for so long."""
+        self._faults.outage(fault, self._seconds(), self._seconds() + seconds)
+
+    def _seconds(self) -> float:
+        return time.monotonic() - self._begun
+
     def profile(self, handle: str, value: Profile | int | str) -> None:
         """Let a profile exist: a `Profile`, a number of followers, or a lookup status."""
         self._profiles.give(handle, value)
 
+    def gain(self, handle: str, followers: int) -> list[str]:
+        """Put new followers at the top of a list.
+
+        Cursors that were handed out before go on working: they are behind the new ones.
+
+        Args:
+            handle: The profile, which is one that is found.
+            followers: How many.
+
+        Returns:
+            The handles of the new ones, newest first.
+
+        Raises:
+            ValueError: The profile has no list.
+        """
+        return self._profiles.gain(handle, followers)
+
+    def lose(self, handle: str, followers: int | Iterable[str]) -> list[str]:
+        """Take followers out of a list.
+
+        A cursor that points to one of them goes on with the next one.
+
+        Args:
+            handle: The profile, which is one that is found.
+            followers: How many, drawn by the seed; or the handles of some who follow it now.
+
+        Returns:
+            The handles of those who left, newest first.
+
+        Raises:
+            ValueError: The profile has no list, or not these followers.
+        """
+        return self._profiles.lose(handle, followers)
+
+    def expire_cursors(self) -> None:
+        """Refuse every cursor that was handed out so far, with a 400."""
+        self._profiles.expire_cursors()
+
     def followers(self, handle: str) -> list[dict[str, Any]]:
-        """Return the whole list of a profile as the API sends it, to compare with."""
+        """Return the whole list of a profile as it is now and as the API sends it."""
         return self._profiles.rows("followers", handle)
 
     def following(self, handle: str) -> list[dict[str, Any]]:
@@ -165,6 +239,8 @@ class Emulator:
             await self._runner.cleanup()
             raise
         self.base_url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        self._begun = time.monotonic()
+        self._growth.begin()
         return self
 
     async def __aexit__(
@@ -192,7 +268,12 @@ class Emulator:
         handle, cursor = request.match_info.get("handle"), request.query.get("cursor")
         received = Received(path, query, handle, cursor, 0)
         self.requests.append(received)
-        answer = await handler(request)
+        outage, transport = self._faults.in_outage(self._seconds()), request.transport
+        self._busy.add(transport)
+        try:
+            answer = await (self._instead(request, outage) if outage else handler(request))
+        finally:
+            self._busy.discard(transport)
         self.requests[number] = received._replace(status=answer.status)
         return answer
 
@@ -202,10 +283,15 @@ class Emulator:
     def _refuse(self, request: web.Request, status: int) -> web.Response:
         return answers.refusal(status, request[_REQUEST_ID], self.retry_after)
 
+    async def _instead(self, request: web.Request, fault: str) -> web.StreamResponse:
+        if fault != "drop":
+            await asyncio.sleep(self.latency)
+        return await answers.instead(request, fault, request[_REQUEST_ID], self.retry_after)
+
     # -- free routes ------------------------------------------------------------------------
 
     async def _status(self, _: web.Request) -> web.Response:
-        page = status_page(len(self.requests), len(self.charges), self.credits, self._here)
+        page = status_page(len(self.requests), self._account.taken, self.credits, self._here)
         return web.Response(text=page, content_type="text/html")
 
     async def _health(self, _: web.Request) -> web.Response:
@@ -219,8 +305,7 @@ class Emulator:
         return self._free(request, {"user": user})
 
     async def _balance(self, request: web.Request) -> web.Response:
-        left = 1_000_000 if self.credits is None else self.credits
-        return self._free(request, balance(left))
+        return self._free(request, balance(self._account.balance))
 
     def _free(self, request: web.Request, data: dict[str, Any]) -> web.Response:
         if not self._authorized(request):
@@ -244,16 +329,24 @@ class Emulator:
         asked = self._asked(request)
         if asked is None:
             return self._refuse(request, 400)
-        fault = self._faults.next(asked.handle)
-        if fault == "drop":
-            return answers.hang_up(request)
-        if fault is not None and fault.isdigit():
-            await asyncio.sleep(self.latency)
-            return self._refuse(request, int(fault))
-        charge = Charge(asked.handle, asked.cursor, request[_REQUEST_ID], asked.route)
+        fault = self._fault(asked)
+        if fault is not None and not FAULTS[fault].charged:
+            return await self._instead(request, fault)
+        charge = Charge(
+            asked.handle, asked.cursor, request[_REQUEST_ID], asked.route, credits=self.price
+        )
         if not self._account.charge(charge):
             return self._refuse(request, 402)
-        return await self._bought(request, asked, fault)
+        return await self._bought(request, asked, charge, fault)
+
+    def _fault(self, asked: _Asked) -> str | None:
+        """Return what a request meets: the rate limit, a fault that was ordered, or None."""
+        if self._rate_limit.refuses(time.monotonic()):
+            return self._rate_limit.fault
+        fault = self._faults.next(asked.handle)
+        if fault == "expired":
+            return None if asked.cursor is None else "400"
+        return fault
 
     def _asked(self, request: web.Request) -> _Asked | None:
         """Return what is asked for; None for what can not be asked."""
@@ -266,18 +359,18 @@ class Emulator:
         if route == "followers" and request.query.get("userId") == "":
             return None
         cursor, trim = request.query.get("cursor"), request.query.get("trim", "false")
-        offset = self._profiles.offset(route, handle, cursor)
-        if offset is None or trim not in {"true", "false"}:
+        place = self._profiles.place(route, handle, cursor)
+        if place is None or trim not in {"true", "false"}:
             return None
-        return _Asked(route, handle, cursor, offset, trim == "true")
+        return _Asked(route, handle, cursor, place, trim == "true")
 
     async def _bought(
-        self, request: web.Request, asked: _Asked, fault: str | None
+        self, request: web.Request, asked: _Asked, charge: Charge, fault: str | None
     ) -> web.StreamResponse:
-        """Answer what was charged, whole or by a fault that takes the credit."""
+        """Answer what was charged, whole or by a fault that takes the credits."""
         meta: dict[str, Any] = {
-            "requestId": request[_REQUEST_ID],
-            "creditsCharged": 1,
+            "requestId": charge.request_id,
+            "creditsCharged": charge.credits,
             "version": "v1",
         }
         key = (asked.route, asked.handle.lower(), asked.cursor)
@@ -285,15 +378,27 @@ class Emulator:
             meta["cached"] = True
         self._served.add(key)
         await asyncio.sleep(self.latency)
-        if fault == "lose":
-            return answers.hang_up(request)
-        body = {"data": self._data(asked), "meta": meta}
-        return await answers.break_off(request, body) if fault else answers.atomic_write(body)
+        if fault in {"lose", "html", "stall-after"} or (fault and fault[:1].isdigit()):
+            return await answers.instead(request, fault, charge.request_id, self.retry_after)
+        body = {"data": self._data(asked, fault if fault in TURNS else None), "meta": meta}
+        if fault is not None and fault.startswith("stray"):
+            other = self._strangers.page("followers", "stranger", Place(), trim=asked.trim)
+            late = answers.stray(fault, {"data": other, "meta": meta})
+            loop = asyncio.get_running_loop()
+            loop.call_later(_STRAY_PAUSE, self._stray, request.transport, late)
+        return await answers.page(request, fault, body)
 
-    def _data(self, asked: _Asked) -> dict[str, Any]:
+    def _stray(self, transport: asyncio.Transport | None, late: bytes) -> None:
+        """Write what nobody asked for, if nobody is asking."""
+        if transport is not None and not transport.is_closing() and transport not in self._busy:
+            transport.write(late)
+
+    def _data(self, asked: _Asked, turn: str | None = None) -> dict[str, Any]:
         if asked.route == "profile":
             return self._profiles.lookup(asked.handle)
-        return self._profiles.page(asked.route, asked.handle, asked.offset, trim=asked.trim)
+        return self._profiles.page(
+            asked.route, asked.handle, asked.place, trim=asked.trim, turn=turn
+        )
 
 
 def _check(name: str, value: float, *, least: int = 0, most: float = math.inf) -> None:

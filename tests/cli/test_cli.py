@@ -78,7 +78,7 @@ async def test_followers_writes_every_follower_as_json() -> None:
         assert done.rows == listed(api, "ada")
     assert done.code == 0
     assert done.out.startswith('{"source":"ada","handle":')
-    assert done.err == "ada: 45 of 45 followers, 3 pages, 3 credits: end\n"
+    assert done.err == "ada: 45 of 45 followers, 3 pages, 3 credits: complete\n"
 
 
 async def test_several_handles_come_one_after_the_other_and_once() -> None:
@@ -466,7 +466,9 @@ async def test_progress_on_a_terminal_and_data_in_a_file() -> None:
             ) as process:
                 assert (await ended(process)).code == 0
     assert "\rada: 40 of 50 followers, 2 pages, 2 credits\x1b[K\r" in terminal.text
-    assert terminal.text.endswith("\r\x1b[Kada: 50 of 50 followers, 3 pages, 3 credits: end\r\n")
+    assert terminal.text.endswith(
+        "\r\x1b[Kada: 50 of 50 followers, 3 pages, 3 credits: complete\r\n"
+    )
 
 
 async def test_ctrl_c_on_a_terminal_leaves_a_line_to_copy() -> None:
@@ -495,10 +497,10 @@ async def test_data_on_a_terminal_has_no_progress_between_it() -> None:
                 stderr=terminal.slave,
             ) as process:
                 assert (await ended(process)).code == 0
-            await until(lambda: "credits: end" in terminal.text)
+            await until(lambda: "credits: complete" in terminal.text)
             lines = terminal.text.split("\r\n")
             assert Done(0, "\n".join(lines[:30]), "").rows == listed(api, "ada")
-    assert lines[30:] == ["\r\x1b[Kada: 30 of 30 followers, 2 pages, 2 credits: end", ""]
+    assert lines[30:] == ["\r\x1b[Kada: 30 of 30 followers, 2 pages, 2 credits: complete", ""]
 
 
 # -- the free commands --------------------------------------------------------------------------
@@ -560,7 +562,7 @@ async def test_emulate_serves_until_it_is_stopped(number: signal.Signals) -> Non
     ("options", "words"),
     [
         (["--fault=503"], "NAME=VALUE"),
-        (["--fault=404=0.1"], "no such fault"),
+        (["--fault=418=0.1"], "no such fault"),
         (["--fault=503=often"], "often"),
         (["--fault=503=2"], "between 0 and 1"),
         (["--profile=ada"], "NAME=VALUE"),

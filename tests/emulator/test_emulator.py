@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -15,7 +15,8 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from socialfetch_async.emulator import FAULTS, Emulator, Profile
+from socialfetch_async.emulator import Emulator, Profile
+from tests.emulator.harness import Broken, send_once
 
 CONTRACT = Path(__file__).parent.parent / "contract"
 REQUIRED = {
@@ -46,33 +47,12 @@ ACCOUNT_UNTRIMMED = {
 ISO_8601 = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.000Z")
 
 
-class Broken(Exception):
-    """The connection ended before an answer began."""
-
-
 class Answer(NamedTuple):
     """What came back, decoded."""
 
     status: int
     json: Any
     headers: Mapping[str, str]
-
-
-async def send_once(
-    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-) -> aiohttp.ClientResponse:
-    """Keep aiohttp from sending a GET again by itself, which it does for these two errors."""
-    try:
-        return await handler(request)
-    except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
-        raise Broken from error
-
-
-@pytest.fixture
-async def http() -> AsyncIterator[aiohttp.ClientSession]:
-    """Give a plain session that sends each request once."""
-    async with aiohttp.ClientSession(middlewares=(send_once,)) as session:
-        yield session
 
 
 async def get(
@@ -635,47 +615,6 @@ async def outcome(
         return "drop"
 
 
-BROKEN = {"drop": "drop", "lose": "drop", "truncate": "truncate"}
-CHARGED = {"lose", "truncate"}
-
-
-@pytest.mark.parametrize("path", PAID)
-@pytest.mark.parametrize("by", ["script", "rate"])
-@pytest.mark.parametrize("fault", FAULTS)
-async def test_a_fault_does_what_it_says(
-    http: aiohttp.ClientSession, fault: str, by: str, path: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Only lose and truncate have taken the credit; the log has 0 where no whole answer left."""
-    async with Emulator({"ada": 30}, faults={fault: 1} if by == "rate" else None) as api:
-        if by == "script":
-            api.script("ada", fault)
-        assert await outcome(http, api, "ada", path) == BROKEN.get(fault, fault)
-        assert len(api.charges) == (fault in CHARGED)
-        assert [r.status for r in api.requests] == [0 if fault in BROKEN else int(fault)]
-        if by == "script":
-            assert await outcome(http, api, "ada", path) == "200"
-    assert caplog.records == []
-
-
-@pytest.mark.parametrize("seconds", [None, 0, 7])
-async def test_retry_after_comes_with_a_503_when_it_is_set(
-    http: aiohttp.ClientSession, seconds: int | None
-) -> None:
-    """And with no other status."""
-    async with Emulator(retry_after=seconds) as api:
-        api.script(None, "503", "500", "502", "429")
-        answers = [await page(http, api, "ada") for _ in range(4)]
-    assert [error_of(answer) for answer in answers] == [
-        "temporarily_unavailable",
-        "internal_error",
-        "lookup_failed",
-        "temporarily_unavailable",
-    ]
-    expected = [None if seconds is None else str(seconds), None, None, None]
-    assert [answer.headers.get("Retry-After") for answer in answers] == expected
-    assert len({answer.json["error"]["requestId"] for answer in answers}) == 4
-
-
 async def test_a_truncated_body_is_cut_in_the_middle() -> None:
     """On the wire: a 200, a length, and half of it."""
     async with Emulator({"ada": 30}) as api:
@@ -749,7 +688,7 @@ async def test_rates_are_kept_and_repeat_with_the_seed(http: aiohttp.ClientSessi
         {"port": -1},
         {"port": 65_536},
         {"api_keys": ()},
-        {"faults": {"404": 0.1}},
+        {"faults": {"418": 0.1}},
         {"faults": {"503": -0.1}},
         {"faults": {"503": 1.1}},
         {"faults": {"503": float("nan")}},
@@ -806,8 +745,8 @@ async def test_the_log_and_the_ledger_are_exact(http: aiohttp.ClientSession) -> 
         ]
         ids = [answer.json["meta"]["requestId"] for answer in (first, second)]
         assert [tuple(c) for c in api.charges] == [
-            ("ada", None, ids[0], "followers"),
-            ("ada", cursor, ids[1], "followers"),
+            ("ada", None, ids[0], "followers", 1),
+            ("ada", cursor, ids[1], "followers", 1),
         ]
 
 
@@ -862,7 +801,7 @@ async def test_a_profile_can_be_added_to_everybody(http: aiohttp.ClientSession) 
     [
         lambda api: api.profile("a da", 1),
         lambda api: api.profile("ada", "privat"),
-        lambda api: api.fault("404", 0.1),
+        lambda api: api.fault("418", 0.1),
         lambda api: api.fault("503", 1.1),
         lambda api: api.fault("503", 0.6),
     ],

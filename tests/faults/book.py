@@ -1,5 +1,6 @@
 """What the server knows: its lists, what it charged and delivered, and which fault comes next."""
 
+import random
 import time
 from collections import Counter, deque
 from collections.abc import Iterable
@@ -8,28 +9,65 @@ from hashlib import blake2b
 from typing import Any, NamedTuple
 from urllib.parse import unquote, unquote_plus
 
-from tests.faults.wire import Asked, Fault, Step, answer, bomb, split, status_body
+from tests.faults.wire import (
+    HTML,
+    Asked,
+    Fault,
+    Step,
+    answer,
+    bomb,
+    many_rows,
+    split,
+    status_body,
+)
 
 _ROW = (
-    '{"handle":"%s.%d.%d","displayName":"D","avatarUrl":null,"platformUserId":"%s.%d.%d","bio":"",'
+    '{"handle":"%s","displayName":"D","avatarUrl":null,"platformUserId":"%s","bio":"",'
     '"verified":false,"privateAccount":false,"metrics":{"followers":1,"following":2}}'
 )
 _PAGE = (
     '{"data":{"lookupStatus":"%s","followers":[%s],"page":{"nextCursor":%s,"hasMore":%s},'
     '"totalFollowers":%d},"meta":{"requestId":"req_%d","creditsCharged":%d,"version":"v1"}}'
 )
+_OUTAGES = ("reset", "refuse", "plain", "no-handshake")  # that are the connections' own
 _ROUTE = ("", "v1", "tiktok", "profiles")
 
 
 @dataclass
 class Profile:
-    """One list. `shape` says how it misbehaves; "" is a list as it should be."""
+    """One list.
+
+    Attributes:
+        pages: How many. `rows`: on each of them.
+        shape: How it misbehaves: `repeat`, `cycle`, `same_ids`, `empty`, `missing_cursor`, or
+            `again`, where it begins again under fresh cursors; "" is a list as it should be.
+        lookup: The lookupStatus.
+        price: Credits for a page.
+        period: Of `again`: pages until its rows come again.
+        begins: Of `again`: pages before those that come again.
+        shift: Of `again`: followers who are new at the top, each time it begins.
+        repeats: Share of rows with somebody who came before, as in an honest list that moves.
+    """
 
     pages: int = 3
     rows: int = 3
     shape: str = ""
     lookup: str = "found"
     price: int = 1
+    period: int = 1
+    begins: int = 0
+    shift: int = 0
+    repeats: float = 0.0
+
+    @property
+    def total(self) -> int:
+        """What is said of its length."""
+        return self.rows * (self.begins + self.period if self.shape == "again" else self.pages)
+
+
+def person(handle: str, place: int, rows: int) -> str:
+    """Return who stands at a place of a list; new ones stand before place 0."""
+    return f"{handle}.{place // rows}.{place % rows}" if place >= 0 else f"{handle}.new.{-place}"
 
 
 @dataclass
@@ -72,6 +110,78 @@ def page_of(cursor: str | None) -> int | None:
     return page if page and cursor == cursor_of(page) else None
 
 
+def _next(page: int, profile: Profile) -> tuple[bool, str | None]:
+    """Return `hasMore` and `nextCursor` of a page."""
+    if profile.lookup != "found":
+        return False, None
+    more, following = page + 1 < profile.pages, cursor_of(page + 1)
+    match profile.shape:
+        case "repeat" | "cycle":
+            last = 1 if profile.shape == "repeat" else 2
+            return True, cursor_of(1) if page >= last else following
+        case "same_ids" | "empty" | "again":
+            return True, following
+        case "missing_cursor":
+            return True, following if more else None
+        case _:
+            return more, following if more else None
+
+
+def _people(handle: str, page: int, profile: Profile) -> list[str]:
+    """Return who is on a page."""
+    rows, shape = profile.rows, profile.shape
+    if profile.lookup != "found" or (shape == "empty" and page):
+        return []
+    shift = 0
+    if shape == "same_ids":
+        page = 0
+    elif shape == "again" and page >= profile.begins:
+        times, place = divmod(page - profile.begins, profile.period)
+        page, shift = profile.begins + place, times * profile.shift
+    places = [page * rows + row - shift for row in range(rows)]
+    if profile.repeats:
+        draw = random.Random(f"{handle}/{page}")
+        places = [
+            draw.randrange(place) if place > 0 and draw.random() < profile.repeats else place
+            for place in places
+        ]
+    return [person(handle, place, rows) for place in places]
+
+
+def _free(order: str) -> tuple[Fault, str]:
+    """Return a fault that charges nothing, with its header."""
+    fault, header = split(order)
+    if fault.charged:
+        raise ValueError(f"{order} charges a page: it is no answer to one that is not served")
+    return fault, header
+
+
+def _played(fault: tuple[Fault, str], key: str) -> Iterable[Step]:
+    return fault[0].play(Asked(b"{}", fault[1], key))
+
+
+def _without_origin(path: str) -> str:
+    """Return the path of a request to a proxy, which has the whole URL."""
+    return "/" + path.split("/", 3)[3] if path.startswith("http://") else path
+
+
+class Bucket:
+    """A rate limit: tokens that come in at a rate, up to a burst."""
+
+    def __init__(self, rate: float, burst: float) -> None:
+        self._rate, self._burst = rate, max(burst, 1.0)
+        self._tokens, self._at = self._burst, 0.0
+
+    def take(self, now: float) -> bool:
+        """Take a token; False when none is left."""
+        self._tokens = min(self._burst, self._tokens + (now - self._at) * self._rate)
+        self._at = now
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
+
+
 class Book:
     """The state of one server; `reset` begins a new one."""
 
@@ -86,9 +196,30 @@ class Book:
         seed: int = 0,
         balance: int | None = None,
         latency: float = 0.0,
+        price: int = 1,
+        rate_limit: float | None = None,
+        burst: float | None = None,
+        limited: str = "429",
+        refuses_connect: str = "403 Forbidden",
     ) -> None:
-        self._usual = Profile(pages, rows)
-        self._profiles = {name: Profile(**made) for name, made in (profiles or {}).items()}
+        """Begin with lists, faults and an account.
+
+        Args:
+            pages: Of every list. `rows`: on a page. `price`: credits for a page.
+            profiles: Handle to what of `Profile` is different from that.
+            rate: Share of requests that meet one of the `kinds`, decided by `seed`.
+            balance: Credits of the account; None: without end.
+            latency: Seconds before each answer.
+            rate_limit: Pages in a second, of which `burst` (a second's) may come at once; a
+                request above it meets the fault `limited`: `503-html`, `429 Retry-After: 1`.
+            refuses_connect: The status that a proxy's CONNECT gets.
+        """
+        usual: dict[str, Any] = {"pages": pages, "rows": rows, "price": price}
+        self._usual = Profile(**usual)
+        self._profiles = {n: Profile(**{**usual, **made}) for n, made in (profiles or {}).items()}
+        self._limit = None if rate_limit is None else Bucket(rate_limit, burst or rate_limit)
+        self._limited = _free(limited)
+        self._refuses_connect = refuses_connect
         self._rate = rate
         self._kinds = kinds or []
         self._seed = seed
@@ -101,10 +232,16 @@ class Book:
         self.paths: list[str] = []
         self.refused_accepts = 0
         self.outage: Outage | None = None
+        self._instead: tuple[Fault, str] | None = None
         self.delivered_at: Counter[int] = Counter()
         self.begun = time.monotonic()
 
     # -- orders -----------------------------------------------------------------------------
+
+    def begin_outage(self, outage: Outage) -> None:
+        """Serve nobody from now on."""
+        self._instead = None if outage.how in _OUTAGES else _free(outage.how)
+        self.outage = outage
 
     def order(self, handle: str, page: int, faults: list[str]) -> None:
         """Let the next requests for a page meet these faults, one each."""
@@ -121,8 +258,9 @@ class Book:
     @staticmethod
     def _prepare(order: str) -> None:
         split(order)
-        if order == "bomb":
-            bomb()  # made before it is asked for, so that its making is not timed
+        for name, make in (("bomb", bomb), ("many-rows", many_rows)):
+            if order == name:
+                make()  # before it is asked for, so that its making is not timed
 
     def _fault(self, handle: str, page: int, attempt: int, *, reused: bool) -> tuple[str, bool]:
         """Return the fault of a request, "" for none, and whether it is worth counting."""
@@ -152,9 +290,10 @@ class Book:
         self.count["with_key"] += bool(key)
         if self.count["no_credits"]:
             self.count["after_402"] += 1
-        if self.outage is not None and self.outage.how == "503":
+        if self.outage is not None and self._instead is not None:
             self.count["outage_requests"] += 1
-            return Plan([answer(status_body(503), status="503 Status")])
+            return Plan(_played(self._instead, key))
+        path = _without_origin(path)
         parts = path.split("/")
         if tuple(parts[:4]) != _ROUTE or len(parts) != 6 or parts[5] != "followers":
             return self._other_route(path)
@@ -165,10 +304,16 @@ class Book:
                 cursor = unquote_plus(value, errors="strict")
         return self._page(unquote(parts[4], errors="strict"), cursor, key, reused=reused)
 
+    def connect(self, head: bytes) -> bytes:
+        """Refuse a tunnel; a request for one never has the key."""
+        self.count["connects"] += 1
+        self.count["with_key"] += b"x-api-key" in head.lower()
+        return answer(HTML, status=self._refuses_connect, kind="text/html")
+
     def _other_route(self, path: str) -> Plan:
         meta = '"meta":{"requestId":"req_free","creditsCharged":0,"version":"v1"}'
         if path == "/v1/balance":
-            left = 1000 if self.balance is None else self.balance - self.count["charged"]
+            left = (10**9 if self.balance is None else self.balance) - self.count["charged"]
             return Plan([answer(f'{{"data":{{"balance":{left}}},{meta}}}'.encode())])
         self.count["other_routes"] += 1
         self.paths.append(path)
@@ -185,6 +330,9 @@ class Book:
         if page is None or (page >= profile.pages and not profile.shape):
             self.count["unknown_cursors"] += 1
             return Plan([answer(status_body(400), status="400 Status")])
+        if self._limit is not None and not self._limit.take(time.monotonic()):
+            self.count["limited"] += 1
+            return Plan(_played(self._limited, key))
         order, planned = self._fault(handle, page, entry.requests, reused=reused)
         fault, header = split(order) if order else (None, "")
         charged = fault is None or fault.charged
@@ -194,7 +342,8 @@ class Book:
         body = self._body(handle, page, profile)
         if fault is None:
             return Plan([answer(body)], entry, delivered=True)
-        return Plan(fault.play(Asked(body, header, key)), entry, fault.delivered)
+        other = self._body("stranger", page, profile)
+        return Plan(fault.play(Asked(body, header, key, other)), entry, fault.delivered)
 
     def _charge(self, price: int, entry: Entry) -> bool:
         if self.balance is not None and self.count["charged"] + price > self.balance:
@@ -213,31 +362,16 @@ class Book:
             self.count["faults_before"] += 1
 
     def _body(self, handle: str, page: int, profile: Profile) -> bytes:
-        shape, more, rows_page = profile.shape, page + 1 < profile.pages, page
-        following = cursor_of(page + 1)
-        rows = profile.rows
-        if shape in {"repeat", "cycle"}:
-            more = True
-            following = cursor_of(1) if page >= (1 if shape == "repeat" else 2) else following
-        elif shape == "same_ids":
-            more, rows_page = True, 0
-        elif shape == "empty":
-            more, rows = True, 0 if page else rows
-        elif shape == "missing_cursor" and not more:
-            more, following = True, None
-        else:
-            following = following if more else None
-        if profile.lookup != "found":
-            more, following, rows = False, None, 0
-        made = [_ROW % (handle, rows_page, row, handle, rows_page, row) for row in range(rows)]
+        more, following = _next(page, profile)
+        people = _people(handle, page, profile)
         return (
             _PAGE
             % (
                 profile.lookup,
-                ",".join(made),
+                ",".join([_ROW % (who, who) for who in people]),
                 "null" if following is None else f'"{following}"',
                 "true" if more else "false",
-                profile.pages * profile.rows,
+                profile.total,
                 self.count["requests"],
                 profile.price,
             )

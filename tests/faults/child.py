@@ -20,6 +20,10 @@ class Counters(NamedTuple):
         faults_after: Faults that cost a page which never arrived. `faults_before`: cost nothing.
         passed: Ordered faults that the rows arrived in spite of.
         after_402: Requests that came after a 402 was sent.
+        limited: Requests that were too many for the rate limit.
+        strays: Answers that were written for nobody, on an idle connection, after a pause.
+        connects: Requests to a proxy for a tunnel, all of which are refused.
+        handshakes_refused: TLS greetings that were answered with an alert.
         open: Connections that are open now.
     """
 
@@ -42,6 +46,10 @@ class Counters(NamedTuple):
     open: int = 0
     in_flight_at_outage: int = 0
     outage_requests: int = 0
+    limited: int = 0
+    strays: int = 0
+    connects: int = 0
+    handshakes_refused: int = 0
 
 
 class Entry(NamedTuple):

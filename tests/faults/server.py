@@ -10,19 +10,24 @@ import argparse
 import asyncio
 import contextlib
 import json
+import math
 import socket
 import ssl
 import struct
 import sys
 import threading
 import time
+from collections.abc import Awaitable
+from inspect import isawaitable
 from itertools import pairwise
 from typing import Any
 
 from tests.faults.book import Book, Outage, Plan
-from tests.faults.wire import End, answer
+from tests.faults.wire import End, Stray, answer
 
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+_HANDSHAKE_FAILURE = b"\x15\x03\x03\x00\x02\x02\x28"  # a TLS alert, fatal
+_LISTENING = ("refuse", "plain", "no-handshake")  # outages that are the listener's
 
 
 class Connection(asyncio.Protocol):
@@ -57,12 +62,15 @@ class Connection(asyncio.Protocol):
         self._buffer += data
         head, found, rest = self._buffer.partition(b"\r\n\r\n")
         if not found:
-            if not self._buffer.startswith(b"GET "[: len(self._buffer)]):
+            if not _begins_a_request(self._buffer):
                 self._transport.write(answer(b"", status="400 Not HTTP"))  # as to a TLS greeting
                 self._transport.close()
             return
         self._buffer = rest
         server = self._server
+        if head.startswith(b"CONNECT "):
+            self._transport.write(server.book.connect(head))
+            return
         plan = server.book.answer(head, reused=self._served > 0)
         self._served += 1
         self._in_flight = True
@@ -92,6 +100,9 @@ class Connection(asyncio.Protocol):
                 self.reset()
             elif step is End.CLOSE:
                 self._transport.close()
+            elif isinstance(step, Stray):
+                loop = asyncio.get_running_loop()
+                loop.call_later(step.pause, self._stray, book, step)
             else:
                 assert isinstance(step, bytes)
                 self._transport.write(step)
@@ -99,6 +110,20 @@ class Connection(asyncio.Protocol):
                 await asyncio.sleep(0)  # an endless body must not keep its own end from being seen
         self._landed()
         book.sent(plan)
+
+    def _stray(self, book: Book, step: Stray) -> None:
+        """Write what nobody asked for, if nobody has asked for anything."""
+        if not self._in_flight and not self._transport.is_closing():
+            self._transport.write(step.body)
+            book.count["strays"] += 1
+            if step.closes:
+                self._transport.close()
+
+    def close_if_idle(self) -> bool:
+        """End a connection that has served requests and has none to answer."""
+        if idle := bool(self._served and not self._in_flight):
+            self._transport.close()
+        return idle
 
     def reset(self) -> None:
         """End the connection with a RST and not a FIN."""
@@ -122,6 +147,26 @@ class Connection(asyncio.Protocol):
     def _landed(self) -> None:
         self._server.in_flight -= self._in_flight
         self._in_flight = False
+
+
+def _begins_a_request(data: bytes) -> bool:
+    return any(data.startswith(method[: len(data)]) for method in (b"GET ", b"CONNECT "))
+
+
+class NoHandshake(asyncio.Protocol):
+    """A TLS port that ends every handshake, as a gateway does that is restarting."""
+
+    def __init__(self, server: "Server") -> None:
+        self._server = server
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._server.book.count["handshakes_refused"] += 1
+        self._transport.write(_HANDSHAKE_FAILURE)
+        self._transport.close()
 
 
 class OtherHost(asyncio.Protocol):
@@ -157,10 +202,13 @@ class Server:
         """Whether this is an outage in which connections are reset."""
         return self.book.outage is not None and self.book.outage.how == "reset"
 
-    async def listen(self) -> None:
-        """Begin, or after an outage go on, to accept."""
+    async def listen(self, how: str = "") -> None:
+        """Begin, or after an outage go on, to accept; `plain` and `no-handshake` without TLS."""
         self._listener = await asyncio.get_running_loop().create_server(
-            lambda: Connection(self), "127.0.0.1", self._port, ssl=self._context, backlog=2048
+            lambda: NoHandshake(self) if how == "no-handshake" else Connection(self),
+            *("127.0.0.1", self._port),
+            ssl=None if how else self._context,
+            backlog=2048,
         )
         self._port = self._listener.sockets[0].getsockname()[1]
 
@@ -184,7 +232,16 @@ class Server:
             said = getattr(self, f"op_{order.pop('op')}")(**order)
         except Exception as error:  # noqa: BLE001 - the one who ordered is told
             said = {"error": repr(error)}
-        self._say(said)
+        if isawaitable(said):
+            self._saying = asyncio.ensure_future(self._say_later(said))
+        else:
+            self._say(said)
+
+    async def _say_later(self, said: Awaitable[Any]) -> None:
+        try:
+            self._say(await said)
+        except Exception as error:  # noqa: BLE001 - the one who ordered is told
+            self._say({"error": repr(error)})
 
     @staticmethod
     def _say(said: Any) -> None:
@@ -214,23 +271,44 @@ class Server:
     def op_refuse_accepts(self, times: int) -> None:
         self.book.refused_accepts = times
 
-    def op_outage(self, seconds: float, how: str) -> dict[str, float]:
-        """Serve nobody for some seconds: `reset`, `503`, or `refuse`, where no one listens."""
-        now = time.monotonic()
-        self.book.outage = Outage(now - self.book.begun, now - self.book.begun + seconds, how)
-        self.book.count["in_flight_at_outage"] = in_flight = self.in_flight
-        if how == "refuse":
+    async def op_outage(self, seconds: float | None, how: str) -> dict[str, float]:
+        """Serve nobody for some seconds; None: until `op_recover`.
+
+        `how` is `reset`; `refuse`, where no one listens; `plain`, where the TLS port speaks plain
+        HTTP; `no-handshake`, where it ends every handshake; or a fault that charges nothing, which
+        is what every request then meets: `503`, `521-html`, `portal`, `503 Retry-After: 3`.
+        """
+        book, now = self.book, time.monotonic() - self.book.begun
+        end = math.inf if seconds is None else now + seconds
+        book.begin_outage(Outage(now, end, how))
+        book.count["in_flight_at_outage"] = in_flight = self.in_flight
+        if how in _LISTENING:
             self._listener.close()
-        if how != "503":
+        if how in {*_LISTENING, "reset"}:
             for connection in list(self.connections):
                 connection.reset()
-        asyncio.get_running_loop().call_later(seconds, self._end_outage, self.book, how)
-        return {"in_flight": in_flight, "begin": self.book.outage.begin}
+        if how in _LISTENING[1:]:
+            await self.listen(how)
+        if seconds is not None:
+            asyncio.get_running_loop().call_later(seconds, self._end_outage, book)
+        return {"in_flight": in_flight, "begin": now}
 
-    def _end_outage(self, book: Book, how: str) -> None:
-        book.outage = None
-        if how == "refuse":
-            self._resuming = asyncio.ensure_future(self.listen())
+    def _end_outage(self, book: Book) -> None:
+        self._resuming = asyncio.ensure_future(self._recover(book))
+
+    async def _recover(self, book: Book) -> None:
+        outage, book.outage = book.outage, None
+        if outage is not None and outage.how in _LISTENING:
+            self._listener.close()
+            await self.listen()
+
+    async def op_recover(self) -> None:
+        """End an outage now."""
+        await self._recover(self.book)
+
+    def op_drop_idle(self) -> int:
+        """End every idle connection at once, as a gateway's restart does; return how many."""
+        return sum([connection.close_if_idle() for connection in list(self.connections)])
 
     def op_counters(self) -> dict[str, int]:
         twice = sum(max(0, entry.delivered - 1) for entry in self.book.ledger.values())

@@ -25,4 +25,4 @@ async def test_a_fault_that_nobody_handles(socialfetch_emulator: Emulator) -> No
 
 def test_a_fault_that_does_not_exist(socialfetch_emulator: Emulator) -> None:
     """The message is the emulator's, in the test's own thread."""
-    socialfetch_emulator.fault("404", 0.5)
+    socialfetch_emulator.fault("418", 0.5)
