@@ -7,7 +7,7 @@ be made again at no cost in credits.
     rows.py        the followers of a page, and what the API sent besides
     columns.py     the table of columns, for every format and for the docs
     to_*.py        a format each
-    aside.py       a file that is there whole or not at all
+    atomic_write.py  a file that is there whole or not at all
     conversion.py  convert(): journals to one file
     difference.py  diff(): gained and lost followers
 """
