@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from socialfetch_async import _arguments as arguments
 from socialfetch_async._log import logger
@@ -12,9 +12,9 @@ from socialfetch_async.batch.files import BatchFiles, files_of, set_aside
 from socialfetch_async.batch.progress import BatchEvent, BatchProgress, BatchResult
 from socialfetch_async.client import SocialFetchClient
 from socialfetch_async.errors import ExportError, JournalError
-from socialfetch_async.export.conversion import ExportResult, PathLike
+from socialfetch_async.export.conversion import ExportResult
+from socialfetch_async.export.outputs import Contents, PathLike
 from socialfetch_async.journal.journal import Journal
-from socialfetch_async.journal.reading import read_journal
 from socialfetch_async.journal.writer import Fsync
 from socialfetch_async.run import FollowersRun
 
@@ -35,13 +35,15 @@ async def export_followers(
     fresh: bool = False,
     recheck: bool = False,
     spreadsheet: bool = False,
+    overwrite: bool = False,
     on_event: Callable[[BatchEvent], None] | None = None,
 ) -> BatchResult:
     """Fetch the followers of many profiles into files; go on where the last call ended.
 
     Every page is in the journal before anything else happens with it, and only what is missing
     there is bought: the same call again goes on, and sends nothing when all is done. The exports
-    are written from the journal at the end of every call, also of one that was stopped.
+    are written from the journal at the end of every call, also of one that was stopped, if pages
+    have come since they were written. They replace no file that this journal did not write.
 
     A cancellation stops the buying; what is paid for still comes, within the client's `timeout`,
     and the exports are written, before `CancelledError` goes on. A second one leaves at once.
@@ -49,8 +51,10 @@ async def export_followers(
     Args:
         client: What to ask with.
         handles: The handles, or a mapping of handle to start cursor.
-        output: A file whose suffix is a format, or else a folder, for `followers.<format>`.
-        journal: By default `OUTPUT.journal`, or `followers.journal` in the folder.
+        output: A file whose suffix is a format, or a folder, for `followers.<format>`: one that
+            is there, or a name without a dot or with a slash at its end. Missing folders are made.
+        journal: By default beside the file, `x.journal` for `x.csv` and for `x.jsonl.gz`, or
+            `followers.journal` in the folder.
         format: `jsonl`, `jsonl.gz`, `csv`, `parquet`, `sqlite`, or several of them; for a folder,
             where `jsonl` is the default.
         concurrency: Pages on their way at once. The client's `max_concurrency` may be lower.
@@ -60,7 +64,9 @@ async def export_followers(
         fsync: When pages are synced to the disk: `page`, `second` or `never`.
         fresh: Begin a new journal; the old one is kept with a number in its name.
         recheck: Ask profiles that were private, hidden or not found once more.
-        spreadsheet: For CSV that goes into a spreadsheet: no text runs as a formula.
+        spreadsheet: For CSV that a spreadsheet reads: it begins with a byte order mark, and no
+            text runs as a formula.
+        overwrite: Replace files that this journal did not write.
         on_event: Has a live `BatchProgress` first, then every page and `HandleDone`, and at last,
             also before an error is raised, the `BatchResult`. If it raises, the batch stops as
             if it were cancelled.
@@ -76,9 +82,14 @@ async def export_followers(
     starts, duplicates = arguments.starts(handles)
     arguments.required("concurrency", concurrency)
     arguments.positive("max_credits", max_credits)
-    for name, value in (("trim", trim), ("fresh", fresh), ("recheck", recheck)):
+    for name, value in (
+        ("trim", trim),
+        ("fresh", fresh),
+        ("recheck", recheck),
+        ("overwrite", overwrite),
+    ):
         arguments.flag(name, value)
-    files = files_of(output, format, journal, spreadsheet=spreadsheet)
+    files = files_of(output, format, journal, spreadsheet=spreadsheet, overwrite=overwrite)
     book = Journal(files.journal, fsync=fsync)
     batch = _Batch(files, book, starts, duplicates, on_event)
     await batch.finish(files.rehearse)
@@ -87,6 +98,9 @@ async def export_followers(
         batch.kept = set_aside(files.journal)
     try:
         with book:
+            if batch.kept is None:  # else the journal that was set aside wrote them
+                await batch.finish(lambda: files.refuse_foreign(book.written))
+            batch.check_interrupted()
             todo = book.pending(starts, recheck=recheck)
             progress = batch.begin(len(todo), max_credits)
             left = (
@@ -94,17 +108,21 @@ async def export_followers(
                 if max_credits is None
                 else max_credits - progress.total_credits_charged - progress.maybe_charged
             )
-            if left is not None and left < 1:
-                batch.limit_reached = bool(todo)
-            elif todo:
-                async with client.iter_followers_many(
-                    todo, concurrency=concurrency, trim=trim, max_credits=left
-                ) as run:
-                    await batch.record(run)
+            try:
+                if left is not None and left < 1:
+                    batch.limit_reached = bool(todo)
+                elif todo:
+                    async with client.iter_followers_many(
+                        todo, concurrency=concurrency, trim=trim, max_credits=left
+                    ) as run:
+                        await batch.record(run)
+            except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - raised at the end
+                batch.failure = error
+            await batch.export()  # while the journal is open: it keeps what was written
     except (Exception, asyncio.CancelledError) as error:
         if batch.progress is None:
             raise
-        batch.failure = error
+        batch.failure = batch.failure or error
     return await batch.close()
 
 
@@ -131,6 +149,7 @@ class _Batch:
         self._starts = starts
         self._duplicates = duplicates
         self._on_event = on_event
+        self._exports: list[ExportResult] = []
         self._interruptions: list[asyncio.CancelledError] = []
         self.progress: BatchProgress | None = None
         self.kept: Path | None = None
@@ -203,24 +222,34 @@ class _Batch:
         if self.progress is not None:
             self.progress.stopping = True
 
-    async def close(self) -> BatchResult:
-        """Write the exports, tell the result, and raise what is to be raised."""
-        exports: list[ExportResult] = []
-        writing = self._files.write()
-        failure = self.failure
+    async def export(self) -> None:
+        """Write the exports, as far as nothing hinders."""
+        journal, loop = self._journal, asyncio.get_running_loop()
+
+        async def wrote(path: Path, contents: Contents, options: str) -> None:
+            journal.wrote(path, contents.size, contents.digest, options)
+
+        def record(*made: Any) -> None:
+            # The files are written in a thread; only the loop's own writes to the journal.
+            asyncio.run_coroutine_threadsafe(wrote(*made), loop).result()
+
+        writing = self._files.write(journal.saved, journal.written, record)
         try:
             while len(self._interruptions) < 2:  # the second one leaves at once
                 export = await self.finish(lambda: next(writing, None))
                 if export is None:
                     break
-                exports.append(export)
+                self._exports.append(export)
         except (ExportError, JournalError) as error:
-            self.failure = failure or error
-            if failure is not None:  # and it is what is raised
+            if self.failure is not None:  # and it is what is raised
                 logger.warning("%s", error)
+            self.failure = self.failure or error
+
+    async def close(self) -> BatchResult:
+        """Tell the result, and raise what is to be raised."""
         if self.failure is None and self._interruptions:
             self.failure = self._interruptions[-1]
-        result = await self.finish(lambda: self._result(exports))
+        result = await self.finish(self._result)
         if self._on_event is not None:
             self._on_event(result)
         if self.failure is not None:
@@ -228,8 +257,8 @@ class _Batch:
         self.check_interrupted()
         return result
 
-    def _result(self, exports: list[ExportResult]) -> BatchResult:
-        saved, progress = read_journal(self._files.journal), self.progress
+    def _result(self) -> BatchResult:
+        saved, progress = self._journal.saved, self.progress
         assert progress is not None
         given = [saved.handles.get(handle.lower()) for handle in self._starts]
         statuses = Counter("not_begun" if one is None else one.status for one in given)
@@ -255,5 +284,5 @@ class _Batch:
             maybe_charged=self._journal.maybe_charged,
             journal=self._files.journal,
             kept=self.kept,
-            exports=tuple(exports),
+            exports=tuple(self._exports),
         )

@@ -79,7 +79,7 @@ class BatchResult(msgspec.Struct, frozen=True, kw_only=True):
         total_credits_charged: Credits confirmed by all pages in the journal.
         maybe_charged: Upper bound, in credits, of what else may have been charged, for all calls.
         journal: The journal. `kept`: the one that `fresh` set aside.
-        exports: The files that were written.
+        exports: The files that were written, or hold all this already (`unchanged`).
     """
 
     stop_reason: str

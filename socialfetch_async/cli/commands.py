@@ -10,6 +10,7 @@ from socialfetch_async._version import __version__
 from socialfetch_async.cli.exit_codes import IN_WORDS
 
 _limit = click.IntRange(min=1)
+_SPREADSHEET = "CSV for spreadsheets: a byte order mark, and no text runs as a formula."
 _format = click.Choice(["jsonl", "jsonl.gz", "csv", "parquet", "sqlite"])
 
 
@@ -85,7 +86,8 @@ def followers(
 @click.option("--no-header", is_flag=True, help="The first line of HANDLES-FILE is a handle.")
 @click.option("--dry-run", is_flag=True, help="Say what is left and its price; buy nothing.")
 @click.option("--trim", is_flag=True, help="Ask for fewer fields.")
-@click.option("--spreadsheet", is_flag=True, help="In CSV, let no text run as a formula.")
+@click.option("--spreadsheet", is_flag=True, help=_SPREADSHEET)
+@click.option("--overwrite", is_flag=True, help="Replace files that this journal did not write.")
 @click.option(
     "--scheduler",
     metavar="ADDRESS",
@@ -112,45 +114,68 @@ def export(dry_run: bool, scheduler: str | None, **options: Any) -> None:  # noq
 
 
 @socialfetch.command()
-@click.argument("journals", metavar="JOURNAL...", nargs=-1, required=True)
-@click.option("-o", "--output", metavar="FILE", required=True, help="The file to write.")
-@click.option("--format", "form", type=_format, help="Default: what the name of FILE ends in.")
-@click.option("--spreadsheet", is_flag=True, help="In CSV, let no text run as a formula.")
+@click.argument("journals", metavar="JOURNAL|DIR...", nargs=-1, required=True)
+@click.option("-o", "--output", metavar="FILE|-", required=True, help="The file; - is stdout.")
+@click.option(
+    "--format", "form", type=_format, help="Default: what the name of FILE ends in; jsonl for -."
+)
+@click.option("--spreadsheet", is_flag=True, help=_SPREADSHEET)
 def convert(
     journals: tuple[str, ...],
     output: str,
     form: str | None,
     spreadsheet: bool,  # noqa: FBT001
 ) -> None:
-    """Write the followers in a JOURNAL, or in several, to a file. Offline and free."""
-    from socialfetch_async.cli.journals import convert_journals  # noqa: PLC0415
+    """Convert journals to a data file.
 
+    Works offline and costs no credits. DIR is a folder that `export` has written. The file is
+    replaced, but no journal.
+    """
+    from socialfetch_async.cli.journals import convert_journals, stream_journals  # noqa: PLC0415
+
+    if output == "-":
+        _run(stream_journals(journals, form, spreadsheet=spreadsheet))
     _run_offline(lambda: convert_journals(journals, output, form, spreadsheet=spreadsheet))
 
 
 @socialfetch.command()
-@click.argument("journals", metavar="JOURNAL...", nargs=-1, required=True)
+@click.argument("journals", metavar="JOURNAL|DIR...", nargs=-1, required=True)
 @click.option("-o", "--output", metavar="FILE", required=True, help="The HTML file to write.")
 def report(journals: tuple[str, ...], output: str) -> None:
-    """Write what happened in a JOURNAL, or in several, to an HTML file. Offline and free."""
+    """Write a report on journals to an HTML file.
+
+    Works offline and costs no credits. DIR is a folder that `export` has written.
+    """
     from socialfetch_async.cli.journals import report_journals  # noqa: PLC0415
 
     _run_offline(lambda: report_journals(journals, output))
 
 
 @socialfetch.command()
-@click.argument("old")
-@click.argument("new")
+@click.argument("old", metavar="OLD")
+@click.argument("new", metavar="NEW")
+@click.option("-o", "--output", metavar="FILE|-", default="-", help="A .jsonl or .csv file.")
+@click.option("--format", "form", type=click.Choice(["jsonl", "csv"]), help="For stdout.")
 @click.option("--handle", help="The profile, where the journals hold several.")
 @click.option("--partial", is_flag=True, help="Compare lists that are not complete, too.")
-def diff(old: str, new: str, handle: str | None, partial: bool) -> None:  # noqa: FBT001
-    """Write who follows in the journal NEW and not in OLD, and the other way round.
+def diff(
+    old: str,
+    new: str,
+    output: str,
+    form: str | None,
+    handle: str | None,
+    partial: bool,  # noqa: FBT001
+) -> None:
+    """Write the followers gained and lost between two journals.
 
-    One JSON line each: `change` is gained or lost.
+    OLD and NEW are journals, or folders that `export` has written. Each line is a follower;
+    `change` is gained or lost. Works offline and costs no credits.
     """
-    from socialfetch_async.cli.journals import write_changes  # noqa: PLC0415
+    from socialfetch_async.cli.journals import stream_changes, write_changes  # noqa: PLC0415
 
-    _run(write_changes(old, new, handle, partial=partial))
+    if output == "-":
+        _run(stream_changes(old, new, handle, form, partial=partial))
+    _run_offline(lambda: write_changes(old, new, handle, output, form, partial=partial))
 
 
 @socialfetch.command(epilog=IN_WORDS)

@@ -4,7 +4,7 @@ import asyncio
 import math
 import os
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from socialfetch_async.batch.call import export_followers
-from socialfetch_async.batch.files import files_of
+from socialfetch_async.batch.files import BatchFiles, files_of
 from socialfetch_async.batch.handles_file import HandlesFile, read_handles
 from socialfetch_async.batch.progress import BatchResult
 from socialfetch_async.cli import exit_codes, stopping
@@ -23,8 +23,11 @@ from socialfetch_async.errors import ExportError, JournalError, SocialFetchError
 from socialfetch_async.export.conversion import ExportResult
 from socialfetch_async.journal.reading import SavedRun, read_journal
 from socialfetch_async.journal.writer import Fsync
+from socialfetch_async.report.words import count, is_or_are
 
 _NAMED: Final = 20
+_NAMED_LISTS: Final = 5
+_STDIN: Final = 0
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,28 @@ class Options:
     fresh: bool
     column: str | None
     no_header: bool
+    overwrite: bool
+
+    def given(self) -> HandlesFile:
+        """Read the handles.
+
+        Raises:
+            ValueError: They cannot be read, or are not valid.
+        """
+        return read_handles(self.handles, column=self.column, header=not self.no_header)
+
+    def files(self) -> BatchFiles:
+        """Return the files of the batch, all of them different from the one with the handles.
+
+        Raises:
+            ValueError: The output says no format, or several.
+            ExportError: Two of the files are one.
+        """
+        files = files_of(
+            self.output, self.formats, spreadsheet=self.spreadsheet, overwrite=self.overwrite
+        )
+        files.keep_apart(_STDIN if self.handles == "-" else self.handles)
+        return files
 
     def command(self) -> str:
         """Return the command that goes on: it begins no new journal and rechecks nothing."""
@@ -58,6 +83,7 @@ class Options:
         if self.fsync != "second":
             words.append(f"--fsync={self.fsync}")
         words += ["--trim"] * self.trim + ["--spreadsheet"] * self.spreadsheet
+        words += ["--overwrite"] * self.overwrite
         return shlex.join(words)
 
 
@@ -68,8 +94,9 @@ def run_batch(options: Options, *, dry_run: bool) -> None:
     """Read the handles and run the batch, or say what is left of it."""
     try:
         # Before there is a loop: reading a terminal would keep it from seeing signals.
-        given = read_handles(options.handles, column=options.column, header=not options.no_header)
-    except ValueError as error:
+        given = options.given()
+        options.files()
+    except (ValueError, ExportError) as error:
         stopping.complain(error)
         raise SystemExit(exit_codes.USAGE) from None
     stopping.run(_dry_run(given, options) if dry_run else _batch(given, options))
@@ -87,7 +114,7 @@ async def _batch(given: HandlesFile, options: Options) -> int:
                     format=options.formats, concurrency=options.concurrency,
                     max_credits=options.max_credits, trim=options.trim, fsync=options.fsync,
                     fresh=options.fresh, recheck=options.recheck, spreadsheet=options.spreadsheet,
-                    on_event=progress.see,
+                    overwrite=options.overwrite, on_event=progress.see,
                 )  # fmt: skip
             finally:
                 result = progress.result
@@ -124,7 +151,7 @@ def _summary(result: BatchResult) -> Iterator[str]:
     for file in result.exports:
         yield written(file)
     if not result.exports:
-        yield "no export was written; the journal has every page that was paid for"
+        yield "no export was written; the journal has every page that was charged"
     if result.kept is not None:
         yield f"the journal before this one is kept as {result.kept}"
     yield f"journal: {result.journal} ({_bytes(result.journal.stat().st_size)})"
@@ -171,17 +198,32 @@ def _how_to_go_on(result: BatchResult, options: Options) -> Iterator[str]:
 
 def written(file: ExportResult) -> str:
     """Return a line about a file that was written."""
-    parts = [f"{file.path}: {file.rows:,} followers of {file.handles:,} handles"]
+    parts = [f"{file.path}: {count(file.rows, 'follower')} of {count(file.handles, 'handle')}"]
     parts.append(_bytes(file.bytes))
-    if file.unfinished:
-        parts.append(f"{file.unfinished:,} lists are short: their handles are not finished")
+    if file.unchanged:
+        parts.append("not written again: nothing has changed")
+    parts += gaps(file.incomplete, file.short)
     if file.without_first_page:
-        parts.append(f"{file.without_first_page:,} lists begin in another journal")
+        parts.append(f"{count(file.without_first_page, 'list')} without the first page")
     if file.invalid_rows:
-        parts.append(f"{file.invalid_rows:,} rows are no followers and are left out")
+        parts.append(f"{count(file.invalid_rows, 'invalid row')} left out")
     if file.broken_lines:
-        parts.append(f"{file.broken_lines:,} lines of the journal can not be read")
+        parts.append(f"{count(file.broken_lines, 'line')} of the journal cannot be read")
     return ", ".join(parts)
+
+
+def gaps(incomplete: Sequence[str], short: Sequence[str]) -> Iterator[str]:
+    """Count and name the lists that lack followers, or may."""
+    for names, what in (
+        (incomplete, "not complete"),
+        (short, "much shorter than the vendor's count"),
+    ):
+        if names:
+            more = f" and {len(names) - _NAMED_LISTS:,} more" * (len(names) > _NAMED_LISTS)
+            yield (
+                f"{count(len(names), 'list')} {is_or_are(len(names))} {what} "
+                f"({', '.join(names[:_NAMED_LISTS])}{more})"
+            )
 
 
 def _duplicates(given: HandlesFile) -> list[str]:
@@ -198,7 +240,7 @@ async def _dry_run(given: HandlesFile, options: Options) -> int:
     """Say what is left to do, and its price as far as known; only free requests are sent."""
     client = SocialFetchClient()  # before anything is said: it may have no key
     await say(_duplicates(given))
-    files = files_of(options.output, options.formats, spreadsheet=options.spreadsheet)
+    files = options.files()
     here = files.journal.exists() and not options.fresh
     saved = await asyncio.to_thread(read_journal, files.journal) if here else None
     plan = _plan(given, saved, options)

@@ -11,6 +11,8 @@ from socialfetch_async.errors import JournalError
 from socialfetch_async.events import HandleDone
 from socialfetch_async.journal.file import AppendOnly, free_bytes
 from socialfetch_async.journal.index import Index
+from socialfetch_async.journal.lines import WrittenFile
+from socialfetch_async.journal.reading import SavedRun
 from socialfetch_async.journal.recording import Session
 from socialfetch_async.journal.writer import FreeBytes, Fsync, Writer
 from socialfetch_async.models import FollowersPage
@@ -146,6 +148,31 @@ class Journal:
         `concurrency` pages that may have been on their way. What is on its way now counts, too.
         """
         return self._open.maybe_charged
+
+    @property
+    def saved(self) -> SavedRun:
+        """What the journal holds now, without reading it again; also after its end."""
+        _ = self._open
+        return SavedRun((self.path,), self._index, 0)
+
+    @property
+    def written(self) -> list[WrittenFile]:
+        """The files that were written from the journal, as far as it was told."""
+        _ = self._open
+        return [file for files in self._index.written.values() for file in files]
+
+    def wrote(self, path: Path, size: int, digest: str, options: str) -> None:
+        """Keep what a file is known by that is written from the journal, before it is in place.
+
+        Raises:
+            JournalError: It cannot be kept.
+        """
+        writer = self._open.writer
+        writer.write(
+            WrittenFile(at=writer.now(), path=str(path), size=size, digest=digest, options=options)
+        )
+        if not writer.settled:
+            raise writer.error()
 
     def record(self, run: FollowersRun) -> AsyncIterator[FollowersPage | HandleDone]:
         """Iterate over a run whose events are written when they arrive, before they are seen.

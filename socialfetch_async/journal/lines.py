@@ -51,6 +51,23 @@ class MaybeCharged(_Line, frozen=True, kw_only=True, tag="maybe_charged"):
     maybe_charged: int
 
 
+class WrittenFile(_Line, frozen=True, kw_only=True, tag="written"):
+    """A file that was written from the journal.
+
+    Attributes:
+        at: When; UTC.
+        path: Where it is, absolute.
+        size: In bytes.
+        digest: What tells it from another file of that size.
+        options: What it was written with, as its writer calls it.
+    """
+
+    path: str
+    size: int
+    digest: str
+    options: str = ""
+
+
 class HandleLine(_Line, frozen=True, kw_only=True, tag="handle"):
     """A `HandleDone`; the counts are those of the run that it ended in."""
 
@@ -168,7 +185,7 @@ class PageLine(NamedTuple):
         return self.fields.at
 
 
-Line = Header | Open | Close | MaybeCharged | HandleLine | PageHead
+Line = Header | Open | Close | MaybeCharged | WrittenFile | HandleLine | PageHead
 
 
 class _AnyLine(Struct):
@@ -183,7 +200,7 @@ _line: Final[msgspec.json.Decoder[Line]] = msgspec.json.Decoder(Line)
 _saved_page: Final = msgspec.json.Decoder(SavedPage)
 _encoder: Final = msgspec.json.Encoder()
 _PART: Final = 1 << 13  # bytes
-_TYPES: Final = {"header", "open", "close", "maybe_charged", "handle", "page"}
+_TYPES: Final = {"header", "open", "close", "maybe_charged", "written", "handle", "page"}
 
 
 def encode(line: "_Line | PageLine") -> list[bytes]:

@@ -21,6 +21,9 @@ from socialfetch_async.journal.lines import (
     version_of,
 )
 
+# The journal of a batch whose output is a folder.
+FOLDER_JOURNAL: Final = "followers.journal"
+
 # How a handle can end and go on in another run.
 _GO_ON: Final = {"failed", "max_pages", "max_credits", "stopped"}
 
@@ -119,6 +122,9 @@ def read_journal(*paths: str | os.PathLike[str]) -> SavedRun:
 
     A journal that is being written can be read: a last line that is not whole yet is left out.
 
+    Args:
+        paths: Journals, or folders that a batch has written.
+
     Raises:
         JournalError: A file is missing, is not a journal, or one of another version.
         ValueError: No path was given.
@@ -126,7 +132,8 @@ def read_journal(*paths: str | os.PathLike[str]) -> SavedRun:
     if not paths:
         raise ValueError("no journal was named")
     # The same file twice would cost twice.
-    files = tuple({os.path.realpath(path): Path(path) for path in paths}.values())
+    named = [file for path in paths for file in _journals_of(Path(path))]
+    files = tuple({os.path.realpath(path): path for path in named}.values())
     index = Index()
     broken_lines = 0
     for number, path in enumerate(files):
@@ -137,6 +144,20 @@ def read_journal(*paths: str | os.PathLike[str]) -> SavedRun:
             logger.warning("%s: line %d is not a line of a journal and is left out", path, line)
         broken_lines += len(broken)
     return SavedRun(files, index, broken_lines)
+
+
+def _journals_of(path: Path) -> list[Path]:
+    """Return the file that is named, or the journals of the folder: of a batch, or its shards."""
+    if not path.is_dir():
+        return [path]
+    if (one := path / FOLDER_JOURNAL).exists():
+        return [one]
+    for folder in (path / f"{FOLDER_JOURNAL}s", path):
+        if shards := sorted(folder.glob("shard-*.journal")):
+            return shards
+    raise JournalError(
+        f"{path} can not be read: it is a folder without {FOLDER_JOURNAL}. Name a journal."
+    )
 
 
 class Tail(NamedTuple):

@@ -17,13 +17,14 @@ from socialfetch_async.journal.lines import (
     Open,
     PageFields,
     PageLine,
+    WrittenFile,
     encode,
 )
 from socialfetch_async.journal.reading import read_lines
 
 Fsync = Literal["page", "second", "never"]
 FreeBytes = Callable[[int], int | None]
-Written = Header | Open | Close | MaybeCharged | HandleLine | PageLine
+Written = Header | Open | Close | MaybeCharged | WrittenFile | HandleLine | PageLine
 
 _SMALLEST_ROOM: Final = 64 * 1024  # bytes that a page may need, until larger ones were seen
 

@@ -106,7 +106,7 @@ async def test_a_finished_batch_sends_nothing(client_of: MakeClient, tmp_path: P
         result = await export_followers(client, ["@ADA", "cy", "nobody"], tmp_path / "a.csv")
         assert len(api.requests) == requests
     assert (tmp_path / "a.csv").read_bytes() == before
-    assert result.journal == tmp_path / "a.csv.journal"
+    assert result.journal == tmp_path / "a.journal"
     assert (result.finished, result.credits_charged, result.total_credits_charged) == (True, 0, 5)
 
 
@@ -192,7 +192,7 @@ async def test_a_refused_key(client_of: MakeClient, tmp_path: Path) -> None:
         with pytest.raises(AuthenticationError):
             await export_followers(client, ["ada"], tmp_path)
         assert api.charges == []
-    assert (tmp_path / "followers.jsonl").read_bytes() == b""
+    assert not (tmp_path / "followers.jsonl").exists()
 
 
 async def test_handles_that_fail_do_not_end_it(client_of: MakeClient, tmp_path: Path) -> None:
@@ -269,12 +269,19 @@ def refused(kind: type[Exception], words: str) -> Iterator[None]:
         ("a.xlsx", {"format": "xlsx"}, (ValueError, "no such format: 'xlsx'")),
         ("a.csv", {"format": ["csv", "parquet"]}, (ValueError, "name a folder")),
         ("text", {}, (ValueError, "says no format")),
-        ("nowhere/out", {}, (ExportError, "can not be written to")),
-        ("nowhere/a.csv", {}, (ExportError, "can not be written to")),
-        ("text/out", {}, (ExportError, "can not be written to")),
+        ("a.json", {}, (ValueError, "a.json says no format: end it with .jsonl, .jsonl.gz, .csv")),
+        ("a.xlsx", {}, (ValueError, "says no format")),
+        (".csv", {}, (ValueError, "says no format")),
+        ("text/out", {}, (ExportError, "cannot be written: Not a directory")),
+        ("text/a.csv", {}, (ExportError, "cannot be written: Not a directory")),
+        ("x" * 252 + ".csv", {}, (ExportError, "too long")),
+        ("x" * 248 + ".csv", {}, (ExportError, ".journal cannot be written: File name too long")),
+        ("x" * 256 + "/", {}, (ExportError, "too long")),
+        ("text.csv", {"journal": "text.csv"}, (ExportError, "is an input")),
+        ("theirs.csv", {}, (ExportError, "was not written from")),
+        ("theirs.csv", {"overwrite": 1}, (TypeError, "overwrite")),
         ("other.csv", {}, (ExportError, "is a journal")),
         ("a.csv", {"journal": "text"}, (JournalError, "is not a journal")),
-        ("a.csv", {"journal": "nowhere/j"}, (JournalError, "there is no folder")),
         ("a.jsonl", {"spreadsheet": True}, (ValueError, "spreadsheet")),
         ("a.csv", {"max_credits": 0}, (ValueError, "max_credits")),
         ("a.csv", {"concurrency": 0}, (ValueError, "concurrency")),
@@ -291,6 +298,7 @@ async def test_what_can_not_be_is_refused(
 ) -> None:
     """With a sentence, before a request, and nothing is left behind."""
     (tmp_path / "text").write_text("not a journal\n")
+    (tmp_path / "theirs.csv").write_text("last month\n")
     write(tmp_path / "other.csv")
     if "journal" in options:
         options = {"journal": tmp_path / options["journal"]}
@@ -298,7 +306,8 @@ async def test_what_can_not_be_is_refused(
         with refused(*error):
             await export_followers(client_of(api), ["ada"], tmp_path / output, **options)
         assert api.requests == []
-    assert names_in(tmp_path) == {"other.csv", "text"}
+    assert names_in(tmp_path) == {"other.csv", "text", "theirs.csv"}
+    assert (tmp_path / "theirs.csv").read_text() == "last month\n"
 
 
 async def test_a_bad_handle_is_refused(client_of: MakeClient, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ import pytest
 
 from socialfetch_async import Journal, read_journal
 from socialfetch_async.emulator import Emulator
-from socialfetch_async.export.conversion import FORMATS
+from socialfetch_async.export.outputs import FORMATS
 from tests.batches import expected
 from tests.commands import KEY, Done, Terminal, ended, environment, run, started, until
 from tests.journals import done as ended_line
@@ -98,7 +98,7 @@ async def test_a_limit_and_how_to_raise_it(tmp_path: Path) -> None:
         assert (third.code, len(api.charges)) == (0, 10)
         assert all("trim=true" in request.query for request in api.requests if request.handle)
     assert "unfinished: 2 handles: ada, bo" in first.err
-    assert "2 lists are short" in first.err
+    assert "2 lists are not complete (ada, bo)" in first.err
 
 
 async def test_fresh_and_recheck_are_not_in_the_printed_command(tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ USAGE = [
     (["users.csv", "-o", "out", "--column=x"], "Its columns are 'User'. No request was sent."),
     (["users.csv", "-o", "out", "--column=user", "--no-header"], "exclude each other"),
     (["good.txt"], "--output"),
-    (["good.txt", "-o", "no/where"], "can not be written to"),
+    (["good.txt", "-o", "text/where"], "cannot be written: Not a directory"),
     (["good.txt", "-o", "held"], "is being written by another process"),
     (["good.txt", "-o", "held", "--fresh"], "is being written by another process"),
 ]
@@ -419,7 +419,7 @@ async def test_convert_writes_an_export(tmp_path: Path) -> None:
     assert (done.code, done.out) == (0, "")
     assert rows(output) == [("ada", 0, "x"), ("ada", 1, "y"), ("ada", 2, "z"), ("bo", 0, "x")]
     assert "4 followers of 2 handles" in done.err
-    assert "1 lists are short" in done.err
+    assert "1 list is not complete (bo)" in done.err
     safe = ("--format=csv", "--spreadsheet")
     assert (await run(None, "convert", str(one), "-o", str(tmp_path / "x"), *safe)).code == 0
 

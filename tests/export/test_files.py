@@ -17,7 +17,7 @@ import pytest
 from benchmarks import export
 from socialfetch_async import ExportError, JournalError, convert
 from socialfetch_async.export.atomic_write import atomic_write
-from socialfetch_async.export.conversion import FORMATS
+from socialfetch_async.export.outputs import FORMATS
 from tests import journals
 
 # A file may grow to so many bytes, as on a full disk; then every format is tried.
@@ -87,7 +87,9 @@ def test_what_is_replaced_keeps_its_owner(tmp_path: Path) -> None:
     path = tmp_path / "out.csv"
     path.write_text("old")
     # Only root gives files away; anybody may give one to a group of theirs.
-    owner = (1234, 2345) if os.geteuid() == 0 else (os.geteuid(), [os.getegid(), *os.getgroups()][-1])
+    owner = (
+        (1234, 2345) if os.geteuid() == 0 else (os.geteuid(), [os.getegid(), *os.getgroups()][-1])
+    )
     os.chown(path, *owner)
     with atomic_write(path) as part:
         part.write_text("new")
