@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from benchmarks import server
-from socialfetch_async import export_on
+from socialfetch_async.cluster import export_on
 
 LATENCY = 200  # milliseconds
 CONCURRENCY = 25  # of each worker

@@ -13,22 +13,24 @@ import msgspec
 import pytest
 
 from socialfetch_async import (
-    AttemptEnded,
     AuthenticationError,
     ConnectionLostError,
-    Event,
     FollowersPage,
     InternalServerError,
-    OutageBegan,
-    OutageEnded,
-    RequestContext,
-    RetryPlanned,
     RetryPolicy,
     ServiceUnavailableError,
     SocialFetchClient,
     SocialFetchError,
 )
 from socialfetch_async.emulator import Emulator
+from socialfetch_async.events import (
+    AttemptEnded,
+    Event,
+    OutageBegan,
+    OutageEnded,
+    RequestContext,
+    RetryPlanned,
+)
 from tests.conftest import KEY, MakeClient
 from tests.scripted import HANG, Scripted, error, page
 

@@ -17,14 +17,9 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from yarl import URL
 
-from socialfetch_async import (
-    AttemptEnded,
-    AuthenticationError,
-    ConnectionLostError,
-    Event,
-    RetryPolicy,
-)
+from socialfetch_async import AuthenticationError, ConnectionLostError, RetryPolicy
 from socialfetch_async.emulator import Emulator
+from socialfetch_async.events import AttemptEnded, Event
 from tests.conftest import KEY, MakeClient
 from tests.scripted import HANG, Scripted, error, page
 

@@ -12,10 +12,8 @@ from socialfetch_async.batch.files import BatchFiles, files_of, set_aside
 from socialfetch_async.batch.progress import BatchEvent, BatchProgress, BatchResult
 from socialfetch_async.client import SocialFetchClient
 from socialfetch_async.errors import ExportError, JournalError
-from socialfetch_async.export.conversion import ExportResult
-from socialfetch_async.export.outputs import Contents, PathLike
-from socialfetch_async.journal.journal import Journal
-from socialfetch_async.journal.writer import Fsync
+from socialfetch_async.export import Contents, ExportResult, PathLike
+from socialfetch_async.journal import Fsync, Journal
 from socialfetch_async.run import FollowersRun
 
 T = TypeVar("T")

@@ -16,30 +16,27 @@ import msgspec
 
 from socialfetch_async._version import __version__
 from socialfetch_async.errors import ExportError
-from socialfetch_async.export.atomic_write import atomic_write
-from socialfetch_async.export.conversion import (
+from socialfetch_async.export import (
     CANNOT_WRITE,
-    ExportResult,
-    Target,
-    reason,
-    result_of,
-    write_export,
-)
-from socialfetch_async.export.lists import Lists
-from socialfetch_async.export.outputs import (
     SUFFIXES,
     Contents,
+    ExportResult,
     Input,
+    Lists,
     PathLike,
+    Target,
+    atomic_write,
     checked_format,
     contents_of,
     format_of,
     real_path,
+    reason,
     refuse_to_replace,
+    result_of,
     same_file,
+    write_export,
 )
-from socialfetch_async.journal.file import AppendOnly
-from socialfetch_async.journal.reading import FOLDER_JOURNAL, SavedRun
+from socialfetch_async.journal import FOLDER_JOURNAL, AppendOnly, SavedRun
 
 _NAME: Final = Path(FOLDER_JOURNAL).stem  # of all files in a folder that was named as the output
 _JOURNAL: Final = Path(FOLDER_JOURNAL).suffix

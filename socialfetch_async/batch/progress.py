@@ -6,8 +6,8 @@ from typing import Final
 import msgspec
 
 from socialfetch_async.events import HandleDone
-from socialfetch_async.export.conversion import ExportResult
-from socialfetch_async.journal.journal import Journal
+from socialfetch_async.export import ExportResult
+from socialfetch_async.journal import Journal
 from socialfetch_async.models import FollowersPage
 from socialfetch_async.run import FollowersRun
 

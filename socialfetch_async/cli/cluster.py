@@ -7,16 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from socialfetch_async.batch.files import BatchFiles
-from socialfetch_async.batch.handles_file import HandlesFile
+from socialfetch_async.batch import BatchFiles, HandlesFile
 from socialfetch_async.cli import exit_codes, stopping
 from socialfetch_async.cli.export import Options, written
 from socialfetch_async.cli.progress import say
-from socialfetch_async.cluster.export_on import ClusterResult, export_on
+from socialfetch_async.cluster import ClusterResult, export_on
 from socialfetch_async.errors import ExportError, JournalError, SocialFetchError
-from socialfetch_async.export.outputs import Contents
-from socialfetch_async.journal.journal import Journal
-from socialfetch_async.journal.reading import read_journal
+from socialfetch_async.export import Contents
+from socialfetch_async.journal import Journal, read_journal
 
 _EVERY: Final = 5.0  # seconds between two lines of progress
 _EXPORTS: Final = "exports.journal"

@@ -9,8 +9,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from socialfetch_async.batch.call import export_followers
-from socialfetch_async.batch.progress import BatchEvent
+from socialfetch_async.batch import BatchEvent, export_followers
 from socialfetch_async.cli import exit_codes
 from socialfetch_async.client import SocialFetchClient
 from socialfetch_async.emulator import Emulator, Profile

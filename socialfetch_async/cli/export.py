@@ -11,19 +11,22 @@ from typing import Any, Final
 
 import msgspec
 
-from socialfetch_async.batch.call import export_followers
-from socialfetch_async.batch.files import BatchFiles, files_of
-from socialfetch_async.batch.handles_file import HandlesFile, read_handles
-from socialfetch_async.batch.progress import BatchResult
+from socialfetch_async.batch import (
+    BatchFiles,
+    BatchResult,
+    HandlesFile,
+    export_followers,
+    files_of,
+    read_handles,
+)
 from socialfetch_async.cli import exit_codes, stopping
 from socialfetch_async.cli.output import write_lines
 from socialfetch_async.cli.progress import say, shown
 from socialfetch_async.client import SocialFetchClient
 from socialfetch_async.errors import ExportError, JournalError, SocialFetchError
-from socialfetch_async.export.conversion import ExportResult
-from socialfetch_async.journal.reading import SavedRun, read_journal
-from socialfetch_async.journal.writer import Fsync
-from socialfetch_async.report.words import count, is_or_are
+from socialfetch_async.export import ExportResult
+from socialfetch_async.journal import Fsync, SavedRun, read_journal
+from socialfetch_async.report import count, is_or_are
 
 _NAMED: Final = 20
 _NAMED_LISTS: Final = 5

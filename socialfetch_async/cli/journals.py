@@ -9,17 +9,19 @@ import click
 from socialfetch_async.cli.exit_codes import DONE
 from socialfetch_async.cli.export import gaps, show_written, written
 from socialfetch_async.cli.output import write_lines
-from socialfetch_async.export.conversion import (
+from socialfetch_async.export import (
+    Lists,
+    blocks_of,
     convert,
+    diff,
     is_incomplete,
     is_short,
+    real_path,
     saved_run,
     streamed_target,
+    write_diff,
 )
-from socialfetch_async.export.difference import blocks_of, diff, write_diff
-from socialfetch_async.export.lists import Lists
-from socialfetch_async.export.outputs import real_path
-from socialfetch_async.journal.reading import SavedRun
+from socialfetch_async.journal import SavedRun
 from socialfetch_async.report import write_report
 
 _BLOCKS: Final = 100  # at once

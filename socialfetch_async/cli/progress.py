@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from socialfetch_async._log import logger
-from socialfetch_async.batch.progress import BatchEvent, BatchProgress, BatchResult
+from socialfetch_async.batch import BatchEvent, BatchProgress, BatchResult
 from socialfetch_async.cli.output import write_lines
 from socialfetch_async.client import SocialFetchClient
 from socialfetch_async.errors import SocialFetchError

@@ -17,7 +17,7 @@ from socialfetch_async.cluster.dask import Cluster
 from socialfetch_async.cluster.leases import Leases, Shard, share
 from socialfetch_async.cluster.shards import ShardResult, journal_path, read_shard, shard_lock
 from socialfetch_async.errors import ClusterError, ShardTakenError
-from socialfetch_async.journal.reading import read_journal
+from socialfetch_async.journal import read_journal
 
 if TYPE_CHECKING:
     from distributed import Future

@@ -26,9 +26,7 @@ import msgspec
 from socialfetch_async import _arguments as arguments
 from socialfetch_async.client import SocialFetchClient
 from socialfetch_async.errors import JournalError, ShardTakenError
-from socialfetch_async.journal.file import AppendOnly
-from socialfetch_async.journal.journal import Journal
-from socialfetch_async.journal.reading import SavedRun, read_journal
+from socialfetch_async.journal import AppendOnly, Journal, SavedRun, read_journal
 from socialfetch_async.models import FollowersPage
 from socialfetch_async.run import FollowersRun
 

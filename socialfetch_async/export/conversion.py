@@ -12,7 +12,7 @@ import msgspec
 
 from socialfetch_async.errors import ExportError
 from socialfetch_async.export import to_csv, to_jsonl, to_parquet, to_sqlite
-from socialfetch_async.export.atomic_write import atomic_write
+from socialfetch_async.export.atomic import atomic_write
 from socialfetch_async.export.lists import Lists
 from socialfetch_async.export.outputs import (
     STREAMED,
@@ -23,7 +23,7 @@ from socialfetch_async.export.outputs import (
     real_path,
     refuse_to_replace,
 )
-from socialfetch_async.journal.reading import SavedHandle, SavedRun, read_journal
+from socialfetch_async.journal import SavedHandle, SavedRun, read_journal
 
 Journals = PathLike | SavedRun | Iterable[PathLike]
 

@@ -9,14 +9,14 @@ import msgspec
 
 from socialfetch_async._arguments import clean_handle
 from socialfetch_async.errors import ExportError
-from socialfetch_async.export.atomic_write import atomic_write
+from socialfetch_async.export.atomic import atomic_write
 from socialfetch_async.export.columns import OF_ACCOUNT, account_cells
 from socialfetch_async.export.conversion import Journals, reason, saved_run, target_of
 from socialfetch_async.export.lists import as_text
 from socialfetch_async.export.outputs import STREAMED, PathLike, real_path, refuse_to_replace
 from socialfetch_async.export.to_csv import lines_of
 from socialfetch_async.export.to_jsonl import account
-from socialfetch_async.journal.reading import SavedHandle, SavedRun
+from socialfetch_async.journal import SavedHandle, SavedRun
 from socialfetch_async.models import Follower
 
 _NAMED: Final = 5

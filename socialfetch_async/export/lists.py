@@ -6,8 +6,7 @@ from typing import Any, NamedTuple
 
 from socialfetch_async.export.columns import account_cells
 from socialfetch_async.export.rows import Row, rows_of
-from socialfetch_async.journal.lines import SavedPage
-from socialfetch_async.journal.reading import SavedHandle, SavedRun
+from socialfetch_async.journal import SavedHandle, SavedPage, SavedRun
 
 
 class Page(NamedTuple):

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from zlib import crc32
 
 from socialfetch_async.errors import ExportError
-from socialfetch_async.journal.lines import HEADER_BEGINS
+from socialfetch_async.journal import HEADER_BEGINS
 
 PathLike = str | os.PathLike[str]
 Input = PathLike | int

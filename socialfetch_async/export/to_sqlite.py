@@ -13,7 +13,7 @@ from typing import Final
 
 from socialfetch_async.export.columns import COLUMNS, NAMES, OF_ACCOUNT, Column, int64
 from socialfetch_async.export.lists import Lists, Page, as_text
-from socialfetch_async.journal.reading import SavedHandle
+from socialfetch_async.journal import SavedHandle
 
 # `PRAGMA user_version` of the files: it grows when a table changes.
 SCHEMA_VERSION: Final = 1

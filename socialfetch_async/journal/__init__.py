@@ -9,3 +9,13 @@ what it cost and every export follow from these lines alone.
     file.py     the file as the operating system has it: lock, append, cut, sync
     journal.py  `Journal`: writing one
 """
+
+from socialfetch_async.journal.file import AppendOnly as AppendOnly
+from socialfetch_async.journal.journal import Journal
+from socialfetch_async.journal.lines import HEADER_BEGINS as HEADER_BEGINS
+from socialfetch_async.journal.lines import SavedPage
+from socialfetch_async.journal.reading import FOLDER_JOURNAL as FOLDER_JOURNAL
+from socialfetch_async.journal.reading import SavedHandle, SavedRun, read_journal
+from socialfetch_async.journal.writer import Fsync as Fsync
+
+__all__ = ["Journal", "SavedHandle", "SavedPage", "SavedRun", "read_journal"]

@@ -1,11 +1,18 @@
 """`report`: what the journals of a batch say, as one HTML file that needs no network."""
 
 from socialfetch_async.errors import ExportError
-from socialfetch_async.export.atomic_write import atomic_write
-from socialfetch_async.export.conversion import Journals, saved_run
-from socialfetch_async.export.outputs import PathLike, real_path, refuse_to_replace
+from socialfetch_async.export import (
+    Journals,
+    PathLike,
+    atomic_write,
+    real_path,
+    refuse_to_replace,
+    saved_run,
+)
 from socialfetch_async.report.figures import figures_of
 from socialfetch_async.report.page import page
+from socialfetch_async.report.words import count as count
+from socialfetch_async.report.words import is_or_are as is_or_are
 
 
 def write_report(journal: Journals, output: PathLike) -> None:

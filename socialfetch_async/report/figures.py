@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Final, NamedTuple
 
-from socialfetch_async.journal.reading import SavedHandle, SavedRun
+from socialfetch_async.journal import SavedHandle, SavedRun
 
 # Between two pages of a working run lie at most the 120 seconds after which a page fails. What is
 # longer was no work: the run had ended, and another one went on with the journal.

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from heapq import nlargest
 from typing import Final
 
-from socialfetch_async.journal.reading import SavedHandle
+from socialfetch_async.journal import SavedHandle
 from socialfetch_async.report import pictures
 from socialfetch_async.report.figures import PAUSE, Figures
 from socialfetch_async.report.markup import Html, join, tag

@@ -20,8 +20,6 @@ import pytest
 
 from socialfetch_async import (
     AuthenticationError,
-    BatchProgress,
-    BatchResult,
     ExportError,
     HandleDone,
     InsufficientCreditsError,
@@ -31,6 +29,7 @@ from socialfetch_async import (
     export_followers,
     read_journal,
 )
+from socialfetch_async.batch import BatchProgress, BatchResult
 from socialfetch_async.emulator import Emulator
 from socialfetch_async.models import FollowersPage
 from tests.batches import MAIN_JOB, expected, main_job

@@ -12,13 +12,11 @@ from socialfetch_async import (
     InvalidHandleError,
     Journal,
     JournalError,
-    ShardResult,
     ShardTakenError,
     SocialFetchClient,
     read_journal,
-    run_shard,
-    run_shard_async,
 )
+from socialfetch_async.cluster import ShardResult, run_shard, run_shard_async
 from socialfetch_async.cluster.shards import Pace, journal_path, shard_journals, shard_lock
 from socialfetch_async.emulator import Emulator
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from socialfetch_async import Change, ExportError, Follower, InvalidHandleError, JournalError, diff
+from socialfetch_async import ExportError, Follower, InvalidHandleError, JournalError
+from socialfetch_async.export import Change, diff
 from tests import journals
 
 

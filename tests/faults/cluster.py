@@ -15,8 +15,10 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
-from socialfetch_async import ClusterResult, SavedRun, export_on, read_journal
+from socialfetch_async import read_journal
+from socialfetch_async.cluster import ClusterResult, export_on
 from socialfetch_async.emulator import Emulator
+from socialfetch_async.journal import SavedRun
 from tests.faults.kills import profiles_of, rows_of, undisturbed
 
 Profiles = dict[str, int | str]

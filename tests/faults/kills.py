@@ -18,9 +18,10 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
-from socialfetch_async import Journal, SavedRun, SocialFetchClient, read_journal
+from socialfetch_async import Journal, SocialFetchClient, read_journal
 from socialfetch_async.emulator import Emulator
 from socialfetch_async.emulator.account import Charge
+from socialfetch_async.journal import SavedRun
 
 PAGE = 20  # followers on a page
 Rows = list[tuple[str, str | None, bytes]]

@@ -18,7 +18,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from socialfetch_async import ClusterError, ClusterResult, InsufficientCreditsError
+from socialfetch_async import ClusterError, InsufficientCreditsError
+from socialfetch_async.cluster import ClusterResult
 from socialfetch_async.emulator import Emulator
 from tests.faults.cluster import Batch, Cluster, Figures
 from tests.faults.kills import PAGE

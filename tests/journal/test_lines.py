@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 import pytest
 from msgspec.structs import replace
 
-from socialfetch_async import Follower, FollowersPage, SavedPage
+from socialfetch_async import Follower, FollowersPage
+from socialfetch_async.journal import SavedPage
 from socialfetch_async.journal.lines import PageLine, encode, page_line, parse, parse_page
 from tests.conftest import MakeClient
 from tests.scripted import Scripted, http, row

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from socialfetch_async import Journal, JournalError, SavedRun, read_journal
+from socialfetch_async import Journal, JournalError, read_journal
+from socialfetch_async.journal import SavedRun
 from tests.journals import BEGAN, at, done, page, write
 
 Line = dict[str, Any]

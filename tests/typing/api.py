@@ -13,12 +13,8 @@ from msgspec import Raw, Struct
 from socialfetch_async import (
     Account,
     AccountMetrics,
-    AttemptEnded,
     AvatarUrls,
     Balance,
-    BatchProgress,
-    BatchResult,
-    Event,
     Follower,
     FollowerMetrics,
     FollowersPage,
@@ -35,17 +31,10 @@ from socialfetch_async import (
     Journal,
     JournalError,
     ListPage,
-    OutageBegan,
-    OutageEnded,
     Profile,
     ProfileDetails,
     ProfileMetrics,
-    RequestContext,
-    RetryPlanned,
     RetryPolicy,
-    SavedHandle,
-    SavedPage,
-    SavedRun,
     SocialFetchClient,
     SocialFetchError,
     Usage,
@@ -54,6 +43,16 @@ from socialfetch_async import (
     export_followers,
     read_journal,
 )
+from socialfetch_async.batch import BatchProgress, BatchResult
+from socialfetch_async.events import (
+    AttemptEnded,
+    Event,
+    OutageBegan,
+    OutageEnded,
+    RequestContext,
+    RetryPlanned,
+)
+from socialfetch_async.journal import SavedHandle, SavedPage, SavedRun
 
 
 async def one_handle(client: SocialFetchClient) -> None:

@@ -19,7 +19,7 @@ from socialfetch_async.cluster.dispatch import PATIENCE, HandingOut, read_stock
 from socialfetch_async.cluster.leases import Leases, Shard, shards_of
 from socialfetch_async.cluster.shards import lock_path, shard_lock
 from socialfetch_async.errors import ShardTakenError
-from socialfetch_async.journal.file import AppendOnly
+from socialfetch_async.journal import AppendOnly
 
 if TYPE_CHECKING:
     from distributed import Client

@@ -15,19 +15,11 @@ import pytest
 import pytest_asyncio
 from distributed import Client
 
-from socialfetch_async import (
-    ClusterError,
-    ClusterResult,
-    JournalError,
-    ShardTakenError,
-    convert,
-    export_on,
-    run_shard_async,
-)
-from socialfetch_async.cluster import dask
+from socialfetch_async import ClusterError, JournalError, ShardTakenError, convert
+from socialfetch_async.cluster import ClusterResult, dask, export_on, run_shard_async
+from socialfetch_async.cluster.call import take_stock
 from socialfetch_async.cluster.dask import connected
 from socialfetch_async.cluster.dispatch import HandingOut
-from socialfetch_async.cluster.export_on import take_stock
 from socialfetch_async.cluster.leases import Leases, shards_of
 from socialfetch_async.cluster.shards import lock_path, read_shard, shard_lock
 from socialfetch_async.emulator import Emulator
@@ -170,7 +162,7 @@ async def test_without_dask_it_says_what_to_install(tmp_path: Path) -> None:
     """The rest of the library needs none of it."""
     code = (
         "import sys; sys.modules['distributed'] = None\n"
-        "from socialfetch_async import export_on\n"
+        "from socialfetch_async.cluster import export_on\n"
         f"export_on('tcp://127.0.0.1:9', ['ada'], {str(tmp_path)!r})"
     )
     process = await asyncio.create_subprocess_exec(
