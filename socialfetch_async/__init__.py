@@ -13,6 +13,9 @@ from socialfetch_async._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from socialfetch_async.batch import (
+        estimate_followers as estimate_followers,
+    )
+    from socialfetch_async.batch import (
         export_followers as export_followers,
     )
     from socialfetch_async.client import (
@@ -241,7 +244,7 @@ _ROOMS: Final = {
         "UnexpectedRedirectError",
     ],
     "journal": ["Journal", "read_journal"],
-    "batch": ["export_followers"],
+    "batch": ["estimate_followers", "export_followers"],
     "export": ["convert"],
 }
 _HOMES: Final = {name: room for room, names in _ROOMS.items() for name in names}

@@ -21,6 +21,7 @@ from socialfetch_async.journal.lines import SavedPage, WrittenFile
 from socialfetch_async.journal.plan import Refresh as Refresh
 from socialfetch_async.journal.plan import Step as Step
 from socialfetch_async.journal.plan import Wanted as Wanted
+from socialfetch_async.journal.reading import FOLDER_JOURNAL as FOLDER_JOURNAL
 from socialfetch_async.journal.reading import SavedHandle, SavedReading, SavedRun, read_journal
 from socialfetch_async.journal.writer import Fsync as Fsync
 
