@@ -5,6 +5,7 @@ from itertools import repeat
 from types import TracebackType
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
+from socialfetch_async._protocol.ending import ended
 from socialfetch_async._protocol.endpoints import PageRequests
 from socialfetch_async._workers import Guide, Workers
 from socialfetch_async.errors import IncompleteRunError
@@ -193,14 +194,14 @@ class BaseRun(Generic[PageT, Item]):
         self._rest = iter(())
         if page is None:
             return
-        if page.has_more and page.next_cursor:
+        if ended(page) is None:
             self._pending[page.handle] = page.next_cursor
         else:
             self._pending.pop(page.handle, None)
 
     def _finish(self, done: HandleDone) -> None:
         self.outcomes[done.handle] = done
-        if done.status not in {"failed", "stopped", "max_pages", "max_credits"}:
+        if done.finished:
             self._pending.pop(done.handle, None)
 
     def __repr__(self) -> str:

@@ -2,7 +2,6 @@
 
 from datetime import datetime
 from pathlib import Path
-from typing import Final
 
 import msgspec
 
@@ -11,8 +10,6 @@ from socialfetch_async.export import ExportResult
 from socialfetch_async.journal import Journal
 from socialfetch_async.models import FollowersPage
 from socialfetch_async.run import FollowersRun
-
-_UNFINISHED: Final = {"failed", "max_credits", "max_pages", "stopped"}
 
 
 class BatchProgress:
@@ -61,7 +58,7 @@ class BatchProgress:
             self.pages += 1
             self.followers += len(event.followers)
             self.credits_charged += event.credits_charged
-        elif event.status not in _UNFINISHED:
+        elif event.finished:
             self.handles_done += 1
         elif event.status == "failed":
             self.handles_failed += 1

@@ -22,8 +22,8 @@ from socialfetch_async.batch import (
     files_of,
     order,
     read_handles,
+    run_batch as run_job,
 )
-from socialfetch_async.batch import run_batch as run_job
 from socialfetch_async.cli import exit_codes, stopping
 from socialfetch_async.cli.output import write_lines
 from socialfetch_async.cli.progress import say, shown

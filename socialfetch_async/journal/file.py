@@ -68,6 +68,7 @@ class AppendOnly:
 
     def reader(self) -> BinaryIO:
         """Return the content, from its beginning; closing it leaves the journal open."""
+        os.lseek(self.fd, 0, os.SEEK_SET)  # the lock of Windows moved it far behind the text
         return open(self.fd, "rb", buffering=1 << 20, closefd=False)
 
     def read(self, offset: int, length: int) -> bytes:

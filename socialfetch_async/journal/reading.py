@@ -12,6 +12,7 @@ from msgspec import Struct
 from socialfetch_async import _arguments as arguments
 from socialfetch_async._log import logger
 from socialfetch_async.errors import JournalError
+from socialfetch_async.events import UNFINISHED
 from socialfetch_async.journal.index import WHOLE, Balance, Index, List, Reading, SavedList
 from socialfetch_async.journal.lines import (
     HEADER_BEGINS,
@@ -27,7 +28,6 @@ from socialfetch_async.journal.plan import GUARDS, Refresh, Step, Wanted, left, 
 # The journal of a batch whose output is a folder.
 FOLDER_JOURNAL: Final = "followers.journal"
 
-_GO_ON: Final = {"failed", "max_pages", "max_followers", "max_credits", "stopped"}
 _FILES: Final = 16  # open at the same time
 
 
@@ -468,7 +468,7 @@ def _summary(index: Index, saved: SavedList) -> SavedHandle:
     status, error, reason = found.ended, None, None
     if status is None:
         status = "unfinished"
-        if last is not None and last.status in _GO_ON:
+        if last is not None and last.status in UNFINISHED:
             status, error, reason = last.status, last.error, last.reason
     elif status == "failed":
         error = (last and last.error) or "its cursors lead in a circle"

@@ -16,8 +16,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from socialfetch_async import (
     AuthenticationError,
@@ -131,7 +130,9 @@ async def test_a_run_that_is_left_early_loses_no_page(
                 async for _ in events:
                     seen += 1
                     if seen == 7:
-                        await asyncio.sleep(0.02)  # the others arrive, and one is on its way
+                        async with asyncio.timeout(10):  # the others arrive
+                            while client.usage.credits_charged < 12:
+                                await asyncio.sleep(0.001)
                         if ending == "break":
                             break
                         if ending == "error":

@@ -171,7 +171,7 @@ async def test_a_row_that_is_nested_deeply(client_of: MakeClient) -> None:
         b'{"type":"clo\xff"}\n',
         b'{"type":"close","at":"2026-11-22T12:30:15Z","maybe_charged":0}\0\n',
         b'{"type":"handle","at":"2026-11-22T12:30:15Z","handle":"a","status":"\xff"}\n',
-        b'{"type":"x","a":' + b"[" * 200_000 + b"]" * 200_000 + b"}\n",
+        b'{"type":"x","a":' + b"[" * 2_000_000 + b"]" * 2_000_000 + b"}\n",
     ],
 )
 def test_what_is_not_a_line(text: bytes) -> None:
