@@ -8,7 +8,7 @@ from secrets import token_hex
 from typing import Final, NamedTuple, Self
 
 from socialfetch_async._protocol.walk import Walk
-from socialfetch_async.errors import JournalError, SocialFetchError
+from socialfetch_async.errors import DecodeError, JournalError, PayloadError, SocialFetchError
 from socialfetch_async.events import HandleDone, HandleStatus
 from socialfetch_async.journal.course import Course, StoredPage
 from socialfetch_async.journal.index import Index
