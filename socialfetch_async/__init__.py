@@ -13,6 +13,7 @@ from socialfetch_async._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from socialfetch_async.batch import (
+        estimate_followers as estimate_followers,
         export_followers as export_followers,
     )
     from socialfetch_async.client import (
@@ -151,7 +152,7 @@ _ROOMS: Final = {
         "UnexpectedRedirectError",
     ],
     "journal": ["Journal", "read_journal"],
-    "batch": ["export_followers"],
+    "batch": ["estimate_followers", "export_followers"],
     "export": ["convert"],
 }
 _HOMES: Final = {name: room for room, names in _ROOMS.items() for name in names}
