@@ -4,7 +4,7 @@ import asyncio
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Final, Generic, TypeVar
 
 from socialfetch_async._exchange.shared_budget import NothingMoreMaySend, SharedBudget
@@ -25,9 +25,9 @@ _BUSY: Final = 0.0005
 
 PageT = TypeVar("PageT", bound=ListPage)
 
-Recall = Callable[[str], Iterable[tuple[str | None, Sequence[Hashable]]]]
-"""For a handle, the pages that are known of its list: what each was asked for with, and what
-identifies its rows."""
+# Asked before each page with a handle and its walk: how the list ends here, or None to go on. It
+# may move the walk past what is known.
+Guide = Callable[[str, Walk], HandleStatus | None]
 
 
 class Workers(Generic[PageT]):
@@ -40,7 +40,7 @@ class Workers(Generic[PageT]):
         pages_fetched: Pages that arrived. `credits_charged`: credits confirmed for them.
         save: Has each event when it arrives, before anybody else, and the page at which a guard
             ended a list, which nobody else has.
-        recall: What the guards of a list are told before its first page is asked for.
+        guide: Says before each page whether to buy it.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Workers(Generic[PageT]):
         self._returned_at = -math.inf
         self.events: deque[PageT | HandleDone] = deque()
         self.save: Callable[[PageT | HandleDone], None] | None = None
-        self.recall: Recall | None = None
+        self.guide: Guide | None = None
         self.budget = SharedBudget(max_credits)
         self.pages_fetched = 0
         self.credits_charged = 0
@@ -186,9 +186,6 @@ class Workers(Generic[PageT]):
             max_pages=self._max_pages,
             max_rows=self._max_rows,
         )
-        if self.recall is not None:
-            for asked, rows in self.recall(handle):
-                walk.recall(asked, rows)
         return _Lane(self._fetch, requests, walk, handle)
 
     async def _turn(self, lane: "_Lane[PageT]") -> bool:
@@ -220,9 +217,13 @@ class Workers(Generic[PageT]):
         Also before a lane is parked: how it ended, and where it goes on, must not depend on
         whether it has another turn.
         """
+        walk = lane.walk
         if lane.advance():
-            return True
-        reason = lane.walk.stop_reason
+            if self.guide is None or (status := self.guide(lane.handle, walk)) is None:
+                return True
+            self._end(lane, status)
+            return False
+        reason = walk.stop_reason
         assert reason is not None
         self._end(lane, "max_followers" if reason == "max_rows" else reason)
         return False
@@ -258,7 +259,7 @@ class Workers(Generic[PageT]):
                 status=status,
                 lookup_status=walk.lookup_status,
                 total_followers=walk.total,
-                cursor=walk.cursor,
+                cursor=None if status == "complete" else walk.cursor,
                 pages=walk.pages,
                 followers=walk.rows,
                 credits_charged=walk.credits_charged,

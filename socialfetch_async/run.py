@@ -7,7 +7,7 @@ from typing import Any, Generic, Self, TypeVar, cast
 
 from socialfetch_async._protocol.ending import ended
 from socialfetch_async._protocol.endpoints import PageRequests
-from socialfetch_async._workers import Recall, Workers
+from socialfetch_async._workers import Guide, Workers
 from socialfetch_async.errors import IncompleteRunError
 from socialfetch_async.events import HandleDone
 from socialfetch_async.models import Account, Follower, FollowersPage, FollowingPage
@@ -36,6 +36,7 @@ class BaseRun(Generic[PageT, Item]):
         outcomes: The `HandleDone` of every handle that has ended.
         handles_total: Different handles given. `duplicates`: the ones given again.
         concurrency: Pages that may be on their way or not yet taken, together.
+        origin: The base URL of the API that is asked.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class BaseRun(Generic[PageT, Item]):
         max_rows: int | None = None,
         max_pages: int | None,
         max_credits: int | None,
+        origin: str | None = None,
     ) -> None:
         self._workers: Workers[PageT] = Workers(
             fetch,
@@ -68,6 +70,7 @@ class BaseRun(Generic[PageT, Item]):
         self.handles_total = len(starts)
         self.duplicates = duplicates
         self.concurrency = concurrency
+        self.origin = origin
 
     @property
     def handles_done(self) -> int:
@@ -124,14 +127,13 @@ class BaseRun(Generic[PageT, Item]):
             save(event)
         self._workers.save = save
 
-    def recall_from(self, recall: Recall) -> None:
-        """Let a function tell the guards of each list which of its pages are known.
+    def guide_with(self, guide: Guide) -> None:
+        """Ask a function before each page whether to buy it.
 
-        It is called when a handle begins, and returns for each stored page the cursor that it was
-        asked for with and the handles on it, from the top of the list on. So a circle that a
-        limit or a restart cut in two is still seen as one.
+        It gets the handle and its walk, which it may move past pages that are known, and returns
+        how the list ends there, or None to go on.
         """
-        self._workers.recall = recall
+        self._workers.guide = guide
 
     def pending(self) -> dict[str, str | None]:
         """Return every handle that is not finished, with the cursor to go on from.

@@ -2,18 +2,14 @@
 
 from typing import Final
 
-from socialfetch_async._protocol.retry import rule
+from socialfetch_async._protocol.retry import about_the_handle
 from socialfetch_async.errors import (
     APIStatusError,
     AuthenticationError,
-    BadRequestError,
     DecodeError,
     InsufficientCreditsError,
-    LookupFailedError,
-    PaginationError,
     PayloadError,
     PermissionDeniedError,
-    ProfileUnavailableError,
     SocialFetchError,
 )
 
@@ -68,18 +64,10 @@ class Brakes:
         )
 
 
-def about_the_handle(error: SocialFetchError) -> bool:
-    """Whether another handle may fare better, now or later."""
-    about = (BadRequestError, LookupFailedError, PaginationError, ProfileUnavailableError)
-    return isinstance(error, about) or rule(error).retry
-
-
 def _kind(error: SocialFetchError) -> object:
     return type(error), error.status if isinstance(error, APIStatusError) else None
 
 
 def _is_unreadable(error: SocialFetchError) -> bool:
     """Whether a paid answer arrived whole and cannot be read."""
-    if isinstance(error, PayloadError):
-        return getattr(error, "body", None) is not None
-    return isinstance(error, DecodeError)
+    return isinstance(error, DecodeError) or (isinstance(error, PayloadError) and error.whole)

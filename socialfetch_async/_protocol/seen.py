@@ -17,11 +17,14 @@ _ONE_IN_8: Final = 0b111
 _DENSE: Final = 6_144
 _ONE_IN_32: Final = 0b11111
 
-# How many pages in a row bring nobody new before the list is said to begin again; and, unless
-# every row on them is known, how many known rows they need. If one row in 200 comes again by
-# chance, four in a row do so once in a billion.
+# How many pages that end in a known row, among pages that bring at most as many new rows as known
+# ones, show that the list begins again; and, unless every row on them is known, how many known
+# rows they need. If one row in 200 comes again by chance, four in a row do so once in a billion.
 _PAGES: Final = 3
 _ROWS: Final = 4
+
+# How many pages in a row that end in a known row show it, whatever they bring at their top.
+_PAGES_IN_A_ROW: Final = 6
 
 
 class Seen:
@@ -33,6 +36,7 @@ class Seen:
 
     __slots__ = (
         "_before",
+        "_in_a_row",
         "_known",
         "_mask",
         "_new",
@@ -50,7 +54,9 @@ class Seen:
         self._sample: set[int] = set()
         self._mask = 0  # the bits that are zero in the hash of a row of the sample
         self._page: Sequence[int] = ()  # the page that came last
-        self._pages = self._known = self._new = 0  # of the pages in a row that bring nobody new
+        self._in_a_row = 0  # pages that end in a known row
+        # The same, and rows, since most of the rows began to be known.
+        self._pages = self._known = self._new = 0
 
     def recall(self, rows: Iterable[Hashable]) -> None:
         """Take the rows of an earlier page, which are judged no more."""
@@ -75,7 +81,9 @@ class Seen:
         if self._is_remembered(hashes[-1]) or (sampled and self._is_old(sampled[-1])):
             why = self._repeated(hashes)
         elif sampled:
-            self._pages = 0
+            self._in_a_row = 0
+            if self._pages:
+                self._count(hashes)
         self._remember(hashes, sampled)
         self._page = hashes
         return why
@@ -84,18 +92,23 @@ class Seen:
         """Judge a page that ends in a row which came before."""
         if set(hashes) == set(self._page):
             return "a new cursor brought the rows of the page before once more"
-        if not self._pages:
-            self._known = self._new = 0
+        self._in_a_row += 1
         self._pages += 1
-        for row in hashes:
-            if self._is_remembered(row) or row in self._sample:
-                self._known += 1
-            elif not row & self._mask:  # of the others of a sample nobody can tell
-                self._new += 1
+        self._count(hashes)
         least = _ROWS if self._mask or self._new else _PAGES
-        if self._pages < _PAGES or self._known < max(least, self._new):
+        if self._in_a_row < _PAGES_IN_A_ROW and (self._pages < _PAGES or self._known < least):
             return None
         return "the list begins again: new cursors bring rows that came before"
+
+    def _count(self, hashes: Sequence[int]) -> None:
+        known = sum(self._is_remembered(row) or row in self._sample for row in hashes)
+        goes_on = not self._in_a_row
+        # Of the rows that are in no sample nobody can tell, unless new ones follow.
+        judged = len(hashes) if goes_on else sum(not row & self._mask for row in hashes)
+        self._known += known
+        self._new += max(0, judged - known)
+        if self._new > self._known:
+            self._pages = self._known = self._new = 0
 
     def _is_remembered(self, row: int) -> bool:
         return row in self._top or row in self._recent or row in self._before

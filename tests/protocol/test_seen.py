@@ -54,6 +54,16 @@ def test_a_list_that_begins_again_is_seen_after_three_pages(
     assert nothing_new <= 3
 
 
+@pytest.mark.parametrize(("period", "shift", "pages"), [(1, 15, 6), (2, 20, 6), (3, 20, 4)])
+def test_circles_that_bring_more_new_than_known_followers(
+    period: int, shift: int, pages: int
+) -> None:
+    """A whole page of new followers in each turn hides a circle for a page or two, not for good."""
+    bought = bought_after_the_first_repeat(circle(Random(2), 0, period, shift), period)
+    assert bought[0] <= pages
+    assert bought[1] <= 3
+
+
 @pytest.mark.parametrize("size", [3, 12, 50, 200])
 def test_pages_of_any_size(size: int) -> None:
     """How many rows a page has is not known, and not assumed."""

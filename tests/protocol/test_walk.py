@@ -7,8 +7,7 @@ from itertools import chain
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
+from hypothesis import assume, given, settings, strategies as st
 from msgspec.structs import replace
 
 from socialfetch_async._protocol.walk import EMPTY_PAGES_IN_A_ROW, Walk
