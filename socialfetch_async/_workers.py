@@ -11,7 +11,7 @@ from socialfetch_async._exchange.shared_budget import NothingMoreMaySend, Shared
 from socialfetch_async._protocol.brakes import Brakes
 from socialfetch_async._protocol.endpoints import PageRequests
 from socialfetch_async._protocol.walk import Walk
-from socialfetch_async.errors import PaginationError, ProfileUnavailableError, SocialFetchError
+from socialfetch_async.errors import ProfileUnavailableError, SocialFetchError
 from socialfetch_async.events import HandleDone, HandleStatus
 from socialfetch_async.models import ListPage
 from socialfetch_async.stream import Fetch, ListStep
@@ -38,8 +38,7 @@ class Workers(Generic[PageT]):
     Attributes:
         budget: What every request is paid from, and the switch that ends them.
         pages_fetched: Pages that arrived. `credits_charged`: credits confirmed for them.
-        save: Has each event when it arrives, before anybody else, and the page at which a guard
-            ended a list, which nobody else has.
+        save: Has each event when it arrives, before anybody else.
         guide: Says before each page whether to buy it.
     """
 
@@ -236,10 +235,6 @@ class Workers(Generic[PageT]):
             lane.receive(page)
         except ProfileUnavailableError:
             self._deliver(lane, page)  # it was paid for, and says who is private, hidden or gone
-            raise
-        except PaginationError:
-            if self.save is not None:
-                self.save(page)  # it brings nobody new, but it was paid for
             raise
         self._deliver(lane, page)
 

@@ -21,9 +21,9 @@ class BaseRun(Generic[PageT, Item]):
     """Many handles at once.
 
     `async with` starts and ends the workers, `async for` delivers a page for each page that was
-    paid for (but the one at which a guard found that a list begins again) and, last for each
-    started handle, its `HandleDone`. A page counts as handled when the next event is asked for;
-    `pending()` is exact at any moment, also after the run was left early.
+    paid for (but one that repeats the page before it) and, last for each started handle, its
+    `HandleDone`. A page counts as handled when the next event is asked for; `pending()` is exact
+    at any moment, also after the run was left early.
 
     What would fail for every handle ends the run with that error, and all handles that are not
     finished stay in `pending()`: a 401, 402 or 403, five paid answers in a row from at least three

@@ -563,7 +563,7 @@ async def test_a_list_that_is_read_from_its_middle_is_not_called_short(
 async def test_a_list_that_begins_again_is_left_after_three_pages(
     client_of: MakeClient, period: int, new: int
 ) -> None:
-    """Two pages of known followers are delivered, as they were paid for; the third ends it."""
+    """Three pages of known followers are delivered, as they were paid for; no fourth is bought."""
     people = [f"u{n}" for n in range(5 * period)]
 
     def answer(seen: Seen) -> bytes:
@@ -581,5 +581,5 @@ async def test_a_list_that_begins_again_is_left_after_three_pages(
                     pages += 1
             assert caught.value.reason == "no_progress"
         assert len(api.seen) == period + 3
-        assert pages == period + 2
-        assert stream.cursor == caught.value.cursor == str(period + 2)
+        assert pages == period + 3
+        assert stream.cursor == caught.value.cursor == str(period + 3)

@@ -6,7 +6,7 @@ list single rows come again, and that says nothing.
 """
 
 from collections.abc import Hashable, Iterable, Sequence
-from typing import Final
+from typing import Final, Literal
 
 # The first rows are all remembered, since most circles lead to the top, and the last ones, for
 # small circles. Of the others those with some zero bits in their hash are, which are the same ones
@@ -25,6 +25,9 @@ _ROWS: Final = 4
 
 # How many pages in a row that end in a known row show it, whatever they bring at their top.
 _PAGES_IN_A_ROW: Final = 6
+
+
+Repeat = Literal["same_page", "begins_again"]
 
 
 class Seen:
@@ -63,8 +66,8 @@ class Seen:
         hashes = list(map(hash, rows))
         self._remember(hashes, self._sampled(hashes))
 
-    def add(self, rows: Iterable[Hashable]) -> str | None:
-        """Take the rows of a page that came; return why the list leads nowhere, if it does.
+    def add(self, rows: Iterable[Hashable]) -> Repeat | None:
+        """Take the rows of a page that came; return what shows that the list leads nowhere.
 
         A page that ends in a new row goes on to further ones, whatever came again before it: new
         followers come first, and shift the others onto the next page. One that ends in a known
@@ -79,36 +82,42 @@ class Seen:
         sampled = self._sampled(hashes)
         why = None
         if self._is_remembered(hashes[-1]) or (sampled and self._is_old(sampled[-1])):
-            why = self._repeated(hashes)
+            why = self._repeats(hashes)
         elif sampled:
-            self._in_a_row = 0
-            if self._pages:
-                self._count(hashes)
+            self._goes_on(hashes)
         self._remember(hashes, sampled)
         self._page = hashes
         return why
 
-    def _repeated(self, hashes: Sequence[int]) -> str | None:
+    def _repeats(self, hashes: Sequence[int]) -> Repeat | None:
         """Judge a page that ends in a row which came before."""
         if set(hashes) == set(self._page):
-            return "a new cursor brought the rows of the page before once more"
+            return "same_page"
+        known = self._count_known(hashes)
         self._in_a_row += 1
         self._pages += 1
-        self._count(hashes)
-        least = _ROWS if self._mask or self._new else _PAGES
-        if self._in_a_row < _PAGES_IN_A_ROW and (self._pages < _PAGES or self._known < least):
-            return None
-        return "the list begins again: new cursors bring rows that came before"
-
-    def _count(self, hashes: Sequence[int]) -> None:
-        known = sum(self._is_remembered(row) or row in self._sample for row in hashes)
-        goes_on = not self._in_a_row
-        # Of the rows that are in no sample nobody can tell, unless new ones follow.
-        judged = len(hashes) if goes_on else sum(not row & self._mask for row in hashes)
         self._known += known
-        self._new += max(0, judged - known)
+        # Of the rows that are in no sample nobody can tell.
+        self._new += max(0, sum(not row & self._mask for row in hashes) - known)
+        least = _ROWS if self._mask or self._new else _PAGES
+        begins_again = self._pages >= _PAGES and self._known >= max(self._new, least)
+        if begins_again or self._in_a_row >= _PAGES_IN_A_ROW:
+            return "begins_again"
+        return None
+
+    def _goes_on(self, hashes: Sequence[int]) -> None:
+        """Judge a page that ends in a new row."""
+        self._in_a_row = 0
+        if not self._pages:
+            return
+        known = self._count_known(hashes)
+        self._known += known
+        self._new += len(hashes) - known
         if self._new > self._known:
             self._pages = self._known = self._new = 0
+
+    def _count_known(self, hashes: Sequence[int]) -> int:
+        return sum(self._is_remembered(row) or row in self._sample for row in hashes)
 
     def _is_remembered(self, row: int) -> bool:
         return row in self._top or row in self._recent or row in self._before

@@ -52,6 +52,7 @@ class Walk:
 
     __slots__ = (
         "_asked",
+        "_begins_again",
         "_begun_at_top",
         "_empty_in_a_row",
         "_error",
@@ -93,6 +94,7 @@ class Walk:
         self._error: SocialFetchError | None = None
         self._asked = {hash(cursor) & _SIXTY_BITS}
         self._seen = Seen()
+        self._begins_again = False
         self._begun_at_top = cursor is None
         self._recalled = 0  # rows of pages that were known before
         self.cursor = cursor
@@ -130,7 +132,8 @@ class Walk:
             True: ask for `cursor`. False: the walk has ended, `stop_reason` says why.
 
         Raises:
-            PaginationError: A cursor came again, or six pages in a row were empty.
+            PaginationError: A cursor came again, the list begins again under new ones, or six
+                pages in a row were empty.
             ProfileUnavailableError: The list cannot be had. It is raised at every further
                 call too, so that the answer is not bought again by accident.
         """
@@ -174,14 +177,17 @@ class Walk:
             self._error = self._pagination(
                 "repeated_cursor", f"the cursor {shortened(cursor)} came again"
             )
+        elif self._begins_again:
+            self._error = self._pagination(
+                "no_progress", "the list begins again: new cursors bring rows that came before"
+            )
         self._asked.add(asked)
 
     def receive(self, page: ListPage, rows: Sequence[Any]) -> None:
         """Take the page that was asked for. After this it may be delivered.
 
         Raises:
-            PaginationError: The page repeats the one before, or it is the third of pages that
-                bring nobody new; it is not to be delivered.
+            PaginationError: The page repeats the one before; it is not to be delivered.
             ProfileUnavailableError: The list cannot be had, and no rows came with that.
         """
         self._request_id = page.request_id
@@ -192,9 +198,14 @@ class Walk:
         if page.lookup_status != "found" and not rows:
             self._error = self._unavailable(page)
             raise self._error
-        if rows and (why := self._seen.add(self._identity(page, rows))) is not None:
-            self._error = self._pagination("no_progress", why)
+        repeat = self._seen.add(self._identity(page, rows)) if rows else None
+        if repeat == "same_page":
+            self._error = self._pagination(
+                "no_progress", "a new cursor brought the rows of the page before once more"
+            )
             raise self._error
+        # Its rows may be known and may not: it is delivered, and no further page is bought.
+        self._begins_again = repeat is not None
         self.rows += len(rows)
         self.invalid_rows += page.invalid_rows
         self._empty_in_a_row = 0 if rows else self._empty_in_a_row + 1

@@ -635,3 +635,76 @@ def test_the_same_followers_in_another_order_are_a_repeat() -> None:
     assert walk.advance()
     with pytest.raises(PaginationError, match="once more"):
         walk.receive(page("c2"), rows("b", "c", "a"))
+
+
+# -- lists that begin again ---------------------------------------------------------------------
+
+
+def test_a_list_that_begins_again_is_left_behind_the_third_page() -> None:
+    """The pages are delivered, since they were paid for; the next one is not bought."""
+    walk = walk_at()
+    for number, handles in enumerate(["ab", "cd", "ab", "cd", "ab"], 1):
+        take(walk, page(f"c{number}", request_id=f"req_{number}"), *handles)
+    assert walk.rows == 10
+
+    error = refused(walk)
+
+    assert error.reason == "no_progress"
+    assert error.summary == "the list begins again: new cursors bring rows that came before."
+    assert (error.handle, error.cursor, error.request_id) == ("nasa", "c5", "req_5")
+    assert refused(walk) is error
+
+
+def test_a_list_that_ends_there_has_ended() -> None:
+    """The last page of a list leads nowhere else: there is nothing to stop."""
+    walk = walk_at()
+    for number, handles in enumerate(["ab", "cd", "ab", "cd"], 1):
+        take(walk, page(f"c{number}"), *handles)
+    take(walk, page(None), "a", "b")
+
+    assert walk.advance() is False
+    assert walk.stop_reason == "complete"
+
+
+def test_what_is_recalled_counts_as_asked_for_and_seen() -> None:
+    """A circle that was cut in two by a limit is a circle, of cursors and of rows."""
+    walk = walk_at("c2")
+    walk.recall(None, ["a", "b"])
+    walk.recall("c1", ["c", "d"])
+    take(walk, page("c1"), "e")
+    assert refused(walk).reason == "repeated_cursor"
+
+    walk = walk_at("c2")
+    walk.recall(None, ["a", "b"])
+    walk.recall("c1", ["c", "d"])
+    for number, handles in enumerate(["ab", "cd", "ab"], 3):
+        take(walk, page(f"c{number}"), *handles)
+    assert refused(walk).reason == "no_progress"
+
+
+def test_rows_are_counted_from_the_top() -> None:
+    """Whether a list is short can be said only of one whose top is known."""
+    walk = walk_at()
+    take(walk, page("c1"), "a", "b")
+    assert walk.found == 2
+
+    walk = walk_at("c1")
+    take(walk, page("c2"), "c")
+    assert walk.found is None
+
+    walk = walk_at("c1")
+    walk.recall(None, ["a", "b"])
+    take(walk, page("c2"), "c")
+    assert walk.found == 3
+
+
+@pytest.mark.parametrize(("limit", "pages"), [(1, 1), (2, 1), (3, 2), (4, 2)])
+def test_max_rows_is_reached_in_whole_pages(limit: int, pages: int) -> None:
+    """The page that reaches the limit is the last, and is not cut."""
+    walk = Walk("nasa", None, identity=handles_of, max_rows=limit)
+    for number in range(1, pages + 1):
+        take(walk, page(f"c{number}"), f"a{number}", f"b{number}")
+
+    assert walk.advance() is False
+    assert place(walk) == (f"c{pages}", False, "max_rows")
+    assert walk.rows == 2 * pages
