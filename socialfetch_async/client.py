@@ -37,7 +37,7 @@ from socialfetch_async.events import OnEvent, Usage
 from socialfetch_async.models import Balance, FollowersPage, Profile, User
 from socialfetch_async.policy import RetryPolicy
 from socialfetch_async.run import FollowersRun, FollowingRun
-from socialfetch_async.stream import FollowerStream, FollowingStream, ItemStream
+from socialfetch_async.stream import FollowerStream, FollowingStream, ItemStream, Position
 
 DEFAULT_BASE_URL: Final = "https://api.socialfetch.dev"
 _DEFAULT_RETRY: Final = RetryPolicy()
@@ -172,7 +172,7 @@ class SocialFetchClient:
 
     def iter_followers(
         self,
-        handle: str,
+        handle: str | Position,
         *,
         cursor: str | None = None,
         user_id: str | None = None,
@@ -187,7 +187,9 @@ class SocialFetchClient:
         buys nothing more. `GET /v1/tiktok/profiles/{handle}/followers`, one credit a page.
 
         Args:
-            handle: TikTok handle, with or without @.
+            handle: TikTok handle, with or without @, or the URL of the profile; or the `position`
+                of an earlier stream, to go on there. Of a position that is done the stream yields
+                nothing and sends nothing.
             cursor: Where to go on: `stream.cursor` of an earlier stream, or `page.next_cursor`.
             user_id: TikTok user id; speeds the request up on the vendor's side.
             trim: Ask for fewer fields: no `avatar_urls`, `platform_user_id` and `sec_uid`.
@@ -197,16 +199,22 @@ class SocialFetchClient:
 
         Raises:
             InvalidHandleError: The handle can not be one; nothing was sent.
-            ValueError: An empty cursor or user id, a limit below 1.
+            ValueError: An empty cursor or user id, a limit below 1, a cursor beside a position.
             TypeError: An argument of another type.
 
         The iteration itself raises any `SocialFetchError`; then the stream's position is
         unchanged, and iterating over it again tries the same page again.
         """
+        done = False
+        if isinstance(handle, Position):
+            if cursor is not None:
+                raise ValueError("cursor is part of the position: pass the position alone")
+            cursor, done, handle = handle.cursor, handle.done, handle.handle
         return FollowerStream(
             self._exchange.fetch,
             _list_of(FOLLOWERS, arguments.clean_handle(handle), user_id=user_id, trim=trim),
             arguments.opaque("cursor", cursor),
+            done=done,
             max_rows=arguments.positive("max_followers", max_followers),
             max_pages=arguments.positive("max_pages", max_pages),
             budget=self._budget(max_credits),
@@ -299,6 +307,7 @@ class SocialFetchClient:
         *,
         concurrency: int = 10,
         trim: bool = False,
+        max_followers_per_handle: int | None = None,
         max_pages_per_handle: int | None = None,
         max_credits: int | None = None,
     ) -> FollowersRun:
@@ -312,6 +321,8 @@ class SocialFetchClient:
                 The same handle twice is fetched once.
             concurrency: Pages that are on their way or not yet taken by the loop, together.
             trim: Ask for fewer fields.
+            max_followers_per_handle: Stop each handle when it has this many followers. They come
+                in whole pages: the page that reaches the limit is the last.
             max_pages_per_handle: Stop each handle after this many pages.
             max_credits: Never spend more than this in the whole run.
 
@@ -328,6 +339,7 @@ class SocialFetchClient:
             starts,
             duplicates=duplicates,
             concurrency=arguments.required("concurrency", concurrency),
+            max_rows=arguments.positive("max_followers_per_handle", max_followers_per_handle),
             max_pages=arguments.positive("max_pages_per_handle", max_pages_per_handle),
             budget=self._budget(max_credits),
             origin=arguments.origin(self._base_url),
@@ -455,7 +467,7 @@ class SocialFetchClient:
         self._exchange.budget.price.seen(credits_)
 
     def __repr__(self) -> str:
-        if not hasattr(self, "_exchange"):  # a traceback of the constructor shows it
+        if not hasattr(self, "_exchange"):  # half made: a traceback of the constructor shows it
             return "<SocialFetchClient>"
         state = "closed" if self._exchange.closed else "open"
         return f"<SocialFetchClient {self._base_url} {state}>"

@@ -53,6 +53,8 @@ class SocialFetchError(Exception):
 
     advice: ClassVar[str] = ""
     go_on: ClassVar[str] = ""
+    # How a batch stood that this ended: its BatchResult.
+    result: Any = None
 
     def __init__(
         self,
