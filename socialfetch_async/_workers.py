@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from operator import attrgetter
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from socialfetch_async._exchange.shared_budget import NothingMoreMaySend, SharedBudget
 from socialfetch_async._protocol.endpoints import PageRequests
@@ -49,7 +49,7 @@ class Workers(Generic[PageT]):
     def __init__(
         self,
         fetch: Fetch,
-        requests_of: Callable[[str], PageRequests],
+        requests_of: Callable[[str], PageRequests[Any]],
         starts: Mapping[str, str | None],
         rows_field: str,
         *,
@@ -283,7 +283,7 @@ class _Lane:
 
     __slots__ = ("cursor", "handle", "has_slot", "lookup_status", "requests", "total", "walk")
 
-    def __init__(self, handle: str, requests: PageRequests, walk: Walk) -> None:
+    def __init__(self, handle: str, requests: PageRequests[Any], walk: Walk) -> None:
         self.handle = handle
         self.requests = requests
         self.walk = walk

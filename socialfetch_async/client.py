@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
-from typing import Any, Final, NoReturn, Self, TypeVar, cast
+from typing import Any, Final, NoReturn, Self, TypeVar
 
 import aiohttp
 
@@ -39,6 +39,7 @@ DEFAULT_BASE_URL: Final = "https://api.socialfetch.dev"
 _DEFAULT_RETRY: Final = RetryPolicy()
 
 Item = TypeVar("Item")
+T = TypeVar("T")
 
 
 class SocialFetchClient:
@@ -371,7 +372,7 @@ class SocialFetchClient:
         handle = arguments.clean_handle(handle)
         requests = _list_of(FOLLOWERS, handle, user_id=user_id, trim=trim)
         request = requests.at(arguments.opaque("cursor", cursor))
-        return cast(FollowersPage, await self._exchange.fetch(request, SharedBudget()))
+        return await self._exchange.fetch(request, SharedBudget())
 
     async def get_profile(self, handle: str) -> Profile:
         """Fetch what a profile says of itself: one credit, also if it is private or not found.
@@ -384,7 +385,7 @@ class SocialFetchClient:
             SocialFetchError: No answer could be had.
         """
         request = profile_request(PROFILE, arguments.clean_handle(handle))
-        return cast(Profile, await self._exchange.fetch(request, SharedBudget()))
+        return await self._exchange.fetch(request, SharedBudget())
 
     async def whoami(self) -> User:
         """Return whose key this is; free, so it is the way to check a key.
@@ -393,7 +394,7 @@ class SocialFetchClient:
             AuthenticationError: The key is not valid.
             SocialFetchError: No answer could be had.
         """
-        return cast(User, await self._value(WHOAMI))
+        return await self._value(WHOAMI)
 
     async def get_balance(self) -> Balance:
         """Return the credits of the account; free.
@@ -402,9 +403,9 @@ class SocialFetchClient:
             AuthenticationError: The key is not valid.
             SocialFetchError: No answer could be had.
         """
-        return cast(Balance, await self._value(BALANCE))
+        return await self._value(BALANCE)
 
-    async def _value(self, endpoint: ValueEndpoint) -> Any:
+    async def _value(self, endpoint: ValueEndpoint[T]) -> T:
         return await self._exchange.fetch(Request(endpoint, endpoint.path), None)
 
     def __repr__(self) -> str:
@@ -436,8 +437,8 @@ def _are_trace_configs(values: object) -> bool:
 
 
 def _list_of(
-    endpoint: ListEndpoint, handle: str, *, user_id: str | None = None, trim: bool
-) -> PageRequests:
+    endpoint: ListEndpoint[T], handle: str, *, user_id: str | None = None, trim: bool
+) -> PageRequests[T]:
     arguments.opaque("user_id", user_id)
     arguments.flag("trim", trim)
     return profile_list(endpoint, handle, user_id=user_id, trim=trim)

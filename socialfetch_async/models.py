@@ -129,6 +129,18 @@ class ListPage(Struct, frozen=True, kw_only=True, dict=True):
         return None
 
 
+PageT = TypeVar("PageT", bound=ListPage)
+
+
+def keep_body(page: PageT, body: bytes) -> PageT:
+    """Keep the answer with its page, and return the page.
+
+    Not a field: msgspec has none that `repr`, `==` and its encoders leave out.
+    """
+    page.__dict__["body"] = body  # pyright: ignore[reportIndexIssue] - it has one of its own
+    return page
+
+
 class FollowersPage(ListPage, frozen=True, kw_only=True):
     """One page of the followers of a profile, paid for.
 

@@ -38,7 +38,7 @@ class BaseRun(Generic[PageT, Item]):
     def __init__(
         self,
         fetch: Fetch,
-        requests_of: Callable[[str], PageRequests],
+        requests_of: Callable[[str], PageRequests[Any]],
         starts: Mapping[str, str | None],
         *,
         duplicates: int,

@@ -19,7 +19,7 @@ from socialfetch_async.models import (
     ListPage,
 )
 
-Fetch = Callable[[Request, SharedBudget | None], Awaitable[Any]]
+Fetch = Callable[[Request[Any], SharedBudget | None], Awaitable[Any]]
 Item = TypeVar("Item")
 PageT = TypeVar("PageT", bound=ListPage)
 
@@ -45,7 +45,7 @@ class BaseStream(Generic[PageT, Item]):
     def __init__(
         self,
         fetch: Fetch,
-        requests: PageRequests,
+        requests: PageRequests[Any],
         cursor: str | None,
         *,
         max_rows: int | None,
@@ -235,7 +235,7 @@ class _Pages(Generic[PageT]):
         """Do nothing, as the stream's own."""
 
 
-def warn_invalid_rows(requests: PageRequests, page: ListPage, rows: int) -> None:
+def warn_invalid_rows(requests: PageRequests[Any], page: ListPage, rows: int) -> None:
     """Log the first page of a list that has rows which are not as documented."""
     logger.warning(
         "%r, cursor %r: %d of %d rows are not as documented and are left out; the rest was "
@@ -248,7 +248,7 @@ def warn_invalid_rows(requests: PageRequests, page: ListPage, rows: int) -> None
     )
 
 
-def warn_missing_cursor(requests: PageRequests, cursor: str | None) -> None:
+def warn_missing_cursor(requests: PageRequests[Any], cursor: str | None) -> None:
     """Log that a list ends although the API says that it goes on."""
     logger.warning(
         "%r: the list ends after cursor %r although hasMore is true, because no next cursor "

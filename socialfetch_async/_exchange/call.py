@@ -18,7 +18,7 @@ class Call:
     error: SocialFetchError | None = None
     retries: Retries | None = None  # from the first failure on
 
-    def __init__(self, request: Request, budget: SharedBudget | None) -> None:
+    def __init__(self, request: Request[Any], budget: SharedBudget | None) -> None:
         self.request = request
         self.budget = budget
 

@@ -82,7 +82,7 @@ class Exchange:
             )
         return loop
 
-    async def fetch(self, request: Request, budget: SharedBudget | None) -> Any:
+    async def fetch(self, request: Request[T], budget: SharedBudget | None) -> T:
         """Ask until the answer is there, or the retry policy gives up.
 
         Args:
@@ -112,7 +112,8 @@ class Exchange:
                 await self._slots.acquire()  # free, so this does not wait
                 held = None
             call.attempts += 1
-            attempt, result = Attempt(call.attempts), None
+            attempt = Attempt(call.attempts)
+            result: Any = None
             began = clock()
             try:
                 if call.deadline is None:
@@ -120,6 +121,7 @@ class Exchange:
                 timeout = min(self._timeout, call.deadline - began)
                 result = await self._transport.send(request, timeout, attempt)
                 if isinstance(result, Answer):
+                    # In its place: an answer that quotes the key stays in no frame of a traceback.
                     result = decode(request, result, secret=self._secret)
             finally:
                 self._account(call, attempt, result)
@@ -131,7 +133,8 @@ class Exchange:
                     await held.aclose()
             if not isinstance(result, SocialFetchError):
                 self._breaker.succeeded()
-                return result
+                found: T = result
+                return found
             pause = self._pause(call, result, call.deadline - clock())
             await self._wait(call, partial(asyncio.sleep, pause))
 

@@ -176,7 +176,11 @@ class Transport:
         return socket.socket(family=family, type=kind, proto=protocol)
 
     async def _through_session(
-        self, session: aiohttp.ClientSession, request: Request, timeout: float, attempt: Attempt
+        self,
+        session: aiohttp.ClientSession,
+        request: Request[Any],
+        timeout: float,
+        attempt: Attempt,
     ) -> aiohttp.ClientResponse:
         """Ask as any user of the session does: what is attached to it sees the request."""
         attempt.sent = True  # nothing more exact can be known
@@ -198,7 +202,11 @@ class Transport:
         )
 
     async def _over_the_connector(
-        self, session: aiohttp.ClientSession, request: Request, timeout: float, attempt: Attempt
+        self,
+        session: aiohttp.ClientSession,
+        request: Request[Any],
+        timeout: float,
+        attempt: Attempt,
     ) -> aiohttp.ClientResponse:
         """Ask as the session itself does, without what it decides anew for each request.
 
@@ -233,7 +241,7 @@ class Transport:
             raise
 
     async def send(
-        self, request: Request, timeout: float, attempt: Attempt
+        self, request: Request[Any], timeout: float, attempt: Attempt
     ) -> Answer | TransportError:
         """Send a request once and read its answer.
 
@@ -263,7 +271,7 @@ class Transport:
         attempt.sent &= not isinstance(error, ConnectError | TLSError)
         return error
 
-    def _url(self, request: Request) -> URL:
+    def _url(self, request: Request[Any]) -> URL:
         # Built and not parsed: what is encoded in the target stays as it is, byte for byte.
         path, _, query = request.target.partition("?")
         return URL.build(

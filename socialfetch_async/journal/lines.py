@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, NamedTuple
 import msgspec
 from msgspec import Meta, Raw, Struct
 
-from socialfetch_async._protocol.endpoints import FOLLOWERS
+from socialfetch_async._protocol.endpoints import FOLLOWERS_READER
 from socialfetch_async._protocol.repair import repaired
 from socialfetch_async._version import __version__
 from socialfetch_async.events import HandleDone
@@ -136,17 +136,7 @@ class SavedPage(PageFields, frozen=True, kw_only=True, tag="page"):
     @property
     def followers(self) -> list[Follower]:
         """The followers, decoded at each use. Invalid rows are skipped, as the client did."""
-        try:
-            return _all_rows.decode(self.raw_followers)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            pass
-        rows = []
-        for raw in _raw_rows.decode(self.raw_followers):
-            try:
-                rows.append(FOLLOWERS.row_decoder.decode(raw))
-            except (msgspec.DecodeError, UnicodeDecodeError):
-                continue
-        return rows
+        return FOLLOWERS_READER.rows.read(bytes(self.raw_followers)).rows
 
 
 class PageLine(NamedTuple):
@@ -176,8 +166,6 @@ class _AnyLine(Struct):
     version: Any = None
 
 
-_all_rows: Final = msgspec.json.Decoder(list[Follower])
-_raw_rows: Final = msgspec.json.Decoder(list[Raw])
 _any_line: Final = msgspec.json.Decoder(_AnyLine)
 _line: Final[msgspec.json.Decoder[Line]] = msgspec.json.Decoder(Line)
 _saved_page: Final = msgspec.json.Decoder(SavedPage)
