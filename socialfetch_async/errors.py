@@ -12,6 +12,7 @@ SocialFetchError
 ├── APIStatusError               the API refused
 │   ├── BadRequestError 400 · AuthenticationError 401 · InsufficientCreditsError 402
 │   ├── PermissionDeniedError 403 · NotFoundError 404 · RateLimitError 429
+│   ├── GatewayError             a gateway or proxy refused: the vendor's error format is missing
 │   └── ServerError 5xx          InternalServerError 500 · LookupFailedError 502
 │                                ServiceUnavailableError 503
 ├── DecodeError                  a 200 that has not the documented shape
@@ -31,6 +32,8 @@ RuntimeError outside of this tree.
 import copyreg
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
+
+from socialfetch_async._text import one_line, shortened
 
 
 class SocialFetchError(Exception):
@@ -75,7 +78,7 @@ class SocialFetchError(Exception):
         where = [
             f"handle {self.handle!r}" if self.handle is not None else "",
             f"cursor {shortened(self.cursor)}" if self.cursor is not None else "",
-            f"request {self.request_id}" if self.request_id else "",
+            f"request {one_line(self.request_id, most=80)}" if self.request_id else "",
             f"{self.attempts} attempt{'s' * (self.attempts != 1)}" if self.attempts else "",
             f"up to {charged} credit{s} may have been charged" if charged else "",
         ]
@@ -239,6 +242,16 @@ class ServiceUnavailableError(ServerError):
     """503: the API is overloaded; not charged."""
 
 
+class GatewayError(APIStatusError):
+    """A gateway or proxy refused: the response has not the vendor's error format.
+
+    Whether the API charged the page behind it is not known with a 5xx, so it counts as possibly
+    charged; 521, 522, 523, 525 and 526 say that the API was not reached.
+    """
+
+    advice = "Check the network, the proxy and base_url."
+
+
 class DecodeError(SocialFetchError):
     """A 200 that has not the documented shape. It is not asked for again: it was paid for.
 
@@ -340,8 +353,3 @@ class ExportError(SocialFetchError):
 
 class ClusterError(SocialFetchError):
     """The cluster cannot continue. What arrived is in the journals; the same call resumes."""
-
-
-def shortened(text: str) -> str:
-    """Quote a value for a message, cut so that one long cursor does not fill a log."""
-    return repr(text if len(text) <= 80 else f"{text[:77]}...")

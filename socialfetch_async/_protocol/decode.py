@@ -8,7 +8,8 @@ from socialfetch_async._protocol.endpoints import ListEndpoint, PageRequests, Re
 from socialfetch_async._protocol.envelope import loose_parts, meta_of, price_said
 from socialfetch_async._protocol.fields import Mismatch, expected
 from socialfetch_async._protocol.repair import Damage, is_object, is_valid, repair
-from socialfetch_async._protocol.status import Answer, one_line, redirect_error, status_error
+from socialfetch_async._protocol.status import Answer, redirect_error, status_error
+from socialfetch_async._text import one_line
 from socialfetch_async.errors import DecodeError, PayloadError, SocialFetchError
 
 Result = TypeVar("Result")
