@@ -303,6 +303,7 @@ _TYPES: Final = {
     *("header", "work", "finished", "open", "close", "maybe_charged", "balance", "settled"),
     *("written", "handle", "unread", "page"),
 }
+_counted: Final = msgspec.json.Decoder(_CountedAnswer)
 _saved_page: Final = msgspec.json.Decoder(SavedPage)
 _encoder: Final = msgspec.json.Encoder()
 _PART: Final = 1 << 13  # bytes
@@ -401,8 +402,9 @@ def page_line(
 ) -> PageLine:
     """Return the line of a page that was received."""
     answer, invalid_rows = _one_line(page.body), page.invalid_rows
-    if answer is None:
-        # Made by hand, or cut: encoded again, only followers are left.
+    if answer is None or not (page.followers or invalid_rows or _has_rows(answer)):
+        # Made by hand, or cut: encoded again, only followers are left. Or a profile without a
+        # list whose answer has null in the place of one.
         answer, invalid_rows = _encoder.encode({"data": {"followers": page.followers}}), 0
     return PageLine(
         PageFields(
@@ -477,6 +479,14 @@ def _one_line(body: bytes | None) -> bytes | None:
     if body is not None and (b"\n" in body or b"\r" in body):
         body = body.replace(b"\n", b" ").replace(b"\r", b" ")
     return body
+
+
+def _has_rows(answer: bytes) -> bool:
+    try:
+        _counted.decode(answer)
+    except msgspec.ValidationError:
+        return False
+    return True
 
 
 def _is_utf8(body: bytes) -> bool:

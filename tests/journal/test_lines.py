@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from socialfetch_async import Follower, FollowersPage
 from socialfetch_async.journal import SavedPage
-from socialfetch_async.journal.lines import PageLine, encode, page_line, parse, parse_page
+from socialfetch_async.journal.lines import PageHead, PageLine, encode, page_line, parse, parse_page
 from tests.conftest import MakeClient
 from tests.journals import FIRST, checked
 from tests.scripted import Scripted, http, row
@@ -53,6 +53,19 @@ async def test_a_line_has_every_field_of_its_page(client_of: MakeClient) -> None
     assert plain.keys() | {"followers"} == set(FollowersPage.__struct_fields__)
     assert line.followers == page.followers
     assert line.at == NOW
+
+
+@pytest.mark.parametrize("rows", [b'"followers":null,', b'"followers":{},', b""])
+async def test_a_profile_without_a_list_may_have_null_for_one(
+    client_of: MakeClient, rows: bytes
+) -> None:
+    """Its page is in the journal like any other, with no rows."""
+    body = answer("[]").replace(b'"followers":[],', rows).replace(b"found", b"private")
+    async with Scripted(http(200, body.split(b"\r\n\r\n")[1])) as api:
+        page = await client_of(api).get_followers_page("ada")
+    text = b"".join(encode(page_line(page, NOW, FIRST)))
+    assert isinstance(parse(text), PageHead)
+    assert (parse_page(text).lookup_status, parse_page(text).followers) == ("private", [])
 
 
 PRETTY = """[
