@@ -243,16 +243,16 @@ def _items_readers(rows: str, row: Any) -> tuple[Decoder[Any], ListReader[Any]]:
 class _ProfileData(Struct, rename="camel"):
     """`data` of a profile. The status is required, but if it is missing a profile was found."""
 
-    lookup_status: str | None = None
+    lookup_status: str = ""
     profile: ProfileDetails | None = None
     metrics: ProfileMetrics | None = None
 
 
 def _profile(request: Request[Profile], data: _ProfileData, parts: Parts) -> Profile:
     assert request.handle is not None
-    if data.lookup_status is None and data.profile is None:
+    if not data.lookup_status and data.profile is None:
         raise lacks("lookupStatus").within(".data")
-    status = FOUND if data.lookup_status is None else data.lookup_status
+    status = data.lookup_status or FOUND
     if status == FOUND and data.profile is None and data.metrics is None:
         raise Mismatch("nothing of it can be read", ".data.profile")
     return Profile(

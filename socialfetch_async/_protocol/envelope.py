@@ -307,7 +307,7 @@ def _position(raw: bytes, *, found: bool, all_here: bool) -> Position:
     """
     page = _loose_position.decode(raw) if raw and kind_of(raw) == "object" else _LoosePosition()
     has_more, cursor = bytes(page.has_more), bytes(page.next_cursor)
-    if not found or (all_here and not has_more and not cursor):
+    if not found or (all_here and has_more in {b"", b"null"} and not cursor):
         return Position(has_more == b"true", _cursor_or_none(cursor))
     if not raw:
         raise lacks("page")

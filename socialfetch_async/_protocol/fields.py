@@ -117,6 +117,8 @@ class _Field(NamedTuple):
     encoded: str
     read: Callable[[bytes], object]
     required: bool
+    default: object
+    """What an optional one is that is missing or makes no sense."""
 
 
 class Reader(Generic[StructT]):
@@ -128,7 +130,7 @@ class Reader(Generic[StructT]):
         described = msgspec.inspect.type_info(kind)
         assert isinstance(described, StructType)
         self._fields = [
-            _Field(f.name, f.encode_name, _reader(f.type, of.type, f.required), f.required)
+            _Field(f.name, f.encode_name, _reader(f.type, of.type), f.required, f.default)
             for f, of in zip(described.fields, msgspec.structs.fields(kind), strict=True)
         ]
         # Unknown fields are skipped, so that an object of a million of them takes no memory.
@@ -173,18 +175,21 @@ def _value(of: _Field, raw: bytes) -> object:
         except Mismatch as error:
             raise error.within(f".{of.encoded}") from None
     try:
-        return of.read(raw) if raw else None
+        return of.read(raw) if raw else of.default
     except Mismatch:
-        return None
+        return of.default
 
 
-def _reader(described: Type, kind: Any, required: bool) -> Callable[[bytes], object]:  # noqa: FBT001
+def _reader(described: Type, kind: Any) -> Callable[[bytes], object]:
+    nullable = False
     if isinstance(described, UnionType):
         others = [one for one in described.types if not isinstance(one, NoneType)]
+        nullable = len(others) < len(described.types)
         described = others[0] if len(others) == 1 else described
     match described:
         case StrType(min_length=least):
-            return (_non_empty if least else text) if required else text_or_number
+            # A number may stand where a text may be missing, not for a handle or a status.
+            return text_or_number if nullable else _non_empty if least else text
         case IntType():
             return count
         case BoolType():

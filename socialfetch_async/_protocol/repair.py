@@ -57,7 +57,7 @@ _CONTROLS: Final = {code: f"\\u{code:04x}" for code in range(32)}
 _BEGINS: Final = re.compile(r"[\x00-\x20\ufeff]*(?=\{)")
 # Behind a warning, a log line or a `while(1);` the object is looked for by its first name.
 _BEGINS_LATER: Final = re.compile(r'(?=\{[ \t\r\n]{0,99}"(?:data|meta)"[ \t\r\n]{0,99}:)')
-_IS_OBJECT: Final = re.compile(rb"(?:[\x00-\x20]|\xef\xbb\xbf)*\{")
+_IS_OBJECT: Final = re.compile(rb"[\x00-\x20\xef\xbb\xbf]*\{")
 _any_json: Final = msgspec.json.Decoder(msgspec.Raw)
 
 
@@ -171,7 +171,10 @@ class _Repairs:
             rest = _REST.match(self._text, self._end)
             assert rest is not None
             if rest.end() == self._end:
-                return  # the body ends in it
+                self._end = len(self._text)  # the body ends in it
+                if self._depth <= DEEPEST:
+                    self._put(start, self._end, '"')
+                return
             self._end = rest.end()
             closed = bool(rest["end"])
         if self._depth > DEEPEST:
