@@ -16,9 +16,9 @@ T = TypeVar("T")
 StructT = TypeVar("StructT", bound=Struct)
 
 MISSING: Final = Raw(b"")
-# A page of 200 followers has 5,000 commas. Rows of an array with more than this are read all at
-# once or not at all: one by one they would take forty times the memory of the answer.
-MOST_COMMAS: Final = 200_000
+# A page of 200 followers has 2,600 commas. Rows of an array with more than this are read all at
+# once or not at all: one by one they could take forty times the memory of the answer.
+MOST_COMMAS: Final = 100_000
 _HIGHEST: Final = 2**63  # beyond it a float is no count
 _LONGEST_NUMBER: Final = 64
 

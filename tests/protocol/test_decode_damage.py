@@ -263,7 +263,7 @@ def test_a_kept_body_is_read_again_like_the_first_time() -> None:
     """By a function of the body and what was asked, without a client."""
     damaged = with_bytes(envelope(row(displayName="ZZ")), ZZ=b"\x01")
     for body in (WHOLE, damaged, dumped(envelope(page=[])), b"", WHOLE[:-1] + b",}}"):
-        first = decode(ASKED, Answer(200, body))
+        first: Any = decode(ASKED, Answer(200, body))
         again: Any = decode_page(FOLLOWERS, "nasa", "c1", body)
         assert type(again) is type(first)
         if isinstance(first, FollowersPage):
