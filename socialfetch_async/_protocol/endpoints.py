@@ -47,8 +47,13 @@ class ListEndpoint(NamedTuple, Generic[Result]):
     """Decodes an answer as documented; raises msgspec's errors, or `Mismatch`."""
     salvage: Callable[["Request[Result]", bytes], Result]
     """Reads what can be read of one that is not; raises `Mismatch`."""
-    identity: Callable[[ListPage, Sequence[Any]], object]
-    """What makes a page, given with its rows, the same as the one before."""
+    identity: Callable[[ListPage, Sequence[Any]], Sequence[Hashable]]
+    """What makes each row of a page, given with its rows, the same as another row."""
+
+    @property
+    def paid(self) -> bool:
+        """Whether an answer is charged: the pages of all lists are."""
+        return True
 
 
 class ValueEndpoint(NamedTuple, Generic[Result]):
@@ -59,6 +64,8 @@ class ValueEndpoint(NamedTuple, Generic[Result]):
     """Decodes an answer as documented; raises msgspec's errors, or `Mismatch`."""
     salvage: Callable[["Request[Result]", bytes], Result]
     """Reads what can be read of one that is not; raises `Mismatch`."""
+    paid: bool = True
+    """Whether an answer is charged."""
 
 
 class Request(Struct, Generic[Result], frozen=True):
@@ -77,7 +84,7 @@ def _list_endpoint(
     path: str,
     reader: ListReader[RowT],
     page: Callable[[Request[PageT], Listing[RowT], Parts], PageT],
-    identity: Callable[[ListPage, Sequence[Any]], object],
+    identity: Callable[[ListPage, Sequence[Any]], Sequence[Hashable]],
     *,
     types_are_ours: bool = True,
 ) -> ListEndpoint[PageT]:
@@ -87,7 +94,7 @@ def _list_endpoint(
         path: The route.
         reader: Reads its answers.
         page: Makes the page from the request, `data` and the parts.
-        identity: What makes a page the same as the one before.
+        identity: What makes each row of a page the same as another row.
         types_are_ours: Whether the rows are of a documented type. A type of the caller's that
             fits no row of the first page is wrong, and six pages later that would be less plain
             and have cost six times as much.
@@ -111,6 +118,8 @@ def _value_endpoint(
     path: str,
     kind: type[StructT],
     value: Callable[[Request[Result], StructT, Parts], Result],
+    *,
+    paid: bool,
 ) -> ValueEndpoint[Result]:
     """Return a row of the table; `value` makes the value of the request, `data` and the parts."""
     reader = ValueReader(kind)
@@ -123,12 +132,12 @@ def _value_endpoint(
     def salvage(request: Request[Result], body: bytes) -> Result:
         return value(request, *salvaged(body))
 
-    return ValueEndpoint(path, read, salvage)
+    return ValueEndpoint(path, read, salvage, paid)
 
 
-def _handles(_page: ListPage, rows: Sequence[Any]) -> object:
-    # In any order. Not the platform's id: the vendor's own examples share one.
-    return frozenset([row.handle for row in rows])
+def _handles(_page: ListPage, rows: Sequence[Any]) -> Sequence[Hashable]:
+    # Not the platform's id: the vendor's own examples share one.
+    return [row.handle for row in rows]
 
 
 # Two functions for two pages: with the names of their rows as data, a page would be made through
@@ -218,24 +227,24 @@ def items_endpoint(path: str, rows: str, row: type[RowT]) -> ListEndpoint[ItemsP
             invalid_rows=parts.invalid_rows,
         )
 
-    def text(page: ListPage, _rows: Sequence[Any]) -> object:
+    def texts(page: ListPage, _rows: Sequence[Any]) -> Sequence[Hashable]:
         # Nothing is known of these rows, so they are the same if the answer says the same. What
         # was decoded would not do: a type may read one field that all rows have in common.
         assert page.body is not None
-        return bytes(array.decode(page.body).data.rows)
+        return [bytes(row) for row in array.decode(page.body).data.rows]
 
-    return _list_endpoint(path, reader, page, text, types_are_ours=False)
+    return _list_endpoint(path, reader, page, texts, types_are_ours=False)
 
 
 @lru_cache(maxsize=64)
 def _items_readers(rows: str, row: Any) -> tuple[Decoder[Any], ListReader[Any]]:
-    """Return what decodes the array of rows as it is, and the reader of the list."""
+    """Return what decodes the rows as they are, and the reader of the list."""
     if isinstance(msgspec.inspect.type_info(row), msgspec.inspect.CustomType):
         raise TypeError(
             f"rows can not be decoded to {row!r}: pass a msgspec.Struct, a dataclass, a TypedDict "
             "or dict"
         )
-    data = msgspec.defstruct("ListText", [("rows", Raw, field(name=rows))])
+    data = msgspec.defstruct("ListText", [("rows", list[Raw], field(name=rows))])
     array = Decoder(msgspec.defstruct("Text", [("data", data)]))
     return array, ListReader(row, rows, lookup_status=FOUND)
 
@@ -272,9 +281,13 @@ class _UserData(Struct):
     user: User
 
 
-PROFILE: Final = _value_endpoint("/v1/tiktok/profiles/{handle}", _ProfileData, _profile)
-WHOAMI: Final = _value_endpoint("/v1/whoami", _UserData, lambda _request, data, _parts: data.user)
-BALANCE: Final = _value_endpoint("/v1/balance", Balance, lambda _request, data, _parts: data)
+PROFILE: Final = _value_endpoint("/v1/tiktok/profiles/{handle}", _ProfileData, _profile, paid=True)
+WHOAMI: Final = _value_endpoint(
+    "/v1/whoami", _UserData, lambda _request, data, _parts: data.user, paid=False
+)
+BALANCE: Final = _value_endpoint(
+    "/v1/balance", Balance, lambda _request, data, _parts: data, paid=False
+)
 
 
 class PageRequests(Generic[Result]):
