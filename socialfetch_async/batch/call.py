@@ -97,7 +97,7 @@ async def export_followers(
     try:
         with book:
             if batch.kept is None:  # else the journal that was set aside wrote them
-                await batch.finish(lambda: files.refuse_foreign(book.written))
+                await batch.finish(lambda: files.refuse_foreign(book.saved().written))
             batch.check_interrupted()
             todo = book.pending(starts, recheck=recheck)
             progress = batch.begin(len(todo), max_credits)
@@ -225,13 +225,13 @@ class _Batch:
         journal, loop = self._journal, asyncio.get_running_loop()
 
         async def wrote(path: Path, contents: Contents, options: str) -> None:
-            journal.wrote(path, contents.size, contents.digest, options)
+            journal.note_written(path, *contents, options)
 
         def record(*made: Any) -> None:
             # The files are written in a thread; only the loop's own writes to the journal.
             asyncio.run_coroutine_threadsafe(wrote(*made), loop).result()
 
-        writing = self._files.write(journal.saved, journal.written, record)
+        writing = self._files.write(journal.saved(), journal.saved().written, record)
         try:
             while len(self._interruptions) < 2:  # the second one leaves at once
                 export = await self.finish(lambda: next(writing, None))
@@ -256,7 +256,7 @@ class _Batch:
         return result
 
     def _result(self) -> BatchResult:
-        saved, progress = self._journal.saved, self.progress
+        saved, progress = self._journal.saved(), self.progress
         assert progress is not None
         given = [saved.handles.get(handle.lower()) for handle in self._starts]
         statuses = Counter("not_begun" if one is None else one.status for one in given)

@@ -43,7 +43,7 @@ async def _batch(scheduler: str, given: HandlesFile, options: Options) -> int:
     code, lines, stopped = exit_codes.DONE, list[str](), None
     # The pages are in the journals of the shards; what was written from them is in this one.
     with Journal(call.folder / _EXPORTS) as exports:
-        files.refuse_foreign(exports.written)
+        files.refuse_foreign(exports.saved().written)
         try:
             await call.end()
         except asyncio.CancelledError as error:
@@ -134,9 +134,9 @@ def _exports(folder: Path, files: BatchFiles, exports: Journal) -> Iterator[str]
         return
 
     def record(path: Path, contents: Contents, made: str) -> None:
-        exports.wrote(path, contents.size, contents.digest, made)
+        exports.note_written(path, *contents, made)
 
-    for file in files.write(read_journal(*journals), exports.written, record):
+    for file in files.write(read_journal(*journals), exports.saved().written, record):
         yield written(file)
     yield f"journals: {folder}"
 

@@ -14,6 +14,7 @@ from socialfetch_async.journal.file import AppendOnly as AppendOnly
 from socialfetch_async.journal.journal import Journal
 from socialfetch_async.journal.lines import HEADER_BEGINS as HEADER_BEGINS
 from socialfetch_async.journal.lines import SavedPage
+from socialfetch_async.journal.lines import WrittenFile as WrittenFile
 from socialfetch_async.journal.reading import FOLDER_JOURNAL as FOLDER_JOURNAL
 from socialfetch_async.journal.reading import SavedHandle, SavedRun, read_journal
 from socialfetch_async.journal.writer import Fsync as Fsync

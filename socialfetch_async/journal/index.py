@@ -139,8 +139,6 @@ class Index:
         ledger: The credits.
         latest: The time of the last line.
         largest: Bytes of the longest line.
-        written: The files that were written from the journal, by path, the newest first. Two of
-            each: a kill may leave the older one in its place.
     """
 
     def __init__(self) -> None:
@@ -148,7 +146,7 @@ class Index:
         self.ledger = Ledger()
         self.latest = datetime.fromtimestamp(0, UTC)
         self.largest = 0
-        self.written: dict[str, list[WrittenFile]] = {}
+        self.written: dict[str, WrittenFile] = {}
         # A row for each page, in columns: as objects they would take twice the memory.
         self._then: list[str | Ended] = []
         self._at = array("d")
@@ -177,7 +175,7 @@ class Index:
             case Open():
                 self.ledger.opened(1 if line.concurrency is None else line.concurrency)
             case WrittenFile():
-                self.written[line.path] = [line, *self.written.get(line.path, [])[:1]]
+                self.written[line.path] = line
             case MaybeCharged():
                 self.ledger.noted(line.maybe_charged)
             case Close():

@@ -149,30 +149,18 @@ class Journal:
         """
         return self._open.maybe_charged
 
-    @property
     def saved(self) -> SavedRun:
-        """What the journal holds now, without reading it again; also after its end."""
+        """Return what is in the journal now, as `read_journal` would read it."""
         _ = self._open
         return SavedRun((self.path,), self._index, 0)
 
-    @property
-    def written(self) -> list[WrittenFile]:
-        """The files that were written from the journal, as far as it was told."""
-        _ = self._open
-        return [file for files in self._index.written.values() for file in files]
-
-    def wrote(self, path: Path, size: int, digest: str, options: str) -> None:
-        """Keep what a file is known by that is written from the journal, before it is in place.
-
-        Raises:
-            JournalError: It cannot be kept.
-        """
+    def note_written(self, path: Path, size: int, digest: str, options: str = "") -> None:
+        """Keep which file was written from the journal, so that it is known again."""
         writer = self._open.writer
-        writer.write(
-            WrittenFile(at=writer.now(), path=str(path), size=size, digest=digest, options=options)
+        line = WrittenFile(
+            at=writer.now(), path=str(path.absolute()), size=size, digest=digest, options=options
         )
-        if not writer.settled:
-            raise writer.error()
+        writer.write(line)
 
     def record(self, run: FollowersRun) -> AsyncIterator[FollowersPage | HandleDone]:
         """Iterate over a run whose events are written when they arrive, before they are seen.

@@ -67,6 +67,7 @@ class SavedRun:
         handles: By handle in lower case, and sorted by it.
         credits_charged: Credits confirmed by all pages, those that were bought twice included.
         maybe_charged: Upper bound, in credits, of what else may have been charged.
+        written: The files that were written from the journal, by their absolute paths.
         broken_lines: Lines that can not be read and are left out; the log names them.
     """
 
@@ -76,6 +77,7 @@ class SavedRun:
         self.handles = {name: _summary(index, saved) for name, saved in sorted(index.lists.items())}
         self.credits_charged = index.ledger.credits_charged
         self.maybe_charged = index.ledger.maybe_charged
+        self.written = dict(index.written)
         self.broken_lines = broken_lines
 
     def pages(self, handle: str | None = None) -> Iterator[SavedPage]:

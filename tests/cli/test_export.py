@@ -166,7 +166,7 @@ USAGE = [
 OFFLINE = [
     (["convert", "no.journal", "-o", "a.csv"], "can not be read"),
     (["convert", "a.journal", "-o", "a.xlsx"], "or name one with --format"),
-    (["convert", "a.journal", "-o", "no/a.csv"], "was not written"),
+    (["convert", "a.journal", "-o", "text/a.csv"], "was not written"),
     (["report", "text", "-o", "r.html"], "is not a journal"),
     (["diff", "a.journal", "a.journal"], "several handles: name the one"),
 ]
