@@ -464,15 +464,19 @@ async def test_ctrl_c_on_convert_leaves_nothing(tmp_path: Path) -> None:
 
 
 async def test_demo_leaves_its_files(tmp_path: Path) -> None:
-    """A journal, its exports and a report; a journal that was there is kept."""
-    write(tmp_path / "followers.journal")
+    """A journal, its exports and a report, in a new folder: nothing that is there is touched."""
+    old = write(tmp_path / "followers.journal").read_bytes()
+    done = await run(None, "demo", "-o", str(tmp_path), SOCIALFETCH_API_KEY=None)
+    assert (done.code, "is not empty: name a new folder" in done.err) == (2, True)
+    assert (tmp_path / "followers.journal").read_bytes() == old
+    tmp_path /= "new"
     done = await run(None, "demo", "-o", str(tmp_path), SOCIALFETCH_API_KEY=None)
     assert (done.code, done.err) == (0, "")
     names = {"followers.journal", "report.html"}
     names |= {f"followers.{name}" for name in ("jsonl", "csv", "sqlite")}
     for name in names:
         assert f"{tmp_path}/{name}  " in done.out
-    assert names_in(tmp_path) == names | {"followers.1.journal"}
+    assert names_in(tmp_path) == names
     assert len(rows(tmp_path / "followers.jsonl")) == 2_297
 
 
