@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
-from socialfetch_async.errors import InvalidHandleError, shortened
+from socialfetch_async._text import shortened
+from socialfetch_async.errors import InvalidHandleError
 
 # TikTok's own alphabet; the vendor's page allows 1 to 64 characters. ASCII on purpose: `\w` and
 # `str.isalnum` would let other scripts through. `.` and `..` are path segments of their own.
@@ -183,6 +184,14 @@ def base_url(url: str) -> str:
     if not host or not secure:
         raise ValueError(f"{rule}, so that the key is never sent in the clear; not {url!r}")
     return url.rstrip("/")
+
+
+def origin(url: str) -> str:
+    """Return a base URL as one API is told from another: scheme, host, port and path."""
+    parts = urlsplit(url)
+    port = parts.port or {"https": 443, "http": 80}[parts.scheme]
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return f"{parts.scheme}://{host}:{port}{parts.path.rstrip('/')}"
 
 
 def _is_loopback(host: str | None) -> bool:

@@ -99,7 +99,7 @@ async def export_followers(
             if batch.kept is None:  # else the journal that was set aside wrote them
                 await batch.finish(lambda: files.refuse_foreign(book.saved().written))
             batch.check_interrupted()
-            todo = book.pending(starts, recheck=recheck)
+            todo = book.pending(starts)
             progress = batch.begin(len(todo), max_credits)
             left = (
                 None

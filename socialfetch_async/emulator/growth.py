@@ -3,49 +3,65 @@
 import re
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 _RATE: Final = re.compile(r"([+-]?[0-9]{1,9}(?:\.[0-9]{1,9})?)/(s|min|h)")
 _SECONDS: Final = {"s": 1, "min": 60, "h": 3600}
 
 
+@dataclass
+class _Moving:
+    """One list: its rate, since when, and what has been said to be due."""
+
+    per_second: float
+    since: float | None
+    said: int = 0
+
+
 class Growth:
-    """The followers that are due to come, or to leave, since the beginning.
+    """The followers that are due to come, or to leave.
 
     Args:
         rates: Handle to followers in a time: `5/min`, `-2/h`, `0.5/s`.
         clock: Seconds that only grow.
 
     Raises:
-        ValueError: A text that is no such rate.
+        ValueError: A text is not such a rate.
     """
 
     def __init__(
         self, rates: Mapping[str, str], clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._per_second = {
-            handle.lower(): _per_second(handle, rate) for handle, rate in rates.items()
-        }
-        self._moved = dict.fromkeys(self._per_second, 0)
         self._clock = clock
-        self._begun: float | None = None
+        self._moving: dict[str, _Moving] = {}
+        self._begun = False
+        for handle, rate in rates.items():
+            self.set(handle, rate)
 
     @property
     def handles(self) -> list[str]:
         """Whose lists move."""
-        return list(self._per_second)
+        return list(self._moving)
+
+    def set(self, handle: str, rate: str) -> None:
+        """Let a list move at a rate from now on, or from the beginning if that is still to come."""
+        since = self._clock() if self._begun else None
+        self._moving[handle.lower()] = _Moving(_per_second(handle, rate), since)
 
     def begin(self) -> None:
         """Let the time run."""
-        self._begun = self._clock()
+        self._begun = True
+        for moving in self._moving.values():
+            moving.since = self._clock()
 
     def due(self, handle: str) -> int:
         """Return how many have come since this was asked last; negative: left."""
-        if self._begun is None or handle not in self._per_second:
+        moving = self._moving.get(handle)
+        if moving is None or moving.since is None:
             return 0
-        all_of_them = int(self._per_second[handle] * (self._clock() - self._begun))
-        due, self._moved[handle] = all_of_them - self._moved[handle], all_of_them
-        return due
+        before, moving.said = moving.said, int(moving.per_second * (self._clock() - moving.since))
+        return moving.said - before
 
 
 def _per_second(handle: str, rate: str) -> float:

@@ -147,6 +147,13 @@ class Profiles:
 
     # -- lists that move --------------------------------------------------------------------
 
+    def grow(self, handle: str, rate: str) -> None:
+        """Let a list of followers move by itself from now on."""
+        self._check_found(handle)
+        with self._moving:
+            self._move(handle)
+            self._growth.set(handle, rate)
+
     def gain(self, handle: str, count: int) -> list[str]:
         """Put new followers at the top; return their handles, newest first."""
         self._check_found(handle)

@@ -56,38 +56,39 @@ class _Asked(NamedTuple):
 class Emulator:
     """The API on 127.0.0.1: `async with Emulator() as api:`, then `api.base_url`.
 
-    Everything but entering and leaving may be used from any thread.
+    Everything except entering and leaving may be used from any thread.
 
     Args:
         profiles: Handle to `Profile`, number of followers, or lookup status. None: every handle
-            exists (see `Profiles`).
-        page_size: Rows on a page.
-        latency: Seconds that a paid answer takes, from its charge on.
-        seed: Decides the people and the order of faults.
-        credits: Credits of the account; None: without end.
-        price: Credits that a paid answer takes.
-        faults: Fault to share of the requests, 0 to 1; the kinds are in `FAULTS`.
-        retry_after: Seconds that a 429 or 503 asks to wait, in its Retry-After header.
-        rate_limit: Paid requests per second; more meet the fault `limited`. None: no limit.
-        limited: A fault that charges nothing.
-        outages: Times in which every request meets a fault: its kind, from and to which second
-            since the start.
-        growth: Handle to how fast its list moves by itself, from the start of the emulator on:
-            `5/min` gains five followers a minute, `-2/h` loses two an hour; also `s`.
-        depth: How many of a list can be walked before it ends as if it were complete; None: all.
+            exists, with a size that follows from its name, except those that begin with `private`,
+            `hidden` or `missing`.
+        page_size: Rows per page.
+        latency: Seconds from the charge to the response.
+        seed: Decides the people, who leaves a list, and which requests fail.
+        credits: Credits of the account; None: unlimited.
+        price: Credits per page.
+        faults: Fault to share of the requests, 0 to 1. The kinds are in `FAULTS`.
+        retry_after: Seconds in the Retry-After header of a 429 or 503; None: no header.
+        rate_limit: Paid requests per second; None: unlimited.
+        limited: The fault that a request over the rate limit meets.
+        outages: Outages, each as a fault that charges nothing, and the seconds after the start at
+            which it begins and ends.
+        growth: Handle to the rate at which its list moves: `5/min` gains five followers per minute,
+            `-2/h` loses two per hour, `1/s` gains one per second.
+        depth: Followers after which a list ends as if it were complete; None: all.
         api_keys: The keys that are accepted.
-        port: 0 takes a free one.
+        port: The port; 0 takes a free one.
 
     Raises:
-        ValueError: An argument that no emulator can have.
+        ValueError: An argument is not valid.
 
     Attributes:
-        requests: Every request but those for the status page, in order of arrival.
-        charges: Every answer that was charged, in order, those included that were lost.
+        requests: Every request except those for the status page, in order of arrival.
+        charges: Every charge in order, including charges for responses that were lost.
         latency: As above; can be set.
         retry_after: As above; can be set.
         price: As above; can be set.
-        peak_concurrency: The most requests that were here at once.
+        peak_concurrency: The largest number of requests in flight at a time.
     """
 
     def __init__(
@@ -114,12 +115,11 @@ class Emulator:
         _check("credits", credits or 0)
         _check("retry_after", retry_after or 0)
         _check("price", price, least=1)
-        _check("rate_limit", rate_limit or 0)
+        _check("depth", depth or 0)
         _check("port", port, most=65_535)
         keys = tuple(api_keys)
         if not keys:
             raise ValueError("api_keys is empty: nobody could ask for anything")
-        _check("depth", depth or 0)
         self._growth = Growth(growth or {})
         self._profiles = Profiles(
             profiles, seed=seed, page_size=page_size, growth=self._growth, depth=depth
@@ -127,7 +127,7 @@ class Emulator:
         self._strangers = Profiles({"stranger": 1_000}, seed=seed, page_size=page_size)
         self._account = Account(credits)
         self._faults = FaultPlan(faults or {}, seed, outages)
-        self._rate_limit = RateLimit(rate_limit, limited)
+        self.limit_rate(rate_limit, limited)
         self.price = price
         self.latency = latency
         self.retry_after = retry_after
@@ -145,7 +145,7 @@ class Emulator:
 
     @property
     def charges(self) -> list[Charge]:
-        """Every answer that was charged, in order."""
+        """Every charge in order, including charges for responses that were lost."""
         return self._account.charges
 
     @property
@@ -157,6 +157,16 @@ class Emulator:
     def credits(self, value: int | None) -> None:
         self._account.left = value
 
+    @property
+    def depth(self) -> int | None:
+        """Followers after which a list ends as if it were complete; can be set."""
+        return self._profiles.depth
+
+    @depth.setter
+    def depth(self, value: int | None) -> None:
+        _check("depth", value or 0)
+        self._profiles.depth = value
+
     def script(self, handle: str | None, *faults: str | None) -> None:
         """Order faults for the next requests of a handle (None: of any), None for no fault."""
         self._faults.script(handle, *faults)
@@ -166,11 +176,16 @@ class Emulator:
         self._faults.rate(fault, rate)
 
     def outage(self, fault: str, seconds: float) -> None:
-        """Let every request from now on meet a fault that charges nothing, for so long."""
+        """Let every request fail for some seconds from now on, by a fault that charges nothing."""
         self._faults.outage(fault, self._seconds(), self._seconds() + seconds)
 
     def _seconds(self) -> float:
         return time.monotonic() - self._begun
+
+    def limit_rate(self, per_second: float | None, fault: str = "429") -> None:
+        """Refuse paid requests over a rate, by a fault that charges nothing; None: no limit."""
+        _check("per_second", per_second or 0)
+        self._rate_limit = RateLimit(per_second, fault)
 
     def profile(self, handle: str, value: Profile | int | str) -> None:
         """Let a profile exist: a `Profile`, a number of followers, or a lookup status."""
@@ -179,14 +194,14 @@ class Emulator:
     def gain(self, handle: str, followers: int) -> list[str]:
         """Put new followers at the top of a list.
 
-        Cursors that were handed out before go on working: they are behind the new ones.
+        Cursors issued before stay valid: their places are below the new followers.
 
         Args:
-            handle: The profile, which is one that is found.
+            handle: A profile that is found.
             followers: How many.
 
         Returns:
-            The handles of the new ones, newest first.
+            The handles of the new followers, newest first.
 
         Raises:
             ValueError: The profile has no list.
@@ -196,10 +211,10 @@ class Emulator:
     def lose(self, handle: str, followers: int | Iterable[str]) -> list[str]:
         """Take followers out of a list.
 
-        A cursor that points to one of them goes on with the next one.
+        If the follower at a cursor has left, the page begins with the next one.
 
         Args:
-            handle: The profile, which is one that is found.
+            handle: A profile that is found.
             followers: How many, drawn by the seed; or the handles of some who follow it now.
 
         Returns:
@@ -210,8 +225,16 @@ class Emulator:
         """
         return self._profiles.lose(handle, followers)
 
+    def grow(self, handle: str, rate: str) -> None:
+        """Let a list gain or lose followers with time: `5/min`, `-2/h`, `1/s`; `0/s` ends it.
+
+        Raises:
+            ValueError: The profile has no list, or the rate is not valid.
+        """
+        self._profiles.grow(handle, rate)
+
     def expire_cursors(self) -> None:
-        """Refuse every cursor that was handed out so far, with a 400."""
+        """Refuse every cursor issued so far, with a 400."""
         self._profiles.expire_cursors()
 
     def followers(self, handle: str) -> list[dict[str, Any]]:

@@ -11,8 +11,7 @@ from socialfetch_async.export import (
 )
 from socialfetch_async.report.figures import figures_of
 from socialfetch_async.report.page import page
-from socialfetch_async.report.words import count as count
-from socialfetch_async.report.words import is_or_are as is_or_are
+from socialfetch_async.report.words import count as count, is_or_are as is_or_are
 
 
 def write_report(journal: Journals, output: PathLike) -> None:

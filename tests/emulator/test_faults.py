@@ -217,49 +217,65 @@ async def test_a_share_of_the_requests_fails(http: aiohttp.ClientSession, kind: 
 # -- answers that nobody asked for --------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("fault", "status"), [("stray-408", b"408"), ("stray-200", b"200")])
-async def test_a_stray_answer_lies_on_an_idle_connection(fault: str, status: bytes) -> None:
+class Wire:
+    """One connection to an emulator, spoken to by hand."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+
+    @classmethod
+    async def to(cls, api: Emulator) -> "Wire":
+        host, port = api.base_url.removeprefix("http://").split(":")
+        return cls(*await asyncio.open_connection(host, int(port)))
+
+    def ask(self, *handles: str) -> None:
+        """Send requests, all in one write."""
+        rest = "HTTP/1.1\r\nHost: x\r\nx-api-key: sfk_emulator\r\n\r\n"
+        self.writer.write("".join(f"GET {path_of(who)} {rest}" for who in handles).encode())
+
+    async def answer(self) -> tuple[int, bytes]:
+        """Return the next answer, asked for or not."""
+        head = await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), 5)
+        length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+        return int(head.split(b" ")[1]), await self.reader.readexactly(length)
+
+
+@pytest.mark.parametrize(("fault", "status"), [("stray-408", 408), ("stray-200", 200)])
+async def test_a_stray_answer_lies_on_an_idle_connection(fault: str, status: int) -> None:
     """The page, then the leftover, for one request and one charge; the connection goes on."""
     async with Emulator({"ada": 3, "bo": 3}) as api:
         api.script("ada", fault)
-        host, port = api.base_url.removeprefix("http://").split(":")
-        reader, writer = await asyncio.open_connection(host, int(port))
-
-        async def answer() -> tuple[bytes, bytes]:
-            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
-            length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
-            return head.split(b" ")[1], await reader.readexactly(length)
-
-        def ask(handle: str) -> None:
-            path = path_of(handle)
-            writer.write(
-                f"GET {path} HTTP/1.1\r\nHost: x\r\nx-api-key: sfk_emulator\r\n\r\n".encode()
-            )
-
-        ask("ada")
-        found, body = await answer()
-        assert found == b"200"
-        assert handles(json.loads(body)["data"]["followers"]) == handles(api.followers("ada"))
-        found, body = await answer()
+        wire = await Wire.to(api)
+        wire.ask("ada")
+        assert people(await wire.answer()) == handles(api.followers("ada"))
+        found, body = await wire.answer()
         assert found == status
         if fault == "stray-200":
-            others = handles(json.loads(body)["data"]["followers"])
-            assert len(others) == 20
-            assert not set(others) & set(handles(api.followers("ada")))
-        ask("bo")
-        found, body = await answer()
-        assert handles(json.loads(body)["data"]["followers"]) == handles(api.followers("bo"))
-        writer.close()
+            assert len(people((found, body))) == 20
+            assert not set(people((found, body))) & set(handles(api.followers("ada")))
+        wire.ask("bo")
+        assert people(await wire.answer()) == handles(api.followers("bo"))
+        wire.writer.close()
         assert len(api.requests) == len(api.charges) == 2
 
 
-async def test_a_stray_answer_is_for_nobody(http: aiohttp.ClientSession) -> None:
+async def test_a_stray_answer_is_for_nobody() -> None:
     """It is not sent while somebody asks, whose answer it would be."""
     async with Emulator({"ada": 3, "bo": 3}) as api:
         api.script("ada", "stray-200")
         api.script("bo", "stall")
-        await outcome(http, api, path_of("ada"))
-        assert await outcome(http, api, path_of("bo"), stalls=True) == "stall"
+        wire = await Wire.to(api)
+        wire.ask("ada", "bo")
+        assert people(await wire.answer()) == handles(api.followers("ada"))
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(wire.reader.read(1), 0.2)
+        wire.writer.close()
+
+
+def people(answer: tuple[int, bytes]) -> list[str]:
+    """Return who is on a page."""
+    assert answer[0] == 200
+    return handles(json.loads(answer[1])["data"]["followers"])
 
 
 # -- lists that go wrong ------------------------------------------------------------------------
@@ -356,6 +372,10 @@ async def test_a_rate_limit_lets_so_many_through(http: aiohttp.ClientSession, li
         assert len(api.charges) == found[200]
         await asyncio.sleep(0.1)
         assert (await fetch(http, api, path_of("ada"))).status == 200
+        api.limit_rate(0, "408")
+        assert (await fetch(http, api, path_of("ada"))).status == 408
+        api.limit_rate(None)
+        assert (await fetch(http, api, path_of("ada"))).status == 200
 
 
 async def test_an_outage_is_for_everybody_and_for_a_time(http: aiohttp.ClientSession) -> None:
@@ -408,7 +428,7 @@ async def test_an_account_without_end_is_charged(http: aiohttp.ClientSession) ->
     ("arguments", "words"),
     [
         ({"price": 0}, "price"),
-        ({"rate_limit": -1}, "rate_limit"),
+        ({"rate_limit": -1}, "per_second"),
         ({"rate_limit": 5, "limited": "lose"}, "lose answers a page"),
         ({"limited": "999"}, "no such fault: '999'"),
         ({"outages": [("html", 0, 1)]}, "html answers a page"),

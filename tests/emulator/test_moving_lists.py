@@ -165,6 +165,21 @@ async def test_lists_move_with_time(http: aiohttp.ClientSession) -> None:
         assert api.followers("bo") == []
 
 
+async def test_a_rate_can_be_set_while_it_runs(http: aiohttp.ClientSession) -> None:
+    """What is due by then stays; a rate of 0 ends it; the depth can be set as well."""
+    async with Emulator({"ada": 30}) as api:
+        api.grow("ada", "1000/s")
+        while (await data(http, api, "ada"))["totalFollowers"] < 40:
+            await asyncio.sleep(0.01)
+        api.grow("Ada", "0/s")
+        people = handles(api.followers("ada"))
+        await asyncio.sleep(0.02)
+        assert handles(api.followers("ada")) == people
+        api.depth = 20
+        assert await walk(http, api) == people[:20]
+        assert api.depth == 20
+
+
 def test_a_profile_that_is_given_anew_has_not_moved() -> None:
     """Its list is the one that its number says."""
     api = Emulator({"ada": 10})
@@ -185,6 +200,8 @@ def test_a_profile_that_is_given_anew_has_not_moved() -> None:
         (lambda api: api.lose("ada", ["nobody"]), "'nobody' does not follow ada"),
         (lambda api: api.lose("ada", ["ada.alps.99"]), "'ada.alps.99' does not follow"),
         (lambda api: api.lose("bo", 0), "private"),
+        (lambda api: api.grow("bo", "1/s"), "private"),
+        (lambda api: api.grow("ada", "fast"), "5/min"),
     ],
 )
 def test_a_move_that_is_not_possible_is_refused(

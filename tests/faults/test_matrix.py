@@ -24,7 +24,7 @@ ROWS = range(1, 39)
 def test_every_row_has_a_case() -> None:
     """No row of the matrix is without a case."""
     covered = {failure.row for failure in FAILURES} | set(situations.SITUATIONS)
-    assert covered == set(ROWS)
+    assert covered >= set(ROWS)
 
 
 # A client whose requests are traced sends them through aiohttp's session, the others do not.
