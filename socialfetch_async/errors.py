@@ -106,9 +106,14 @@ class TransportError(SocialFetchError):
 
 
 class ConnectError(TransportError):
-    """No connection could be made, so nothing was sent and nothing was charged."""
+    """No connection could be made, so nothing was sent and nothing was charged.
+
+    Attributes:
+        proxy_status: The HTTP status of a proxy that did not connect to the API, or None.
+    """
 
     advice = "Nothing was charged. Check the network and base_url."
+    proxy_status: int | None = None
 
 
 class TLSError(TransportError):

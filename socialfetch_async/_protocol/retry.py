@@ -46,6 +46,8 @@ def rule(error: SocialFetchError) -> Rule:
     """Return what an error means for the next attempt and for other requests."""
     if isinstance(error, APIStatusError):
         return meaning(error.status, vendor=not isinstance(error, GatewayError)).rule
+    if isinstance(error, ConnectError) and 400 <= (error.proxy_status or 0) < 500:
+        return _NEVER  # a proxy that refuses: it would again
     return next((found for kind, found in RULES if isinstance(error, kind)), _NEVER)
 
 
