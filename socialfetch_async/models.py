@@ -4,9 +4,10 @@ Contract: the vendor's page "List TikTok profile followers", section "Response b
 Fields the vendor adds later are ignored; an optional field that is absent reads None.
 """
 
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Any, Generic, Self, TypeVar
 
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 Item = TypeVar("Item")
 
@@ -124,9 +125,18 @@ class ListPage(Struct, frozen=True, kw_only=True, dict=True):
         return self.__dict__.get("body")
 
     @property
+    def rows(self) -> list[Any]:
+        """The rows, whatever the list calls them; a page of a list knows their type."""
+        raise NotImplementedError
+
+    @property
     def total(self) -> int | None:
         """The vendor's count of the whole list, whatever the list calls it; None without one."""
         return None
+
+    def with_rows(self, rows: list[Any]) -> Self:
+        """Return this page with other rows, such as a part of its own."""
+        raise NotImplementedError
 
 
 class FollowersPage(ListPage, frozen=True, kw_only=True):
@@ -143,9 +153,18 @@ class FollowersPage(ListPage, frozen=True, kw_only=True):
     total_followers: int | None
 
     @property
+    def rows(self) -> list[Follower]:
+        """`followers`."""
+        return self.followers
+
+    @property
     def total(self) -> int | None:
         """`total_followers`."""
         return self.total_followers
+
+    def with_rows(self, rows: list[Follower]) -> Self:
+        """Return this page with other followers, such as a part of its own."""
+        return replace(self, followers=rows)
 
 
 class FollowingPage(ListPage, frozen=True, kw_only=True):
@@ -162,9 +181,18 @@ class FollowingPage(ListPage, frozen=True, kw_only=True):
     total_following: int | None
 
     @property
+    def rows(self) -> list[Account]:
+        """`accounts`."""
+        return self.accounts
+
+    @property
     def total(self) -> int | None:
         """`total_following`."""
         return self.total_following
+
+    def with_rows(self, rows: list[Account]) -> Self:
+        """Return this page with other accounts, such as a part of its own."""
+        return replace(self, accounts=rows)
 
 
 class ItemsPage(ListPage, Generic[Item], frozen=True, kw_only=True):
@@ -177,6 +205,15 @@ class ItemsPage(ListPage, Generic[Item], frozen=True, kw_only=True):
 
     path: str
     items: list[Item]
+
+    @property
+    def rows(self) -> list[Item]:
+        """`items`."""
+        return self.items
+
+    def with_rows(self, rows: list[Item]) -> Self:
+        """Return this page with other items, such as a part of its own."""
+        return replace(self, items=rows)
 
 
 class ProfileDetails(Struct, frozen=True, kw_only=True, rename="camel"):

@@ -1,6 +1,6 @@
 """The routes: one row each. A further list route is one more `ListEndpoint`."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 from urllib.parse import quote
@@ -86,13 +86,18 @@ class ListEndpoint(NamedTuple):
     path: str
     page: Callable[["Request", Any, list[Any], Parts], ListPage]
     """Makes the page from the request, `data`, the rows and the parts."""
-    identity: Callable[[ListPage, Sequence[Any]], object]
-    """What makes a page, given with its rows, the same as the one before."""
+    identity: Callable[[ListPage, Sequence[Any]], Sequence[Hashable]]
+    """What makes each row of a page, given with its rows, the same as another row."""
     decoder: Decoder[Any]
     # For a page that does not decode as documented: rows one by one, so that one bad row costs
     # a row and not the page.
     loose_decoder: Decoder[Any]
     row_decoder: Decoder[Any]
+
+    @property
+    def paid(self) -> bool:
+        """Whether an answer is charged: the pages of all lists are."""
+        return True
 
 
 class ValueEndpoint(NamedTuple):
@@ -102,6 +107,8 @@ class ValueEndpoint(NamedTuple):
     decoder: Decoder[Any]
     value: Callable[["Request", Any, Parts], Any]
     """Makes the value from the request, `data` and the parts."""
+    paid: bool = True
+    """Whether an answer is charged."""
 
 
 class Request(Struct, frozen=True):
@@ -140,9 +147,9 @@ def _decoders(
     return envelope(row, int, Meta), envelope(Raw, Any, LooseMeta), Decoder(row)
 
 
-def _handles(_page: ListPage, rows: Sequence[Any]) -> object:
-    # In any order. Not the platform's id: the vendor's own examples share one.
-    return frozenset([row.handle for row in rows])
+def _handles(_page: ListPage, rows: Sequence[Any]) -> Sequence[Hashable]:
+    # Not the platform's id: the vendor's own examples share one.
+    return [row.handle for row in rows]
 
 
 def _followers_page(request: Request, data: Any, rows: list[Any], parts: Parts) -> FollowersPage:
@@ -222,24 +229,24 @@ def items_endpoint(path: str, rows: str, row: Any) -> ListEndpoint:
             invalid_rows=parts.invalid_rows,
         )
 
-    def text(page: ListPage, _rows: Sequence[Any]) -> object:
+    def texts(page: ListPage, _rows: Sequence[Any]) -> Sequence[Hashable]:
         # Nothing is known of these rows, so they are the same if the answer says the same. What
         # was decoded would not do: a type may read one field that all rows have in common.
         assert page.body is not None
-        return bytes(array.decode(page.body).data.rows)
+        return [bytes(row) for row in array.decode(page.body).data.rows]
 
-    return ListEndpoint(path, page, text, *decoders)
+    return ListEndpoint(path, page, texts, *decoders)
 
 
 @lru_cache(maxsize=64)
 def _items_decoders(rows: str, row: Any) -> tuple[Decoder[Any], ...]:
-    """Return what decodes the array of rows as it is, and the decoders of the list."""
+    """Return what decodes the rows as they are, and the decoders of the list."""
     if isinstance(msgspec.inspect.type_info(row), msgspec.inspect.CustomType):
         raise TypeError(
             f"rows can not be decoded to {row!r}: pass a msgspec.Struct, a dataclass, a TypedDict "
             "or dict"
         )
-    data = msgspec.defstruct("ListText", [("rows", Raw, field(name=rows))])
+    data = msgspec.defstruct("ListText", [("rows", list[Raw], field(name=rows))])
     array = Decoder(msgspec.defstruct("Text", [("data", data)]))
     return array, *_decoders(rows, row, lookup_status="found")
 
@@ -266,11 +273,13 @@ WHOAMI: Final = ValueEndpoint(
     "/v1/whoami",
     Decoder(Envelope[UserData, LooseMeta]),
     lambda _request, data, _parts: data.user,
+    paid=False,
 )
 BALANCE: Final = ValueEndpoint(
     "/v1/balance",
     Decoder(Envelope[Balance, LooseMeta]),
     lambda _request, data, _parts: data,
+    paid=False,
 )
 
 

@@ -6,10 +6,10 @@ size and digest of each file, so that a copy or a touch does not make a file for
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import combinations
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 from zlib import crc32
 
 import msgspec
@@ -36,14 +36,29 @@ from socialfetch_async.export import (
     same_file,
     write_export,
 )
-from socialfetch_async.journal import FOLDER_JOURNAL, AppendOnly, SavedRun, WrittenFile
+from socialfetch_async.journal import FOLDER_JOURNAL, SavedRun
 
 _NAME: Final = Path(FOLDER_JOURNAL).stem  # of all files in a folder that was named as the output
 _JOURNAL: Final = Path(FOLDER_JOURNAL).suffix
 _encode: Final = msgspec.json.Encoder().encode
 
 
-Written = Mapping[str, WrittenFile]
+class Written(Protocol):
+    """What a journal knows of a file that was written from it."""
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+
+    @property
+    def digest(self) -> str:
+        """Of both its ends."""
+
+    @property
+    def options(self) -> str:
+        """What was written, and how."""
+
+
 Record = Callable[[Path, Contents, str], None]
 
 
@@ -95,7 +110,7 @@ class BatchFiles(NamedTuple):
         self.keep_apart()
         exports = {form: real_path(path) for form, path in self.exports.items()}
         if not os.path.exists(self.journal):  # noqa: PTH110 - a name may be too long
-            self.refuse_foreign({})
+            self.refuse_foreign(())
         for path in (self.journal, *exports.values()):
             try:
                 _make_folder(path)
@@ -108,7 +123,7 @@ class BatchFiles(NamedTuple):
             except CANNOT_WRITE as error:
                 raise _unwritable(path, error) from None
 
-    def refuse_foreign(self, written: Written) -> None:
+    def refuse_foreign(self, written: Iterable[Written]) -> None:
         """Refuse to replace what the journal did not write.
 
         Args:
@@ -129,7 +144,9 @@ class BatchFiles(NamedTuple):
                     "was sent."
                 )
 
-    def write(self, saved: SavedRun, written: Written, record: Record) -> Iterator[ExportResult]:
+    def write(
+        self, saved: SavedRun, written: Iterable[Written], record: Record
+    ) -> Iterator[ExportResult]:
         """Write each export whose pages have changed since it was written; none without pages.
 
         Args:
@@ -143,16 +160,16 @@ class BatchFiles(NamedTuple):
         """
         if not any(handle.pages for handle in saved.handles.values()):
             return
+        before = list(written)
         for form, path in self.exports.items():
-            yield self._write(saved, written, record, form, real_path(path))
+            yield self._write(saved, before, record, form, real_path(path))
 
     def _write(
-        self, saved: SavedRun, written: Written, record: Record, form: str, path: Path
+        self, saved: SavedRun, before: list[Written], record: Record, form: str, path: Path
     ) -> ExportResult:
         target = self.target(form)
-        replaced = contents_of(path) if path.is_file() else None
-        made = _Made(target, __version__, _digest(saved), replaced)
-        unchanged = _unchanged(made, written)
+        made = _Made(target, __version__, _digest(saved))
+        unchanged = _unchanged(made, before, path)
         if unchanged is not None:
             return unchanged.result(saved, path)
 
@@ -168,14 +185,12 @@ class _Made(msgspec.Struct, frozen=True):
     Attributes:
         target: How it was written. `by`: the version of the library.
         of: A digest of what the journal held.
-        replaced: What stood in its place: a kill may leave it there.
         rows: As `Lists` counts them, so that they need not be counted again.
     """
 
     target: Target
     by: str
     of: str
-    replaced: Contents | None
     rows: int = 0
     invalid_rows: int = 0
     page_count: int = 0
@@ -186,7 +201,7 @@ class _Made(msgspec.Struct, frozen=True):
 
     def counted(self, lists: Lists) -> "_Made":
         counts = (lists.rows, lists.invalid_rows, lists.page_count, lists.without_first_page)
-        return _Made(self.target, self.by, self.of, self.replaced, *counts)
+        return _Made(self.target, self.by, self.of, *counts)
 
     def is_of(self, other: "_Made") -> bool:
         return (self.target, self.by, self.of) == (other.target, other.by, other.of)
@@ -198,30 +213,24 @@ class _Made(msgspec.Struct, frozen=True):
         return result_of(saved, lists, path, path.stat().st_size, unchanged=True)
 
 
-def _made(known: WrittenFile) -> _Made | None:
-    try:
-        return msgspec.json.decode(known.options, type=_Made)
-    except msgspec.DecodeError:  # by another version of the library
-        return None
-
-
-def _unchanged(made: _Made, written: Written) -> _Made | None:
+def _unchanged(made: _Made, before: list[Written], path: Path) -> _Made | None:
     """Return what is known of a file that would be written again as it is."""
-    for known in written.values():
-        if Contents(known.size, known.digest) == made.replaced:
-            before = _made(known)
-            if before is not None and before.is_of(made):
-                return before
+    if not path.is_file():
+        return None
+    contents = contents_of(path)
+    for known in before:
+        if Contents(known.size, known.digest) == contents:
+            try:
+                options = msgspec.json.decode(known.options, type=_Made)
+            except msgspec.DecodeError:  # another version of the library wrote it
+                continue
+            if options.is_of(made):
+                return options
     return None
 
 
-def _contents(written: Written) -> set[Contents]:
-    known = set()
-    for file in written.values():
-        known.add(Contents(file.size, file.digest))
-        if (made := _made(file)) is not None and made.replaced is not None:
-            known.add(made.replaced)
-    return known
+def _contents(written: Iterable[Written]) -> set[Contents]:
+    return {Contents(known.size, known.digest) for known in written}
 
 
 def _digest(saved: SavedRun) -> str:
@@ -279,26 +288,6 @@ def files_of(
         raise ValueError("spreadsheet is for csv: no other format has cells that run as formulas")
     place = beside if journal is None else Path(journal)
     return BatchFiles(folder, place, exports, spreadsheet, overwrite)
-
-
-def set_aside(journal: Path) -> Path | None:
-    """Give a journal a number, so that another begins under its name; None if there is none.
-
-    Raises:
-        JournalError: Another process writes it.
-    """
-    if not journal.is_file():
-        return None
-    file = AppendOnly(journal)
-    try:
-        number = 1
-        while (kept := journal.with_name(f"{journal.stem}.{number}{journal.suffix}")).exists():
-            number += 1
-        # Under its lock, so that nobody else moves it, or goes on writing it, meanwhile.
-        journal.rename(kept)
-    finally:
-        file.close()
-    return kept
 
 
 def _make_folder(path: Path) -> None:

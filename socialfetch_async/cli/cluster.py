@@ -24,11 +24,9 @@ def run_on_cluster(scheduler: str, options: Options) -> None:
     """Read the handles and run the batch on the workers behind a scheduler."""
     try:
         given = options.given()
-        for name in ("fresh", "recheck"):
-            if getattr(options, name):
-                raise ValueError(
-                    f"--{name} is not for --scheduler: name another output to begin anew"
-                )
+        for name in ("refresh", "max_followers_per_handle", "max_pages_per_handle"):
+            if getattr(options, name) is not None:
+                raise ValueError(f"--{name.replace('_', '-')} is not for --scheduler yet")
     except ValueError as error:
         stopping.complain(error)
         raise SystemExit(exit_codes.USAGE) from None
@@ -43,7 +41,7 @@ async def _batch(scheduler: str, given: HandlesFile, options: Options) -> int:
     code, lines, stopped = exit_codes.DONE, list[str](), None
     # The pages are in the journals of the shards; what was written from them is in this one.
     with Journal(call.folder / _EXPORTS) as exports:
-        files.refuse_foreign(exports.saved().written)
+        files.refuse_foreign(exports.written)
         try:
             await call.end()
         except asyncio.CancelledError as error:
@@ -134,9 +132,9 @@ def _exports(folder: Path, files: BatchFiles, exports: Journal) -> Iterator[str]
         return
 
     def record(path: Path, contents: Contents, made: str) -> None:
-        exports.note_written(path, *contents, made)
+        exports.wrote(path, contents.size, contents.digest, made)
 
-    for file in files.write(read_journal(*journals), exports.saved().written, record):
+    for file in files.write(read_journal(*journals), exports.written, record):
         yield written(file)
     yield f"journals: {folder}"
 

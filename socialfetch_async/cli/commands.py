@@ -1,8 +1,9 @@
 """The commands and their options. Heavy imports stand inside, so that `--help` is quick."""
 
+import re
 import sys
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -12,6 +13,22 @@ from socialfetch_async.cli.exit_codes import IN_WORDS
 _limit = click.IntRange(min=1)
 _SPREADSHEET = "CSV for spreadsheets: a byte order mark, and no text runs as a formula."
 _format = click.Choice(["jsonl", "jsonl.gz", "csv", "parquet", "sqlite"])
+
+
+class _Age(click.ParamType[float]):
+    """A number with s, m, h or d, in seconds."""
+
+    name = "age"
+    _UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the seconds."""
+        found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)([smhd])", str(value), re.ASCII)
+        if found is None:
+            self.fail(f"{value!r} is not a number with s, m, h or d, such as 7d", param, ctx)
+        return float(found[1]) * self._UNITS[found[2]]
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=IN_WORDS)
@@ -80,8 +97,29 @@ def followers(
     show_default=True,
     help="When pages are synced to the disk.",
 )
-@click.option("--fresh", is_flag=True, help="Begin a new journal; the old one gets a number.")
-@click.option("--recheck", is_flag=True, help="Ask unavailable profiles once more.")
+@click.option(
+    "--max-followers-per-handle",
+    type=_limit,
+    help="The newest so many of each list, in whole pages.",
+)
+@click.option("--max-pages-per-handle", type=_limit, help="The same in pages.")
+@click.option(
+    "--refresh",
+    type=click.Choice(["new", "all"]),
+    help="Read finished lists again: new followers only, or whole lists.",
+)
+@click.option(
+    "--older-than",
+    type=_Age(),
+    metavar="AGE",
+    help="With --refresh, only lists read before: 12h, 7d.",
+)
+@click.option(
+    "--estimate",
+    is_flag=True,
+    help="Buy each list's first page (1 credit each), say what the rest costs.",
+)
+@click.option("--yes", is_flag=True, help="With --estimate: go on without asking.")
 @click.option("--column", metavar="NAME", help="The column of HANDLES-FILE to read.")
 @click.option("--no-header", is_flag=True, help="The first line of HANDLES-FILE is a handle.")
 @click.option("--dry-run", is_flag=True, help="Say what is left and its price; buy nothing.")
@@ -93,7 +131,13 @@ def followers(
     metavar="ADDRESS",
     help="Run it on the workers of this Dask scheduler; --concurrency is each one's.",
 )
-def export(dry_run: bool, scheduler: str | None, **options: Any) -> None:  # noqa: FBT001 - click passes options by name
+def export(
+    dry_run: bool,  # noqa: FBT001 - click passes options by name
+    estimate: bool,  # noqa: FBT001 - as above
+    yes: bool,  # noqa: FBT001 - as above
+    scheduler: str | None,
+    **options: Any,
+) -> None:
     """Fetch the followers of all handles in a file, and write them to files.
 
     Every page is kept in a journal beside the output. The same command again goes on where it
@@ -105,12 +149,13 @@ def export(dry_run: bool, scheduler: str | None, **options: Any) -> None:  # noq
     from socialfetch_async.cli.export import Options, run_batch  # noqa: PLC0415
 
     if scheduler is not None:
-        if dry_run:
-            raise click.UsageError("--dry-run is not for --scheduler: leave the scheduler out")
+        if dry_run or estimate:
+            name = "--dry-run" if dry_run else "--estimate"
+            raise click.UsageError(f"{name} is not for --scheduler: leave the scheduler out")
         from socialfetch_async.cli.cluster import run_on_cluster  # noqa: PLC0415
 
         run_on_cluster(scheduler, Options(**options))
-    run_batch(Options(**options), dry_run=dry_run)
+    run_batch(Options(**options), dry_run=dry_run, estimate=estimate, yes=yes)
 
 
 @socialfetch.command()

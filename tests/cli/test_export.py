@@ -100,20 +100,6 @@ async def test_a_limit_and_how_to_raise_it(tmp_path: Path) -> None:
     assert "2 lists are not complete (ada, bo)" in first.err
 
 
-async def test_fresh_and_recheck_are_not_in_the_printed_command(tmp_path: Path) -> None:
-    """Followed to the letter it would buy everything again."""
-    async with emulator({"ada": 100}) as api:
-        name, out = listed(tmp_path, "ada"), str(tmp_path / "out")
-        await run(api, "export", name, "-o", out)
-        done = await run(api, "export", name, "-o", out, "--fresh", "--recheck", "--max-credits=2")
-        assert f"kept as {out}/followers.1.journal" in done.err
-        assert "--recheck asks all of them once more" in done.err
-        command = done.says("go on with")
-        assert command == ["export", name, "-o", out, "--max-credits=4"]
-        assert len(api.charges) == 5 + 2
-    assert read_journal(f"{out}/followers.1.journal").credits_charged == 5
-
-
 async def test_some_handles_failed(tmp_path: Path) -> None:
     """1, with their sentence; the printed command buys what they lack."""
     async with emulator({"ada": 45, "bo": 45}, retry_after=3600) as api:
@@ -160,7 +146,8 @@ USAGE = [
     (["good.txt"], "--output"),
     (["good.txt", "-o", "text/where"], "cannot be written: Not a directory"),
     (["good.txt", "-o", "held"], "is being written by another process"),
-    (["good.txt", "-o", "held", "--fresh"], "is being written by another process"),
+    (["good.txt", "-o", "out", "--older-than=7d"], "older_than is for a refresh"),
+    (["good.txt", "-o", "out", "--refresh=new", "--older-than=7w"], "s, m, h or d"),
 ]
 OFFLINE = [
     (["convert", "no.journal", "-o", "a.csv"], "can not be read"),

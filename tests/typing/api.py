@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypedDict, assert_never, assert_type
+from typing import Literal, TypedDict, assert_never, assert_type
 
 import aiohttp
 from aiolimiter import AsyncLimiter
@@ -31,6 +31,7 @@ from socialfetch_async import (
     Journal,
     JournalError,
     ListPage,
+    Position,
     Profile,
     ProfileDetails,
     ProfileMetrics,
@@ -40,6 +41,7 @@ from socialfetch_async import (
     Usage,
     User,
     __version__,
+    estimate_followers,
     export_followers,
     read_journal,
 )
@@ -67,11 +69,18 @@ async def one_handle(client: SocialFetchClient) -> None:
         assert_type(follower.metrics, FollowerMetrics)
         assert_type(follower.metrics.followers, int)
         assert_type(follower.avatar_urls, AvatarUrls | None)
+    assert_type(client.iter_followers(stream.position), FollowerStream)
     assert_type(stream.pages(), AsyncIterator[FollowersPage])
     assert_type(stream.page, FollowersPage | None)
     assert_type(stream.cursor, str | None)
     assert_type(stream.done, bool)
-    assert_type(stream.stop_reason, str | None)
+    assert_type(
+        stream.stop_reason,
+        Literal["complete", "missing_cursor", "max_followers", "max_pages", "max_credits"] | None,
+    )
+    assert_type(stream.total_followers, int | None)
+    assert_type(stream.position, Position)
+    assert_type(Position.from_json(stream.position.to_json()), Position)
     assert_type(stream.credits_charged, int)
 
 
@@ -90,7 +99,7 @@ async def many_handles(client: SocialFetchClient) -> None:
             assert_type(follower, Follower)
         assert_type(run.pending(), dict[str, str | None])
         assert_type(run.outcomes, dict[str, HandleDone])
-    client.iter_followers_many(run.pending())
+    client.iter_followers_many(run.pending(), max_followers_per_handle=500)
     client.iter_followers_many(handle for handle in ("a", "b"))
 
 
@@ -116,20 +125,21 @@ async def journals(client: SocialFetchClient) -> None:
 
 
 async def a_batch(client: SocialFetchClient) -> None:
-    """A result with what was written; events of four kinds, or a function that takes any."""
+    """A result with what was written; progress as a function of the live figures."""
 
-    def see(event: BatchProgress | FollowersPage | HandleDone | BatchResult) -> None:
-        if isinstance(event, BatchProgress):
-            assert_type(event.total_credits_charged, int)
+    def see(progress: BatchProgress) -> None:
+        assert_type(progress.total_credits_charged, int)
 
-    result = await export_followers(client, ["ada"], Path("out"), format=["csv"], on_event=see)
+    result = await export_followers(client, ["ada"], Path("out"), format=["csv"], progress=see)
     assert_type(result, BatchResult)
     assert_type(result.pending, dict[str, str | None])
     assert_type(result.statuses, dict[str, int])
     assert_type(result.finished, bool)
     assert_type(result.advice, str)
     assert_type([export.rows for export in result.exports], list[int])
-    await export_followers(client, result.pending, "a.csv", fsync="page", on_event=print)
+    await export_followers(client, result.pending, "a.csv", fsync="page", progress=print)
+    estimate = await estimate_followers(client, ["ada"], "a.csv")
+    assert_type(estimate.credits_left, int)
 
 
 async def following(client: SocialFetchClient) -> None:
@@ -189,6 +199,7 @@ async def other_lists(client: SocialFetchClient) -> None:
     page = stream.page
     if page is not None:
         assert_type(page.items, list[Comment])
+        assert_type(page.rows, list[Comment])
         some_list: ListPage = page
         assert_type(some_list.body, bytes | None)
     assert_type(stream.items_seen, int)
