@@ -19,6 +19,7 @@ _PROFILE: Final = re.compile(
     re.IGNORECASE | re.ASCII | re.DOTALL,
 )
 _PATH: Final = re.compile(r"/v[0-9]+(/([A-Za-z0-9._~@:!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+)+")
+_CREDITS: Final = re.compile(r"[0-9]{1,15}")
 _API_KEY: Final = re.compile(r"[\x21-\x7e]+")
 
 
@@ -141,6 +142,21 @@ def required(name: str, value: int) -> int:
     return value
 
 
+def credits_of(name: str, text: str | None) -> int | None:
+    """Read a number of credits from the environment; unset or empty is no limit.
+
+    Raises:
+        ValueError: It is not a whole number from 1 on, in ASCII digits.
+    """
+    if not text:
+        return None
+    if not _CREDITS.fullmatch(text) or not int(text):
+        raise ValueError(
+            f"{name} must be a whole number of credits from 1 on, not {shortened(text)}"
+        )
+    return int(text)
+
+
 def flag(name: str, value: bool) -> bool:  # noqa: FBT001 - it is what is checked
     """Check a switch, so that `"false"` is not taken for True."""
     if not isinstance(value, bool):
@@ -205,6 +221,35 @@ def origin(url: str) -> str:
     port = parts.port or {"https": 443, "http": 80}[parts.scheme]
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
     return f"{parts.scheme}://{host}:{port}{parts.path.rstrip('/')}"
+
+
+def proxy(url: str | None) -> str | None:
+    """Check the address of a proxy. It may hold a password, so no message quotes it."""
+    if url is None:
+        return None
+    if not isinstance(url, str):
+        raise TypeError(f"proxy must be a str or None, not {type(url).__name__}")
+    if wrong := _wrong_with_proxy(url):
+        raise ValueError(f"proxy must be http://[user:password@]host:port, or https://; {wrong}")
+    return url
+
+
+def _wrong_with_proxy(url: str) -> str:
+    """Say what is wrong; raise nothing, so that no traceback shows the parts."""
+    if any(c.isspace() or not c.isprintable() for c in url) or "\\" in url:
+        return "it has a character that no URL has"
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return "its host or port is not valid (percent-encode the user name and password)"
+    if parts.scheme not in {"http", "https"}:
+        return "it has another scheme" if parts.scheme else "its scheme is missing"
+    if not host or not port:
+        return "its host or port is missing"
+    if parts.path not in {"", "/"} or "?" in url or "#" in url:
+        return "it has a path, a query or a fragment (percent-encode the user name and password)"
+    return ""
 
 
 def _is_loopback(host: str | None) -> bool:

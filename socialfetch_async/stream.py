@@ -155,13 +155,13 @@ class BaseStream(Generic[PageT, Item, RowLimit]):
         done: bool = False,
         max_rows: int | None,
         max_pages: int | None,
-        max_credits: int | None,
+        budget: SharedBudget,
     ) -> None:
         identity = requests.endpoint.identity
         self._requests = requests
         self._walk = Walk(requests.handle, cursor, identity=identity, max_pages=max_pages)
         self._step = ListStep(fetch, requests, self._walk)
-        self._budget = SharedBudget(max_credits)
+        self._budget = budget
         self._max_rows = max_rows
         self._rows: Iterator[Item] = iter(())
         self._cut = False  # the limit of rows fell in the middle of the page in hand
@@ -289,6 +289,8 @@ class BaseStream(Generic[PageT, Item, RowLimit]):
         return rows
 
     def __repr__(self) -> str:
+        if not hasattr(self, "page"):  # half made: a traceback of the constructor shows it
+            return f"<{type(self).__name__}>"
         return (
             f"<{type(self).__name__} {self._requests.name!r} pages_fetched={self.pages_fetched} "
             f"cursor={self.cursor!r} done={self.done}>"
