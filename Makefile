@@ -22,9 +22,9 @@ packages: ## the wheel and the sdist, as they are installed, with the lowest dep
 	@$(PYTHON) tools/environment.py .venv-packages --group lint --group package
 	@.venv-packages/bin/python tools/packages.py $(PYTHON)
 
-soak: ## the figures of docs/promises.md, in full
+soak: ## the figures of docs/figures.md, in full
 	@$(PYTHON) tools/environment.py .venv-soak -e '.[cli]' --group test
-	@.venv-soak/bin/python -m tests.faults.soak --write docs/promises.md
+	@.venv-soak/bin/python -m tests.faults.soak --write docs/figures.md
 
 mutants: ## mutation testing of the modules that decide
 	@$(PYTHON) tools/environment.py .venv-mutants -e '.[cli]' --group test --group mutants
