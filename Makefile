@@ -1,13 +1,16 @@
-# Two commands for a fresh machine with Python >= 3.11, git and make; each does its own set-up.
+# For a fresh machine with Python >= 3.11, git and make; each command does its own set-up.
 PYTHON ?= python3
 
-.PHONY: demo test bench docs packages soak mutants report-picture
+.PHONY: demo check test newest bench docs packages licences soak mutants report-picture
 
 demo: ## the main job on the embedded emulator: no key, no network access to the API
 	@$(PYTHON) tools/environment.py .venv '.[cli]'
 	@.venv/bin/socialfetch demo
 
-test: ## the gate: lint, format, types, import rules, tests, coverage, the docs' programs
+check: ## what is quick, in two minutes: lint, format, types, import rules, the tests not marked slow
+	@$(PYTHON) tools/gate.py check
+
+test: ## the gate: all of that on every Python that is here, coverage, packages, documentation
 	@$(PYTHON) tools/gate.py
 
 bench: ## every figure beside its goal, two minutes; FULL=--full takes twenty
@@ -21,6 +24,13 @@ docs: ## the documentation site, into .gate/site; strictly, and seen in Debian's
 packages: ## the wheel and the sdist, as they are installed, with the lowest dependencies too
 	@$(PYTHON) tools/environment.py .venv-packages --group lint --group package
 	@.venv-packages/bin/python tools/packages.py $(PYTHON)
+
+newest: ## all tests with the newest release of every dependency and tool
+	@$(PYTHON) tools/gate.py newest
+
+licences: ## docs/licences.md: what a user installs with this package, and under which licence
+	@$(PYTHON) tools/environment.py .venv-licences -e '.[cli,dask,parquet,pytest]'
+	@.venv-licences/bin/python tools/licences.py --write
 
 soak: ## the figures of docs/figures.md, in full
 	@$(PYTHON) tools/environment.py .venv-soak -e '.[cli]' --group test

@@ -12,6 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 from benchmarks import bodies
 from benchmarks.memory import forget_peak, peak
@@ -26,8 +27,8 @@ def write_journal(path: Path, followers: int) -> None:
     random_ = random.Random(1)
     names = [[bodies.follower(random_) for _ in range(ON_A_PAGE)] for _ in range(_PAGES_RENDERED)]
     pages = followers // ON_A_PAGE
-    with path.open("w", encoding="utf-8") as file:
-        _line(file, type="header", version=1, made_by="benchmarks", at="2026-01-01T00:00:00Z")
+    with path.open("wb") as file:
+        _line(file, type="header", version=2, made_by="benchmarks", at="2026-01-01T00:00:00Z")
         for number in range(pages):
             rows = names[number % _PAGES_RENDERED]
             for at, row in enumerate(rows):
@@ -37,6 +38,7 @@ def write_journal(path: Path, followers: int) -> None:
                 type="page",
                 at=f"2026-01-01T{number // 3600 % 24:02}:{number // 60 % 60:02}:{number % 60:02}Z",
                 handle="big",
+                reading="2026-01-01T00:00:00.000000Z-000000",
                 cursor=str(number) if number else None,
                 lookup_status="found",
                 next_cursor=str(number + 1) if number + 1 < pages else None,
@@ -51,7 +53,8 @@ def write_journal(path: Path, followers: int) -> None:
 
 
 def _line(file: Any, **fields: object) -> None:
-    file.write(json.dumps(fields, ensure_ascii=False, separators=(",", ":")) + "\n")
+    text = json.dumps(fields, ensure_ascii=False, separators=(",", ":"))[:-1].encode()
+    file.write(text + b',"crc":"%08x"}\n' % crc32(text))
 
 
 def _one(name: str, journal: Path, folder: Path) -> dict[str, float]:

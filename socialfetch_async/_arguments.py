@@ -185,6 +185,14 @@ def base_url(url: str) -> str:
     return url.rstrip("/")
 
 
+def origin(url: str) -> str:
+    """Return a base URL as one API is told from another: scheme, host, port and path."""
+    parts = urlsplit(url)
+    port = parts.port or {"https": 443, "http": 80}[parts.scheme]
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return f"{parts.scheme}://{host}:{port}{parts.path.rstrip('/')}"
+
+
 def _is_loopback(host: str | None) -> bool:
     if host == "localhost":
         return True

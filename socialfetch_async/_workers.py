@@ -34,6 +34,10 @@ _ENDS_THE_RUN: Final = (AuthenticationError, InsufficientCreditsError, Permissio
 
 PageT = TypeVar("PageT", bound=ListPage)
 
+# Asked before each page with a handle and its walk: how the list ends here, or None to go on. It
+# may move the walk past what is known.
+Guide = Callable[[str, Walk], HandleStatus | None]
+
 
 class Workers(Generic[PageT]):
     """Tasks that fetch lists side by side; `next_event` gives what came, in the order it came.
@@ -44,6 +48,7 @@ class Workers(Generic[PageT]):
         budget: What every request is paid from, and the switch that ends them.
         pages_fetched: Pages that arrived. `credits_charged`: credits confirmed for them.
         save: Has each event when it arrives, before anybody else.
+        guide: Says before each page whether to buy it.
     """
 
     def __init__(
@@ -74,6 +79,7 @@ class Workers(Generic[PageT]):
         self._returned_at = -math.inf
         self.events: deque[PageT | HandleDone] = deque()
         self.save: Callable[[PageT | HandleDone], None] | None = None
+        self.guide: Guide | None = None
         self.budget = SharedBudget(max_credits)
         self.pages_fetched = 0
         self.credits_charged = 0
@@ -206,7 +212,10 @@ class Workers(Generic[PageT]):
         """
         walk = lane.walk
         if walk.advance():
-            return True
+            if self.guide is None or (status := self.guide(lane.handle, walk)) is None:
+                return True
+            self._end(lane, status)
+            return False
         reason = walk.stop_reason or "complete"
         if reason == "missing_cursor":
             warn_missing_cursor(lane.requests, lane.cursor)
@@ -244,7 +253,7 @@ class Workers(Generic[PageT]):
                 status=status,
                 lookup_status=lane.lookup_status,
                 total_followers=lane.total,
-                cursor=walk.cursor,
+                cursor=None if status == "complete" else walk.cursor,
                 pages=walk.pages,
                 followers=walk.rows,
                 credits_charged=walk.credits_charged,

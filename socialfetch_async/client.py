@@ -310,6 +310,7 @@ class SocialFetchClient:
             concurrency=arguments.required("concurrency", concurrency),
             max_pages=arguments.positive("max_pages_per_handle", max_pages_per_handle),
             max_credits=arguments.positive("max_credits", max_credits),
+            origin=arguments.origin(self._base_url),
         )
 
     def iter_following_many(
@@ -346,6 +347,11 @@ class SocialFetchClient:
             max_pages=arguments.positive("max_pages_per_handle", max_pages_per_handle),
             max_credits=arguments.positive("max_credits", max_credits),
         )
+
+    @property
+    def base_url(self) -> str:
+        """The base URL of the API that is asked."""
+        return self._base_url
 
     async def get_followers_page(
         self,

@@ -4,7 +4,7 @@ For metrics and tracing. Each event is a frozen value; `match` or `isinstance` t
 """
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec import Struct
 
@@ -21,6 +21,11 @@ HandleStatus = Literal[
     "failed",
 ]
 """How a handle ended in a run; the vendor's own word is never among these."""
+
+UNFINISHED: Final[frozenset[str]] = frozenset(
+    {"max_followers", "max_pages", "max_credits", "stopped", "failed"}
+)
+"""The statuses that leave something to ask for: such a handle stays in `pending()`."""
 
 
 class Usage(Struct):
@@ -67,6 +72,11 @@ class HandleDone(Struct, frozen=True, kw_only=True):
     followers: int
     credits_charged: int
     error: SocialFetchError | None = None
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to ask for."""
+        return self.status not in UNFINISHED
 
     @property
     def outcome(self) -> str:

@@ -5,8 +5,9 @@ from itertools import repeat
 from types import TracebackType
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
+from socialfetch_async._protocol.ending import ended
 from socialfetch_async._protocol.endpoints import PageRequests
-from socialfetch_async._workers import Workers
+from socialfetch_async._workers import Guide, Workers
 from socialfetch_async.errors import IncompleteRunError
 from socialfetch_async.events import HandleDone
 from socialfetch_async.models import Account, Follower, FollowersPage, FollowingPage
@@ -31,6 +32,7 @@ class BaseRun(Generic[PageT, Item]):
         outcomes: The `HandleDone` of every handle that has ended.
         handles_total: Different handles given. `duplicates`: the ones given again.
         concurrency: Pages that may be on their way or not yet taken, together.
+        origin: The base URL of the API that is asked.
     """
 
     _rows_field: ClassVar[str]
@@ -45,6 +47,7 @@ class BaseRun(Generic[PageT, Item]):
         concurrency: int,
         max_pages: int | None,
         max_credits: int | None,
+        origin: str | None = None,
     ) -> None:
         self._workers: Workers[PageT] = Workers(
             fetch,
@@ -64,6 +67,7 @@ class BaseRun(Generic[PageT, Item]):
         self.handles_total = len(starts)
         self.duplicates = duplicates
         self.concurrency = concurrency
+        self.origin = origin
 
     @property
     def handles_done(self) -> int:
@@ -119,6 +123,14 @@ class BaseRun(Generic[PageT, Item]):
         for event in self._workers.events:
             save(event)
         self._workers.save = save
+
+    def guide_with(self, guide: Guide) -> None:
+        """Ask a function before each page whether to buy it.
+
+        It gets the handle and its walk, which it may move past pages that are known, and returns
+        how the list ends there, or None to go on.
+        """
+        self._workers.guide = guide
 
     def pending(self) -> dict[str, str | None]:
         """Return every handle that is not finished, with the cursor to go on from.
@@ -182,14 +194,14 @@ class BaseRun(Generic[PageT, Item]):
         self._rest = iter(())
         if page is None:
             return
-        if page.has_more and page.next_cursor:
+        if ended(page) is None:
             self._pending[page.handle] = page.next_cursor
         else:
             self._pending.pop(page.handle, None)
 
     def _finish(self, done: HandleDone) -> None:
         self.outcomes[done.handle] = done
-        if done.status not in {"failed", "stopped", "max_pages", "max_credits"}:
+        if done.finished:
             self._pending.pop(done.handle, None)
 
     def __repr__(self) -> str:

@@ -13,7 +13,36 @@ FAST = RetryPolicy(base=0.001, cap=0.002)
 
 collect_ignore = ["plugin_project"]  # test_pytest_plugin.py runs it, in a place of its own
 
+# What `make check` leaves out, by what its name begins with, and why: most take over a second.
+SLOW = {
+    "tests/batch/test_batch.py::test_the_main_job": "a whole batch, in every format",
+    "tests/cli/": "each command is a process of its own, and some wait for signals",
+    "tests/cluster/test_call.py": "each has a Dask cluster of several processes",
+    "tests/docs/test_docs.py": "each program of the docs is a process of its own",
+    "tests/emulator/test_command.py": "each command is a process of its own",
+    "tests/export/test_files.py::test_memory": "enough rows to see memory grow",
+    "tests/faults/test_key.py": "the key is looked for in every text of every fault",
+    "tests/faults/test_kills.py": "processes are killed at many moments",
+    "tests/faults/test_machines.py": "hundreds of generated programs against the fault server",
+    "tests/faults/test_schedules.py": "hundreds of generated schedules of faults",
+    "tests/faults/test_soak.py": "the figures of docs/promises.md, in short",
+    "tests/journal/test_journal.py::test_a_journal_cut": "a journal cut at each of its bytes",
+    "tests/protocol/test_endpoints.py::test_no_handle": "ten thousand handles",
+    "tests/protocol/test_walk.py::test_the_memory": "a list of 235,000 pages",
+    "tests/report/test_report.py::test_ten_thousand": "a report of ten thousand handles",
+    "tests/test_pytest_plugin.py": "the wheel is built, installed and used by other pytests",
+    "tests/test_stream.py::test_any_split": "hundreds of generated interruptions",
+    "tests/web/test_apps.py": "each server is a process of its own",
+}
+
 MakeClient = Callable[..., SocialFetchClient]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is slow."""
+    for item in items:
+        if item.nodeid.startswith(tuple(SLOW)):
+            item.add_marker("slow")
 
 
 @pytest.fixture

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
+FIRST = "2026-11-22T12:00:00.000000Z-000000"
 BEGAN = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
@@ -41,6 +43,7 @@ def page(
         "type": "page",
         "at": at(seconds),
         "handle": handle,
+        "reading": FIRST,
         "cursor": cursor,
         "lookup_status": "found",
         "next_cursor": then,
@@ -61,6 +64,7 @@ def done(handle: str, status: str, *, seconds: float = 0, **fields: Any) -> dict
         "at": at(seconds),
         "handle": handle,
         "status": status,
+        "reading": FIRST,
         "cursor": None,
         "pages": 1,
         "followers": 0,
@@ -71,9 +75,17 @@ def done(handle: str, status: str, *, seconds: float = 0, **fields: Any) -> dict
 
 def write(path: Path, *lines: dict[str, Any]) -> Path:
     """Write a journal."""
-    header = {"type": "header", "version": 1, "made_by": "tests", "at": at(0)}
-    text = (
-        json.dumps(line, ensure_ascii=False, separators=(",", ":")) for line in (header, *lines)
-    )
-    path.write_text("".join(f"{line}\n" for line in text), encoding="utf-8", newline="\n")
+    header = {"type": "header", "version": 2, "made_by": "tests", "at": at(0)}
+    path.write_bytes(b"".join(map(as_line, (header, *lines))))
     return path
+
+
+def as_line(line: dict[str, Any]) -> bytes:
+    """Return a line as it stands in a journal, with its checksum."""
+    return checked(json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode())
+
+
+def checked(text: bytes) -> bytes:
+    """Return the text of a JSON object as a line of a journal."""
+    text = text.rstrip(b"\n")[:-1]
+    return text + b',"crc":"%08x"}\n' % crc32(text)

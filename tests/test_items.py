@@ -409,7 +409,7 @@ async def test_an_error_in_the_middle_says_how_to_go_on(client_of: MakeClient) -
     """It has the cursor, and the same stream goes on from it, also after a cancellation."""
     answers = [comments("ab", "1"), error(502), HANG, comments("c")]
     async with Scripted(*answers) as api:
-        client = client_of(api, retry=ONCE, timeout=0.02)
+        client = client_of(api, retry=ONCE, timeout=0.3)
         stream = client.iter_items(PATH, items="comments", type=Comment)
         texts = [(await anext(stream)).text for _ in range(2)]
         with pytest.raises(LookupFailedError) as caught:

@@ -23,6 +23,7 @@ from socialfetch_async.emulator import Emulator
 ROOT = Path(__file__).parent.parent
 PROJECT = Path(__file__).parent / "plugin_project"
 Run = Callable[..., subprocess.CompletedProcess[str]]
+pytestmark = pytest.mark.xdist_group("plugin")  # `project` is made once
 
 
 # -- in this suite ------------------------------------------------------------------------------

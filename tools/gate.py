@@ -1,24 +1,39 @@
 """The gate: everything that must hold, on every supported Python that is installed.
 
-Each step prints its name and what it ran; the first one that fails ends it.
+`gate.py` does all of it, `gate.py check` what takes less than two minutes, `gate.py suite PATH...`
+the library's own tests on the Python that runs it, `gate.py newest` all tests with the newest
+releases of everything. Two steps run at a time, and each prints what it said when it is done. All
+of them run; a table at the end has their seconds.
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 import time
+import tomllib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from threading import Lock
 
 import environment
 
 ROOT = Path(__file__).parent.parent
 WORK = ROOT / ".gate"
-VERSIONS = ("3.11", "3.12", "3.13")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PYTHON = "Programming Language :: Python :: "
+VERSIONS = tuple(
+    name.removeprefix(PYTHON)
+    for name in PROJECT["project"]["classifiers"]
+    if name.startswith(f"{PYTHON}3.")
+)
 EXTRAS = ".[cli,dask,parquet,pytest]"
 GROUPS = ("test", "consumers", "observability", "web")
-# What needs the packages of other people runs on the first Python only: it is about them, and
-# their installation alone would take the gate beyond its quarter of an hour.
+# What needs the packages of other people runs on the first Python only: it is about them.
 ONCE = [
   "tests/web", "tests/faults/test_soak.py", "tests/batch/test_batch.py", "tests/cli/test_export.py",
   "tests/cluster/test_call.py",
@@ -28,6 +43,73 @@ ONCE = [
   "tests/test_pytest_plugin.py", "tests/cluster/test_shards.py",
 ]  # fmt: skip
 PURE = "socialfetch_async/_protocol/*,socialfetch_async/models.py,socialfetch_async/errors.py"
+CHECK = ("-m", "not slow and not browser")
+# Tests wait for sockets and processes about half of their time. A group is what shares something
+# that is dear to make.
+PARALLEL = ("-n", "3", "--dist", "loadgroup")
+PYTEST = ("-m", "pytest", "-q", "--durations=15", "--durations-min=1")
+COUNTED = re.compile(r"^(?:(\d+) failed, )?(\d+) passed.* in [\d.]+s", re.MULTILINE)
+
+
+@dataclass
+class Gate:
+    """The steps that ran: how long each took, what it counted, whether it held."""
+
+    rows: list[tuple[str, float, bool]] = field(default_factory=list)
+    passed: int = 0
+    failed: int = 0
+    began: float = field(default_factory=time.monotonic)
+    _printing: Lock = field(default_factory=Lock)
+
+    def step(self, name: str, *command: str | Path, **environ: str) -> bool:
+        """Run a command and print what it said; return whether it held."""
+        began = time.monotonic()
+        done = subprocess.run(
+            list(map(str, command)), cwd=ROOT, env=os.environ | environ, check=False,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            text=True, errors="replace",
+        )  # fmt: skip
+        self.ended(name, began, done.stdout, held=done.returncode == 0)
+        return done.returncode == 0
+
+    def environment(self, version: str, *requirements: str, python: str) -> Path | None:
+        """Return the interpreter of a new environment, or None, which is a step that failed."""
+        began = time.monotonic()
+        said, inside = "", None
+        try:
+            inside = environment.make(WORK / f"python{version}", *requirements, python=python)
+        except subprocess.CalledProcessError as error:
+            said = f"{error}\n"
+        self.ended(f"environment, Python {version}", began, said, held=inside is not None)
+        return inside
+
+    def ended(self, name: str, began: float, said: str, *, held: bool) -> None:
+        """Print a step that has ended, and keep its seconds."""
+        seconds = time.monotonic() - began
+        counts = COUNTED.findall(said)
+        with self._printing:
+            self.rows.append((name, seconds, held))
+            self.failed += sum(int(failed or 0) for failed, _ in counts)
+            self.passed += sum(int(passed) for _, passed in counts)
+            print(f"\n=== {name}\n{said}--- {name}: {seconds:.0f} s", end="", flush=True)
+            print("" if held else ", FAILED", flush=True)
+
+    def together(self, *jobs: Callable[[], object]) -> None:
+        """Run the jobs in their order, two at a time."""
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            for future in [pool.submit(job) for job in jobs]:
+                future.result()
+
+    def close(self, what: str) -> None:
+        """Print the table; end with 1 if a step failed."""
+        print(f"\n=== the slowest first, {time.monotonic() - self.began:.0f} s in all")
+        for name, seconds, held in sorted(self.rows, key=lambda row: -row[1]):
+            print(f"{seconds:7.1f} s  {name}{'' if held else '  FAILED'}")
+        broken = [name for name, _, held in self.rows if not held]
+        print(f"\n{self.passed} passed, {self.failed} failed\n")
+        if broken:
+            sys.exit(f"the gate is closed: {', '.join(broken)} failed")
+        print(f"the gate is open: {what}")
 
 
 def version_of(python: str) -> str | None:
@@ -53,38 +135,10 @@ def interpreters() -> dict[str, str]:
         for candidate in candidates:
             if version_of(candidate) == version:
                 found.setdefault(version, candidate)
-    return dict(sorted(found.items(), key=lambda item: tuple(map(int, item[0].split(".")))))
-
-
-def step(name: str, *command: str | Path, **environ: str) -> None:
-    """Run one check, and end the gate if it fails."""
-    print(f"\n=== {name}", flush=True)
-    began = time.monotonic()
-    result = subprocess.run(
-        list(map(str, command)), cwd=ROOT, env=os.environ | environ, check=False
-    )
-    print(f"--- {name}: {time.monotonic() - began:.0f} s", flush=True)
-    if result.returncode:
-        sys.exit(f"the gate is closed: {name} failed with exit code {result.returncode}")
-
-
-def main() -> None:
-    """Run every check."""
-    pythons = interpreters()
     for version in VERSIONS:
-        if version not in pythons:
+        if version not in found:
             print(f"!!! Python {version} IS NOT INSTALLED HERE: nothing is tested on it")
-    only = browser()
-    (first, python), *others = pythons.items()
-    print(f"\n=== environment, Python {first}", flush=True)
-    wanted = groups("lint", "docs", "package", *GROUPS)
-    inside = environment.make(WORK / f"python{first}", "-e", EXTRAS, *wanted, python=python)
-    lint(inside, list(pythons.values()), only)
-    measured(first, inside, only)
-    for version, python in others:
-        print(f"!!! Python {version}: without {', '.join(ONCE)}")
-        tests(version, python, only)
-    print(f"\nthe gate is open: Python {', '.join(pythons)}")
+    return dict(sorted(found.items(), key=lambda item: tuple(map(int, item[0].split(".")))))
 
 
 def browser() -> list[str]:
@@ -104,53 +158,119 @@ def browser() -> list[str]:
     return ["-m", "not browser"]
 
 
-def lint(inside: Path, pythons: list[str], only: list[str]) -> None:
-    """Check the text of the code, the packages and the documentation."""
-    bin_ = inside.parent
-    step("format", bin_ / "ruff", "format", "--check", "--diff", ".")
-    step("lint", bin_ / "ruff", "check", ".")
-    step("types (mypy)", bin_ / "mypy", "--python-executable", inside)
-    step("types (pyright)", bin_ / "pyright", "--pythonpath", inside)
-    step("import rules", bin_ / "lint-imports")
-    step("packages", inside, "tools/packages.py", *pythons)
-    site = ["tests/site/built.py"] if only else ["tests/site/built.py", "tests/site/seen.py"]
-    step("documentation", inside, "-m", "pytest", "-q", *site)
-
-
 def groups(*names: str) -> list[str]:
     """Return the arguments of pip for dependency groups."""
     return [part for name in names for part in ("--group", name)]
 
 
-def tests(version: str, python: str, only: list[str]) -> None:
+def text(gate: Gate, inside: Path) -> None:
+    """Check format, style and import rules, which take seconds."""
+    bin_ = inside.parent
+    gate.step("format", bin_ / "ruff", "format", "--check", "--diff", ".")
+    gate.step("lint", bin_ / "ruff", "check", ".")
+    gate.step("import rules", bin_ / "lint-imports")
+
+
+def types(gate: Gate, inside: Path) -> None:
+    """Check the types, by both who do."""
+    bin_ = inside.parent
+    gate.step("types (mypy)", bin_ / "mypy", "--python-executable", inside)
+    gate.step("types (pyright)", bin_ / "pyright", "--pythonpath", inside)
+
+
+def further(gate: Gate, version: str, python: str, only: list[str]) -> None:
     """Run the suite of the library on a further Python."""
-    inside = environment.make(
-        WORK / f"python{version}", "-e", ".[cli]", "--group", "test", python=python
-    )
+    print(f"!!! Python {version}: without {', '.join(ONCE)}")
+    inside = gate.environment(version, "-e", ".[cli]", *groups("test"), python=python)
+    if inside is None:
+        return
     # Development mode: asyncio's own checks, and every warning of the interpreter.
     ignored = [f"--ignore={path}" for path in ONCE]
-    pytest = ("-X", "dev", "-m", "pytest", "-q", *ignored, *only)
-    step(f"tests, Python {version}, -X dev", inside, *pytest)
+    gate.step(f"tests, Python {version}", inside, "-X", "dev", *PYTEST, *PARALLEL, *ignored, *only)
 
 
-def measured(version: str, inside: Path, only: list[str]) -> None:
+def measured(gate: Gate, version: str, inside: Path, only: list[str]) -> None:
     """Run the whole suite, with its coverage."""
-    data = str(WORK / "coverage")
     coverage = [str(inside), "-m", "coverage"]
+    data = {"COVERAGE_FILE": str(WORK / "coverage")}
     for old in WORK.glob("coverage*"):
         old.unlink()
-    step(
+    held = gate.step(
         f"tests, Python {version}, with coverage",
-        *coverage, "run", "-m", "pytest", "-q", *only, COVERAGE_FILE=data,
+        *coverage, "run", *PYTEST, *PARALLEL, *only, **data,
     )  # fmt: skip
-    step("coverage: combine", *coverage, "combine", "--quiet", COVERAGE_FILE=data)
-    step("coverage: the whole", *coverage, "report", "--fail-under=95", COVERAGE_FILE=data)
-    step(
+    if not held:
+        return
+    gate.step("coverage: combine", *coverage, "combine", "--quiet", **data)
+    gate.step("coverage: the whole", *coverage, "report", "--fail-under=95", **data)
+    gate.step(
         "coverage: every branch of the pure part",
-        *coverage, "report", f"--include={PURE}", "--fail-under=100", COVERAGE_FILE=data,
+        *coverage, "report", f"--include={PURE}", "--fail-under=100", **data,
     )  # fmt: skip
+
+
+def check() -> None:
+    """Run what is quick, in an environment that is kept."""
+    gate = Gate()
+    try:
+        inside = environment.kept(WORK / "check", "-e", EXTRAS, *groups("lint", *GROUPS))
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"could not set up the environment of the check: {error}")
+    gate.ended("environment", gate.began, "", held=True)
+    gate.together(
+        lambda: gate.step("the quick tests", inside, *PYTEST, *PARALLEL, *CHECK),
+        lambda: text(gate, inside),
+        lambda: types(gate, inside),
+    )
+    gate.close("the quick part of it; `make test` does all")
+
+
+def suite(*paths: str) -> None:
+    """Run the tests of the library on this Python, all of them or those in the paths."""
+    gate = Gate()
+    version = version_of(sys.executable) or ""
+    further(gate, version, sys.executable, [*browser(), *paths])
+    gate.close(f"Python {version}, {sys.platform}")
+
+
+def newest() -> None:
+    """Run all tests with the newest release of every dependency and tool, its pins lifted."""
+    gate = Gate()
+    lifted = [
+        need.replace("==", ">=") for group in GROUPS for need in PROJECT["dependency-groups"][group]
+    ]
+    version = version_of(sys.executable) or ""
+    inside = gate.environment(version, "-e", EXTRAS, *lifted, python=sys.executable)
+    if inside is not None:
+        gate.step("tests, newest dependencies", inside, *PYTEST, *PARALLEL, *browser())
+    gate.close("the newest dependencies")
+
+
+def everything() -> None:
+    """Run every check on every Python."""
+    gate = Gate()
+    pythons = interpreters()
+    only = browser()
+    (first, python), *others = pythons.items()
+    wanted = groups("lint", "docs", "package", *GROUPS)
+    inside = gate.environment(first, "-e", EXTRAS, *wanted, python=python)
+    if inside is None:
+        gate.close("")
+        return
+    site = ["tests/site/built.py"] if only else ["tests/site/built.py", "tests/site/seen.py"]
+    gate.together(
+        lambda: measured(gate, first, inside, only),
+        lambda: text(gate, inside),
+        lambda: types(gate, inside),
+        lambda: gate.step("packages", inside, "tools/packages.py", *pythons.values()),
+        lambda: gate.step("documentation", inside, *PYTEST, *site),
+        lambda: gate.step("licences", inside, "tools/licences.py"),
+        *(partial(further, gate, version, found, only) for version, found in others),
+    )
+    gate.close(f"Python {', '.join(pythons)}")
 
 
 if __name__ == "__main__":
     os.chdir(ROOT)
-    main()
+    what, *arguments = sys.argv[1:] or ["test"]
+    {"check": check, "newest": newest, "suite": suite, "test": everything}[what](*arguments)

@@ -7,6 +7,7 @@ Contract, "Pagination": ask first without a cursor, then with `data.page.nextCur
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Literal
 
+from socialfetch_async._protocol.ending import ended
 from socialfetch_async.errors import (
     PaginationError,
     ProfileUnavailableError,
@@ -103,26 +104,25 @@ class Walk:
         page, self._page = self._page, None
         if page is None:
             return
-        if page.lookup_status != "found":
+        end = ended(page)
+        if end == "unavailable":
             self._error = self._unavailable(page)
-        elif not page.has_more:
-            self._end("complete")
-        elif not page.next_cursor:
-            # As the vendor's page says, the list ends here; but it says also that more exists.
-            self._end("missing_cursor")
+        elif end is not None:
+            self.stop_reason = end
+            self.done = True
+            self.cursor = None
         else:
-            self.cursor = page.next_cursor
-            cursor = hash(page.next_cursor)
-            if cursor in self._asked:
-                self._error = self._pagination(
-                    "repeated_cursor", f"the cursor {shortened(page.next_cursor)} came again"
-                )
-            self._asked.add(cursor)
+            self._go_to(page.next_cursor)
 
-    def _end(self, reason: Literal["complete", "missing_cursor"]) -> None:
-        self.stop_reason = reason
-        self.done = True
-        self.cursor = None
+    def _go_to(self, cursor: str | None) -> None:
+        assert cursor is not None
+        self.cursor = cursor
+        asked = hash(cursor)
+        if asked in self._asked:
+            self._error = self._pagination(
+                "repeated_cursor", f"the cursor {shortened(cursor)} came again"
+            )
+        self._asked.add(asked)
 
     def receive(self, page: ListPage, rows: Sequence[Any]) -> None:
         """Take the page that was asked for. After this it may be delivered.

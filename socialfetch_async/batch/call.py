@@ -85,7 +85,7 @@ async def export_followers(
         batch.kept = set_aside(files.journal)
     try:
         with book:
-            todo = book.pending(starts, recheck=recheck)
+            todo = book.pending(starts)
             progress = batch.begin(len(todo), max_credits)
             left = (
                 None

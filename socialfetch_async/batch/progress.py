@@ -1,7 +1,6 @@
 """How a batch stands: live while it runs, and at its end."""
 
 from pathlib import Path
-from typing import Final
 
 import msgspec
 
@@ -10,8 +9,6 @@ from socialfetch_async.export import ExportResult
 from socialfetch_async.journal import Journal
 from socialfetch_async.models import FollowersPage
 from socialfetch_async.run import FollowersRun
-
-_UNFINISHED: Final = {"failed", "max_credits", "max_pages", "stopped"}
 
 
 class BatchProgress:
@@ -58,7 +55,7 @@ class BatchProgress:
             self.pages += 1
             self.followers += len(event.followers)
             self.credits_charged += event.credits_charged
-        elif event.status not in _UNFINISHED:
+        elif event.finished:
             self.handles_done += 1
         elif event.status == "failed":
             self.handles_failed += 1

@@ -212,7 +212,7 @@ def _plan(given: HandlesFile, saved: SavedRun | None, options: Options) -> dict[
     if saved is None:
         left, begun, spent = given.handles, [], 0
     else:
-        left = saved.pending(given.handles, recheck=options.recheck)
+        left = saved.pending(given.handles)
         begun = [one for h in left if (one := saved.handles.get(h.lower())) and one.pages]
         spent = saved.credits_charged + saved.maybe_charged
     lists = [] if saved is None else list(saved.handles.values())

@@ -20,8 +20,8 @@ def atomic_write(path: Path) -> Iterator[Path]:
     # In the same folder: a rename does not cross file systems. Opened here and not by `tempfile`,
     # whose files are for their owner only: this one is to have the mode of any new file.
     aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    os.close(os.open(aside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     try:
+        os.close(os.open(aside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         yield aside
         _to_disk(aside)
         aside.replace(path)

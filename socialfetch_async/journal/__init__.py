@@ -3,18 +3,33 @@
 Each page that was paid for is a line of JSON before anything else happens with it. What is left,
 what it cost and every export follow from these lines alone.
 
-    lines.py    what the lines are
-    index.py    what they add up to: lists, positions, credits
-    reading.py  `read_journal`: one or several journals, offline
-    file.py     the file as the operating system has it: lock, append, cut, sync
-    journal.py  `Journal`: writing one
+    lines.py      what the lines are
+    index.py      what they add up to: the readings of each list, page by page
+    ledger.py     what was charged, and what may have been
+    plan.py       what is left to do for each handle
+    reading.py    `read_journal`: one or several journals, offline
+    file.py       the file as the operating system has it: lock, append, cut, sync
+    course.py     how what is stored steers a run
+    recording.py  what a process writes while it fetches
+    journal.py    `Journal`: writing one
 """
 
 from socialfetch_async.journal.file import AppendOnly as AppendOnly
 from socialfetch_async.journal.journal import Journal
 from socialfetch_async.journal.lines import HEADER_BEGINS as HEADER_BEGINS
-from socialfetch_async.journal.lines import SavedPage
-from socialfetch_async.journal.reading import SavedHandle, SavedRun, read_journal
+from socialfetch_async.journal.lines import SavedPage, WrittenFile
+from socialfetch_async.journal.plan import Refresh as Refresh
+from socialfetch_async.journal.plan import Step as Step
+from socialfetch_async.journal.plan import Wanted as Wanted
+from socialfetch_async.journal.reading import SavedHandle, SavedReading, SavedRun, read_journal
 from socialfetch_async.journal.writer import Fsync as Fsync
 
-__all__ = ["Journal", "SavedHandle", "SavedPage", "SavedRun", "read_journal"]
+__all__ = [
+    "Journal",
+    "SavedHandle",
+    "SavedPage",
+    "SavedReading",
+    "SavedRun",
+    "WrittenFile",
+    "read_journal",
+]

@@ -7,9 +7,11 @@ import stat
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 from socialfetch_async.errors import JournalError
+
+_PART: Final = 1 << 20  # bytes that are copied at once
 
 
 class AppendOnly:
@@ -28,23 +30,55 @@ class AppendOnly:
         """
         self.path = path
         self.end = 0
-        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
-        try:
-            self.fd = os.open(path, flags, 0o666)
-        except OSError as error:
-            raise _not_opened(path, error) from None
-        try:
-            if not stat.S_ISREG(os.fstat(self.fd).st_mode):
-                raise JournalError(f"{path} is not a file: name another one. Nothing was sent.")
-            _lock(self.fd, path)
-        except BaseException:
+        self.fd = _opened_and_locked(path)
+        while not self.is_there():
+            # It was moved between the two, and another file may have taken its name.
             os.close(self.fd)
-            raise
+            self.fd = _opened_and_locked(path)
         self._torn = False
+
+    def is_there(self) -> bool:
+        """Return whether the name still leads to this file."""
+        try:
+            return os.path.samestat(os.stat(self.path), os.fstat(self.fd))  # noqa: PTH116 - asked at each line
+        except OSError:
+            return False
+
+    def rescue(self) -> Path | None:
+        """Return where a file is that lost its name; one that was deleted is copied back.
+
+        Returns:
+            Its new name, which later lines go to; None if that cannot be found out.
+
+        Raises:
+            OSError: The copy could not be written.
+        """
+        if os.fstat(self.fd).st_nlink:
+            return _name_of(self.fd)
+        path = self.path
+        while os.path.lexists(path):
+            path = path.with_name(f"{path.name}.rescued")
+        copy = _opened_and_locked(path)
+        for offset in range(0, self.end, _PART):
+            os.write(copy, self.read(offset, min(_PART, self.end - offset)))
+        os.fsync(copy)
+        os.close(self.fd)
+        self.fd = copy
+        return path
 
     def reader(self) -> BinaryIO:
         """Return the content, from its beginning; closing it leaves the journal open."""
+        os.lseek(self.fd, 0, os.SEEK_SET)  # the lock of Windows moved it far behind the text
         return open(self.fd, "rb", buffering=1 << 20, closefd=False)
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Return some bytes of the content."""
+        os.lseek(self.fd, offset, os.SEEK_SET)  # what is appended goes to the end all the same
+        parts = []
+        while length > 0 and (part := os.read(self.fd, length)):
+            parts.append(part)
+            length -= len(part)
+        return b"".join(parts)
 
     def append(self, pieces: Sequence[bytes]) -> tuple[int, int]:
         """Write a line; return where it begins and its length, in bytes.
@@ -99,6 +133,31 @@ def free_bytes(fd: int) -> int | None:
         return None
     disk = os.statvfs(fd)
     return disk.f_bavail * disk.f_frsize if disk.f_blocks else None
+
+
+def _opened_and_locked(path: Path) -> int:
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
+    try:
+        # For its owner only: it holds what was paid for, and people's names.
+        fd = os.open(path, flags, 0o600)
+    except OSError as error:
+        raise _not_opened(path, error) from None
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise JournalError(f"{path} is not a file: name another one. Nothing was sent.")
+        _lock(fd, path)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
+def _name_of(fd: int) -> Path | None:
+    """Return the name that an open file has now, on systems that tell."""
+    try:
+        return Path(f"/proc/self/fd/{fd}").readlink()
+    except OSError:
+        return None
 
 
 def _lock(fd: int, path: Path) -> None:

@@ -1,25 +1,35 @@
-"""What the lines of journals add up to: each list page by page, where it goes on, what it cost."""
+"""What the lines of journals add up to: the readings of each list, page by page, and the files."""
 
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
-from socialfetch_async import _arguments as arguments
+from socialfetch_async.journal.ledger import Ledger
 from socialfetch_async.journal.lines import (
+    BalanceLine,
     Close,
+    Finished,
     HandleLine,
+    Header,
     Line,
     MaybeCharged,
     Open,
     PageFields,
     PageHead,
     PageLine,
+    Settled,
+    Unread,
+    Work,
+    WrittenFile,
+    page_of,
 )
 
-# Asked again these would answer the same, or nothing.
-_NOTHING_LEFT: Final = {"complete", "missing_cursor"}
 _FILE_BITS: Final = 48  # of a place, for the offset: 256 TiB
+
+# How a list can end that has pages, the best end first; any other end has no list.
+WHOLE: Final = ("complete", "missing_cursor")
+_CAPS: Final = {"max_pages", "max_followers"}
 
 
 class Ended(NamedTuple):
@@ -28,40 +38,52 @@ class Ended(NamedTuple):
     status: str
 
 
+class Met(NamedTuple):
+    """In the place of a next cursor: an older reading goes on behind this page."""
+
+    reading: str
+    cursor: str | None
+    status: str | None
+
+
+class Reading:
+    """One walk of a list from its top: its pages by cursor, as numbers of rows in the index.
+
+    Attributes:
+        name: Readings sort by it in the order in which they began.
+        done: Its `handle` line that came last. `capped`: one of them said that a cap ended it.
+        first_at: When its first page was saved, in seconds of the epoch; `page_at`: its last.
+        total: The API's count on the page that came last.
+    """
+
+    __slots__ = ("capped", "done", "first_at", "name", "next_cursor", "page_at", "pages", "total")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.pages: dict[str | None, int] = {}
+        self.done: HandleLine | None = None
+        self.capped = False
+        self.first_at = self.page_at = 0.0
+        self.total: int | None = None
+        self.next_cursor: str | None = None
+
+
 class SavedList:
-    """The pages of one handle, by cursor, as numbers of rows in the index.
+    """The readings of one handle, by their names.
 
     Attributes:
         handle: As it was spelled first.
-        followers: On its pages, each page counted once.
         credits: Of all its pages, those bought twice counted twice.
-        total: The API's count on the page that came last.
-        done: The `handle` line that came last.
-        first_at: Its first line, in seconds of the epoch; `last_at`: its last, `page_at`: page.
+        first_at: Its first line, in seconds of the epoch; `last_at`: its last.
     """
 
-    __slots__ = (
-        "credits",
-        "done",
-        "first_at",
-        "followers",
-        "handle",
-        "last_at",
-        "next_cursor",
-        "page_at",
-        "pages",
-        "total",
-    )
+    __slots__ = ("credits", "first_at", "handle", "last_at", "readings")
 
     def __init__(self, handle: str, at: float) -> None:
         self.handle = handle
-        self.pages: dict[str | None, int] = {}
-        self.followers = self.credits = 0
-        self.total: int | None = None
-        self.done: HandleLine | None = None
+        self.readings: dict[str, Reading] = {}
+        self.credits = 0
         self.first_at = self.last_at = at
-        self.page_at = 0.0
-        self.next_cursor: str | None = None
 
     def seen(self, handle: str, at: float) -> None:
         """Count a line in."""
@@ -70,64 +92,78 @@ class SavedList:
         elif at < self.first_at:
             self.handle, self.first_at = handle, at
 
+    def reading(self, name: str) -> Reading:
+        """Return a reading; begin it if it is not there."""
+        found = self.readings.get(name)
+        if found is None:
+            found = self.readings[name] = Reading(name)
+        return found
+
 
 class Chain(NamedTuple):
-    """The pages of a list from a start on, each leading to the next.
+    """The pages of a reading from a start on, each leading to the next.
 
     Attributes:
         pages: Their numbers in the index.
         cursor: Where to go on; when it has ended, the page that ended it.
-        ended: How the list ended: `complete`, `missing_cursor`, a lookup status, or `failed` when
-            its cursors lead in a circle; None when it goes on.
+        ended: How it ended: `complete`, `missing_cursor`, a lookup status, or `failed` when its
+            cursors lead in a circle; None when it goes on.
+        met: The older reading that goes on behind the last page.
     """
 
     pages: list[int]
     cursor: str | None
     ended: str | None
+    met: str | None = None
 
 
-class Ledger:
-    """What was charged, and what may have been charged besides, in credits.
+class List(NamedTuple):
+    """A list as a reading left it: its own pages, then those of the readings that it met.
 
     Attributes:
-        credits_charged: Of all pages. `price`: of the dearest one, at least 1.
+        parts: The readings, the newest first, each with its pages.
+        cursor: Where to go on, in the oldest of them; when it has ended, the page that ended it.
+        ended: As that of a chain; None when it goes on.
     """
 
-    def __init__(self) -> None:
-        self.credits_charged = 0
-        self.price = 1
-        self._settled = 0  # of sessions that are over
-        self._unseen = 0  # pages that may have been on their way when a session was killed
-        self._maybe = self._concurrency = 0  # of the session that has no end yet
-
-    def paid(self, credits_charged: int) -> None:
-        """Count a page in."""
-        self.credits_charged += credits_charged
-        self.price = max(self.price, credits_charged)
-
-    def opened(self, concurrency: int) -> None:
-        """Begin a session; one without an end was killed."""
-        self._settled, self._unseen = self._settled + self._maybe, self._unseen + self._concurrency
-        self._maybe, self._concurrency = 0, concurrency
-
-    def noted(self, maybe_charged: int) -> None:
-        """Take what the session says of itself."""
-        self._maybe = maybe_charged
-
-    def closed(self, maybe_charged: int) -> None:
-        """End the session."""
-        self._settled += maybe_charged
-        self._maybe = self._concurrency = 0
+    parts: list[tuple[Reading, list[int]]]
+    cursor: str | None
+    ended: str | None
 
     @property
-    def maybe_charged_before(self) -> int:
-        """Upper bound for all sessions but the one that has no end yet."""
-        return self._settled + self._unseen * self.price
+    def reading(self) -> Reading:
+        """The newest reading."""
+        return self.parts[0][0]
 
     @property
-    def maybe_charged(self) -> int:
-        """Upper bound for all sessions; one that has no end may be running, or was killed."""
-        return self.maybe_charged_before + self._maybe + self._concurrency * self.price
+    def base(self) -> Reading:
+        """The oldest one, in which the list goes on."""
+        return self.parts[-1][0]
+
+    @property
+    def pages(self) -> int:
+        """How many pages it has."""
+        return sum(len(pages) for _, pages in self.parts)
+
+
+class WorkState:
+    """A piece of work: the first collection, or a refresh."""
+
+    __slots__ = ("finished", "handles", "kind", "name")
+
+    def __init__(self, name: str, kind: Literal["first", "new", "all"]) -> None:
+        self.name = name
+        self.kind = kind
+        self.handles: int | None = None
+        self.finished = False
+
+
+class Balance(NamedTuple):
+    """The account's balance, and the credits that the journal had confirmed by then."""
+
+    at: datetime
+    balance: int
+    credits_charged: int
 
 
 class Index:
@@ -135,22 +171,33 @@ class Index:
 
     Attributes:
         lists: By handle in lower case.
+        works: By name.
         ledger: The credits.
-        latest: The time of the last line.
+        origin: The API that the pages came from; None if no header said.
+        handles: How many handles were asked for, at last; None if nobody said.
+        balances: In the order of their lines.
+        written: The last `written` line of each file, by its path.
+        latest: The time of the last line. `changed`: of the last that changes an export.
         largest: Bytes of the longest line.
     """
 
     def __init__(self) -> None:
         self.lists: dict[str, SavedList] = {}
+        self.works: dict[str, WorkState] = {}
         self.ledger = Ledger()
-        self.latest = datetime.fromtimestamp(0, UTC)
+        self.origin: str | None = None
+        self.handles: int | None = None
+        self.balances: list[Balance] = []
+        self.written: dict[str, WrittenFile] = {}
+        self.latest = self.changed = self._asked_at = datetime.fromtimestamp(0, UTC)
         self.largest = 0
         # A row for each page, in columns: as objects they would take twice the memory.
-        self._then: list[str | Ended] = []
+        self._then: list[str | Ended | Met] = []
         self._at = array("d")
         self._place = array("q")
         self._length = array("I")
         self._rows = array("I")
+        self._new = array("i")  # -1 where the whole list is read
         self._endings: dict[str, Ended] = {}
 
     def add(self, line: Line | PageLine | None, file: int, offset: int, length: int) -> None:
@@ -162,23 +209,50 @@ class Index:
             offset: Where it begins, in bytes.
             length: How long it is, in bytes.
         """
+        place = file << _FILE_BITS | offset
         match line:
             case PageLine():
-                self._add_page(line.fields, line.rows, file << _FILE_BITS | offset, length)
+                self._add_page(line.fields, line.rows, place, length)
             case PageHead():
                 rows = max(0, len(line.answer.data.followers) - line.invalid_rows)
-                self._add_page(line, rows, file << _FILE_BITS | offset, length)
+                self._add_page(line, rows, place, length)
             case HandleLine():
                 self._add_handle(line)
+            case Unread() if (page := page_of(line)) is not None:
+                self._add_page(page.fields, page.rows, place, length)
+            case Work():
+                self._add_work(line)
+            case Finished():
+                if line.work in self.works:
+                    self.works[line.work].finished = True
+            case WrittenFile():
+                before = self.written.get(line.path)
+                if before is None or line.at >= before.at:
+                    self.written[line.path] = line
+            case Header():
+                self.origin = self.origin or line.origin
+            case _:
+                self._add_money(line)
+        if line is not None:
+            self.latest = max(self.latest, line.at)
+        self.largest = max(self.largest, length)
+
+    def _add_money(self, line: Line | None) -> None:
+        match line:
             case Open():
-                self.ledger.opened(1 if line.concurrency is None else line.concurrency)
+                concurrency = 1 if line.concurrency is None else line.concurrency
+                self.ledger.opened(concurrency, line.work)
             case MaybeCharged():
                 self.ledger.noted(line.maybe_charged)
             case Close():
                 self.ledger.closed(line.maybe_charged)
-        if line is not None:
-            self.latest = max(self.latest, line.at)
-        self.largest = max(self.largest, length)
+            case Settled():
+                self.ledger.settle(line.maybe_charged)
+            case BalanceLine():
+                balance = Balance(line.at, line.balance, self.ledger.credits_charged)
+                self.balances.append(balance)
+            case _:
+                pass
 
     def _add_page(self, page: PageFields, rows: int, place: int, length: int) -> None:
         """Keep the page; of two with the same cursor, the one that was saved last."""
@@ -186,34 +260,57 @@ class Index:
         saved = self._list(page.handle, at)
         saved.credits += page.credits_charged
         self.ledger.paid(page.credits_charged)
-        if at >= saved.page_at:
-            saved.page_at, saved.total = at, page.total_followers
-        ended = page.ended
-        then = page.next_cursor or "" if ended is None else self._ending(ended)
-        number = saved.pages.get(page.cursor)
+        self.changed = max(self.changed, page.at)
+        reading = saved.reading(page.reading)
+        if at >= reading.page_at:
+            reading.page_at, reading.total = at, page.total_followers
+        if at < reading.first_at or not reading.pages:
+            reading.first_at = at
+        new = -1 if page.new_rows is None else page.new_rows
+        number = reading.pages.get(page.cursor)
         if number is None:
             # The cursor is most often the next cursor of the page before: one string for both.
-            same = page.cursor == saved.next_cursor
-            saved.pages[saved.next_cursor if same else page.cursor] = len(self._at)
-            self._then.append(then)
+            same = page.cursor == reading.next_cursor
+            reading.pages[reading.next_cursor if same else page.cursor] = len(self._at)
+            self._then.append(self._behind(page))
             self._at.append(at)
             self._place.append(place)
             self._length.append(length)
             self._rows.append(rows)
-            saved.followers += rows
+            self._new.append(new)
         elif at >= self._at[number]:
-            saved.followers += rows - self._rows[number]
-            self._then[number] = then
+            self._then[number] = self._behind(page)
             self._at[number] = at
             self._place[number] = place
             self._length[number] = length
             self._rows[number] = rows
-        saved.next_cursor = page.next_cursor
+            self._new[number] = new
+        reading.next_cursor = page.next_cursor
+
+    def _behind(self, page: PageFields) -> str | Ended | Met:
+        ended = page.ended
+        if page.met is not None:
+            return Met(page.met, page.next_cursor, ended)
+        if ended is None:
+            return page.next_cursor or ""
+        return self._endings.setdefault(ended, Ended(ended))
 
     def _add_handle(self, line: HandleLine) -> None:
         saved = self._list(line.handle, line.at.timestamp())
-        if saved.done is None or line.at >= saved.done.at:
-            saved.done = line
+        self.changed = max(self.changed, line.at)
+        if line.reading is not None:
+            reading = saved.reading(line.reading)
+            reading.capped |= line.status in _CAPS
+            if reading.done is None or line.at >= reading.done.at:
+                reading.done = line
+
+    def _add_work(self, line: Work) -> None:
+        work = self.works.get(line.work)
+        if work is None:
+            work = self.works[line.work] = WorkState(line.work, line.kind)
+        if line.handles is not None and line.at >= self._asked_at:
+            self.handles, self._asked_at = line.handles, line.at
+            work.handles = line.handles
 
     def _list(self, handle: str, at: float) -> SavedList:
         folded = handle.lower()
@@ -223,66 +320,111 @@ class Index:
         saved.seen(handle, at)
         return saved
 
-    def _ending(self, status: str) -> Ended:
-        return self._endings.setdefault(status, Ended(status))
-
     def place(self, number: int) -> tuple[int, int, int]:
         """Return where a page is: the number of the file, the offset and the length in bytes."""
         file, offset = divmod(self._place[number], 1 << _FILE_BITS)
         return file, offset, self._length[number]
 
-    def chain(self, saved: SavedList, start: str | None = None) -> Chain:
-        """Follow a list from a cursor on; None is where the list begins."""
-        cursor = self._beginning(saved) if start is None else start
+    def at(self, number: int) -> float:
+        """Return when a page was saved, in seconds of the epoch."""
+        return self._at[number]
+
+    def open_refresh(self) -> WorkState | None:
+        """Return the refresh that is not finished; a later piece of work ends an earlier one."""
+        refreshes = [work for work in self.works.values() if work.kind != "first"]
+        last = max(refreshes, key=lambda work: work.name, default=None)
+        return None if last is None or last.finished else last
+
+    def chain(self, saved: SavedList, reading: Reading, start: str | None = None) -> Chain:
+        """Follow a reading from a cursor on; None is the top of the list."""
+        cursor = start
         seen: dict[int, str | None] = {}
-        while (number := saved.pages.get(cursor)) is not None:
+        while (number := reading.pages.get(cursor)) is not None:
             if number in seen:
                 return Chain(list(seen), list(seen.values())[-1], "failed")
             seen[number] = cursor
             then = self._then[number]
+            if isinstance(then, Met):
+                if then.reading in saved.readings and then.reading < reading.name:
+                    return Chain(list(seen), then.cursor, None, then.reading)
+                then = then.cursor or "" if then.status is None else Ended(then.status)
             if isinstance(then, Ended):
                 return Chain(list(seen), cursor, then.status)
             cursor = then
         return Chain(list(seen), cursor, None)
 
-    def _beginning(self, saved: SavedList) -> str | None:
-        """Return the first page; without it, the oldest one that no other page leads to."""
-        if None in saved.pages:
-            return None
-        if not saved.pages:
-            return saved.done.cursor if saved.done is not None else None
-        led_to = {self._then[number] for number in saved.pages.values()}
-        roots = [cursor for cursor in saved.pages if cursor not in led_to] or saved.pages
-        return min(roots, key=lambda cursor: self._order(saved.pages[cursor]))
+    def list_of(self, saved: SavedList, reading: Reading, start: str | None = None) -> List:
+        """Return a list as a reading left it."""
+        parts = []
+        while True:
+            chain = self.chain(saved, reading, start)
+            parts.append((reading, chain.pages))
+            if chain.met is None:
+                return List(parts, chain.cursor, chain.ended)
+            reading, start = saved.readings[chain.met], None
+
+    def current(self, saved: SavedList, start: str | None = None) -> List | None:
+        """Return the current list; None where there is no reading.
+
+        It is the latest complete one. Without one it is the latest that ended without a cursor,
+        then the latest that reached a cap, unless an unfinished one is longer; then the longest.
+        """
+        lists = [
+            self.list_of(saved, reading, start) for _, reading in sorted(saved.readings.items())
+        ]
+        for status in WHOLE:
+            if whole := [found for found in lists if found.ended == status]:
+                return whole[-1]
+        going = [found for found in lists if found.ended in {None, "failed"}]
+        if not going:
+            return lists[-1] if lists else None
+        longest = max(going, key=self.followers)
+        capped = [found for found in going if found.base.capped or found.reading.capped]
+        if capped and self.followers(capped[-1]) >= (
+            0 if longest.base.capped else self.followers(longest)
+        ):
+            return capped[-1]
+        return longest
+
+    def followers(self, found: List) -> int:
+        """Return how many followers a list has, those of a page that was joined once."""
+        total = 0
+        for at, (_, pages) in enumerate(found.parts, 1):
+            joined = at < len(found.parts)
+            for number in pages:
+                new = self._new[number]
+                total += new if joined and new >= 0 else self._rows[number]
+        return total
+
+    def rows(self, numbers: Iterable[int]) -> int:
+        """Return how many followers are on some pages."""
+        return sum(self._rows[number] for number in numbers)
+
+    def strays(self, found: List) -> list[int]:
+        """Return the pages that an unfinished list does not lead to, the oldest first."""
+        if found.ended in WHOLE:
+            return []
+        rest = set(found.base.pages.values()).difference(found.parts[-1][1])
+        return self._in_chains(found.base, rest)
+
+    def _in_chains(self, reading: Reading, rest: set[int]) -> list[int]:
+        """Order pages that no page leads to, with what they lead to, by their age."""
+        by_number = {number: cursor for cursor, number in reading.pages.items() if number in rest}
+        led_to = {then for number in rest if isinstance(then := self._then[number], str)}
+        roots = [number for number in rest if by_number[number] not in led_to]
+        ordered: dict[int, None] = {}
+        for root in [*sorted(roots, key=self._order), *sorted(rest, key=self._order)]:
+            number: int | None = root
+            while number is not None and number in rest and number not in ordered:
+                ordered[number] = None
+                then = self._then[number]
+                number = reading.pages.get(then) if isinstance(then, str) else None
+        return list(ordered)
 
     def _order(self, number: int) -> tuple[float, int]:
         return self._at[number], self._place[number]
 
-    def in_order(self, saved: SavedList) -> list[int]:
-        """Return all pages of a list: its chain, then what it does not reach, oldest first."""
-        chain = self.chain(saved).pages
-        rest = set(saved.pages.values()).difference(chain)
-        return chain + sorted(rest, key=self._order)
-
-    def pending(
-        self,
-        handles: Iterable[str] | Mapping[str, str | None] | None,
-        *,
-        recheck: bool,
-    ) -> dict[str, str | None]:
-        """Return what is left of the handles, or of all, with the cursor to go on from."""
-        arguments.flag("recheck", recheck)
-        if handles is None:
-            starts = dict.fromkeys((saved.handle for saved in self.lists.values()), None)
-        else:
-            starts, _ = arguments.starts(handles)
-        left: dict[str, str | None] = {}
-        for handle, start in starts.items():
-            saved = self.lists.get(handle.lower())
-            if saved is None:
-                left[handle] = start
-                continue
-            chain = self.chain(saved, start)
-            if chain.ended is None or (recheck and chain.ended not in _NOTHING_LEFT):
-                left[handle] = chain.cursor
-        return left
+    def numbers(self, saved: SavedList) -> Iterator[int]:
+        """Iterate over every page of every reading."""
+        for reading in saved.readings.values():
+            yield from reading.pages.values()

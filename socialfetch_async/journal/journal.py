@@ -6,12 +6,23 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from socialfetch_async import _arguments as arguments
 from socialfetch_async._log import logger
 from socialfetch_async.errors import JournalError
 from socialfetch_async.events import HandleDone
 from socialfetch_async.journal.file import AppendOnly, free_bytes
 from socialfetch_async.journal.index import Index
-from socialfetch_async.journal.recording import Session
+from socialfetch_async.journal.lines import (
+    BalanceLine,
+    Finished,
+    SavedPage,
+    Settled,
+    WrittenFile,
+    parse_page,
+)
+from socialfetch_async.journal.plan import Refresh, Step, Wanted, left, plan
+from socialfetch_async.journal.reading import SavedRun, pending_of
+from socialfetch_async.journal.recording import Job, Session, new_name
 from socialfetch_async.journal.writer import FreeBytes, Fsync, Writer
 from socialfetch_async.models import FollowersPage
 from socialfetch_async.run import FollowersRun
@@ -34,7 +45,8 @@ class Journal:
     besides is what was not synced: with `fsync="second"` the lines of about the last second.
 
     Args:
-        path: The file. It holds every follower with every field that came, and no key.
+        path: The file. It holds every follower with every field that came, and no key. A new
+            one is readable and writable by its owner only.
         fsync: When lines are synced to the disk: after each (`page`), once a second and at the
             end (`second`), or when the operating system likes (`never`).
 
@@ -62,14 +74,20 @@ class Journal:
         self._free_bytes = _free_bytes
         self._index = Index()
         self._session: Session | None = None
+        self._job: Job | None = None
+        self._handles: int | None = None  # that `pending` was asked for
 
     def __enter__(self) -> Self:
         if self._session is not None:
             raise RuntimeError("a journal is opened once: make another Journal of the same path")
         index = Index()
-        writer = Writer(
-            AppendOnly(self.path), index, fsync=self._fsync, free_bytes=self._free_bytes
-        )
+        file = AppendOnly(self.path)
+
+        def stored(number: int) -> SavedPage:
+            _, offset, length = index.place(number)
+            return parse_page(file.read(offset, length))
+
+        writer = Writer(file, index, fsync=self._fsync, free_bytes=self._free_bytes)
         try:
             writer.begin()
         except OSError as error:
@@ -81,7 +99,7 @@ class Journal:
             writer.close()
             raise
         self._index = index
-        self._session = Session(writer, index.ledger)
+        self._session = Session(writer, index, stored)
         return self
 
     def __exit__(
@@ -107,30 +125,107 @@ class Journal:
         return self._session
 
     def pending(
-        self,
-        handles: Iterable[str] | Mapping[str, str | None] | None = None,
-        *,
-        recheck: bool = False,
+        self, handles: Iterable[str] | Mapping[str, str | None] | None = None
     ) -> dict[str, str | None]:
         """Return what is left, with the cursor to go on from: what `iter_followers_many` takes.
 
         `complete`, `missing_cursor` and unavailable profiles are finished; `failed`, `stopped`,
-        `max_pages` and `max_credits` go on. So does a list whose last page is not here, whatever
-        its status says. A list whose cursors lead in a circle is not asked for again.
+        `max_pages` and `max_credits` go on. So does a list whose first or last page is not here,
+        whatever its status says. A list that failed because its pages lead in a circle is not
+        asked for again.
 
         Args:
             handles: The handles of the batch, or a mapping of handle to start cursor, compared
-                as `iter_followers_many` compares them. None: the handles that are in the journal.
-            recheck: Ask unavailable profiles, and lists that lead in a circle, for their last
-                page once more.
+                as `iter_followers_many` compares them. None is the top of a list. Without
+                handles: those that are in the journal.
 
         Raises:
-            InvalidHandleError: One of the handles can not be one.
+            InvalidHandleError: One of the handles is invalid.
             ValueError: An empty cursor.
             TypeError: An argument of another type.
         """
         _ = self._open
-        return self._index.pending(handles, recheck=recheck)
+        if handles is not None:
+            handles, _ = arguments.starts(handles)
+            self._handles = len(handles)
+        return pending_of(self._index, handles)
+
+    def plan(self, starts: Mapping[str, str | None], wanted: Wanted) -> dict[str, Step]:
+        """Return what to do for each handle of a batch."""
+        _ = self._open
+        return plan(self._index, starts, wanted)
+
+    def left(self, starts: Mapping[str, str | None], wanted: Wanted) -> dict[str, str | None]:
+        """Return what the next run is to ask for, and have `record` follow the plan of it."""
+        steps = self.plan(starts, wanted)
+        self._job = Job(wanted, steps, len(starts))
+        return left(steps)
+
+    def saved(self) -> SavedRun:
+        """Return what is in the journal now, as `read_journal` would read it."""
+        _ = self._open
+        return SavedRun((self.path,), self._index, 0)
+
+    def work(self, refresh: Refresh | None = None) -> str:
+        """Return the piece of work that goes on, or the name of a new one.
+
+        Args:
+            refresh: The refresh that is asked for; None is the first collection.
+        """
+        index = self._index
+        if refresh is None:
+            names = [work.name for work in index.works.values() if work.kind == "first"]
+            return min(names) if names else new_name(self._open.writer.now())
+        going = index.open_refresh()
+        if going is not None and going.kind == refresh:
+            return going.name
+        return new_name(self._open.writer.now())
+
+    def spent(self, work: str) -> int:
+        """Return what a piece of work may have cost at most, in credits, in all runs."""
+        _ = self._open
+        return self._index.ledger.spent({work})
+
+    def name_origin(self, url: str) -> None:
+        """Say which API the pages come from: a journal holds those of one.
+
+        Args:
+            url: The base URL of the API.
+
+        Raises:
+            JournalError: The pages in the journal come from another one.
+        """
+        self._open.name_origin(arguments.origin(url))
+
+    def finish(self, work: str) -> None:
+        """Say that a refresh is finished."""
+        writer = self._open.writer
+        writer.write(Finished(at=writer.now(), work=work))
+
+    def note_balance(self, balance: int) -> None:
+        """Keep the balance of the account, in credits, while no request is in flight."""
+        writer = self._open.writer
+        writer.write(BalanceLine(at=writer.now(), balance=balance))
+
+    def note_written(self, path: Path, size: int, digest: str, options: str = "") -> None:
+        """Keep which file was written from the journal, so that it is known again.
+
+        Args:
+            path: Where it is.
+            size: In bytes.
+            digest: What tells it from another file of that size.
+            options: What it was written with.
+        """
+        writer = self._open.writer
+        line = WrittenFile(
+            at=writer.now(), path=str(path.absolute()), size=size, digest=digest, options=options
+        )
+        writer.write(line)
+
+    def settle(self, maybe_charged: int) -> None:
+        """Lower what may have been charged to a bound that is known otherwise, in credits."""
+        writer = self._open.writer
+        writer.write(Settled(at=writer.now(), maybe_charged=maybe_charged))
 
     @property
     def credits_charged(self) -> int:
@@ -155,6 +250,7 @@ class Journal:
 
         Raises:
             RuntimeError: The journal is not open.
+            JournalError: The pages in the journal come from another API.
             TypeError: It is a run over another list: a journal holds followers.
 
         The iteration itself raises what the iteration over the run raises, and, after its last
@@ -162,7 +258,10 @@ class Journal:
         """
         if not isinstance(run, FollowersRun):
             raise TypeError(f"a journal records a FollowersRun, not {type(run).__name__}")
-        return self._open.record(run)
+        job, self._job = self._job, None
+        if job is None:
+            job = Job(Wanted(self.work()), {}, self._handles)
+        return self._open.record(run, job)
 
     def __repr__(self) -> str:
         state = "open" if self._session is not None and not self._session.closed else "closed"

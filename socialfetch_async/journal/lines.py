@@ -1,23 +1,30 @@
 """The lines of a journal: JSON objects, told apart by `type`.
 
 A type or a field that a later version adds is ignored. What would change the meaning of what is
-there raises `VERSION`, and is refused.
+there raises `VERSION`, and is refused. The last field of each line is the checksum of the text
+before it.
 """
 
+from base64 import b64decode, b64encode
 from codecs import utf_8_decode
-from datetime import datetime
-from typing import Annotated, Any, Final, NamedTuple
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final, Literal, NamedTuple
+from zlib import crc32
 
 import msgspec
 from msgspec import Meta, Raw, Struct
 
-from socialfetch_async._protocol.endpoints import FOLLOWERS
+from socialfetch_async._protocol.decode import decode
+from socialfetch_async._protocol.ending import ended
+from socialfetch_async._protocol.endpoints import FOLLOWERS, profile_list
 from socialfetch_async._protocol.repair import repaired
+from socialfetch_async._protocol.status import Answer
 from socialfetch_async._version import __version__
+from socialfetch_async.errors import BadRequestError, PaginationError, SocialFetchError
 from socialfetch_async.events import HandleDone
 from socialfetch_async.models import Follower, FollowersPage
 
-VERSION: Final = 1
+VERSION: Final = 2
 HEADER_BEGINS: Final = b'{"type":"header",'
 
 
@@ -30,6 +37,26 @@ class Header(_Line, frozen=True, kw_only=True, tag="header"):
 
     version: int = VERSION
     made_by: str = f"socialfetch-async/{__version__}"
+    origin: str | None = None
+
+
+class Work(_Line, frozen=True, kw_only=True, tag="work"):
+    """A piece of work, once for each call of it: the first collection, or a refresh.
+
+    Attributes:
+        work: Its name, which is also that of the readings begun in it.
+        handles: How many handles were asked for; None if nobody said.
+    """
+
+    work: str
+    kind: Literal["first", "new", "all"]
+    handles: int | None = None
+
+
+class Finished(_Line, frozen=True, kw_only=True, tag="finished"):
+    """A refresh is finished: the next one is another piece of work."""
+
+    work: str
 
 
 class Open(_Line, frozen=True, kw_only=True, tag="open"):
@@ -37,6 +64,7 @@ class Open(_Line, frozen=True, kw_only=True, tag="open"):
 
     pid: int | None = None
     concurrency: int | None = None
+    work: str | None = None
 
 
 class Close(_Line, frozen=True, kw_only=True, tag="close"):
@@ -51,11 +79,48 @@ class MaybeCharged(_Line, frozen=True, kw_only=True, tag="maybe_charged"):
     maybe_charged: int
 
 
+class BalanceLine(_Line, frozen=True, kw_only=True, tag="balance"):
+    """The account's balance in credits, when nothing was on its way."""
+
+    balance: int
+
+
+class Settled(_Line, frozen=True, kw_only=True, tag="settled"):
+    """All sessions before it may have charged no more than this, in credits."""
+
+    maybe_charged: int
+
+
+class WrittenFile(_Line, frozen=True, kw_only=True, tag="written"):
+    """A file that was written from the journal.
+
+    Attributes:
+        at: When; UTC.
+        path: Where it is, absolute.
+        size: In bytes.
+        digest: What tells it from another file of that size.
+        options: What it was written with, as its writer calls it.
+    """
+
+    path: str
+    size: int
+    digest: str
+    options: str = ""
+
+
 class HandleLine(_Line, frozen=True, kw_only=True, tag="handle"):
-    """A `HandleDone`; the counts are those of the run that it ended in."""
+    """A `HandleDone`; the counts are those of the run that it ended in.
+
+    Attributes:
+        reading: Which reading of the list it is about.
+        reason: Why it cannot go on: that of a `PaginationError`, or `refused` by the API.
+    """
 
     handle: str
     status: str
+    reading: str | None = None
+    lookup_status: str | None = None
+    reason: str | None = None
     cursor: str | None = None
     pages: int = 0
     followers: int = 0
@@ -63,10 +128,36 @@ class HandleLine(_Line, frozen=True, kw_only=True, tag="handle"):
     error: str | None = None
 
 
-class PageFields(_Line, frozen=True, kw_only=True, tag="page"):
-    """What the line of a page has beside its rows."""
+class Unread(_Line, frozen=True, kw_only=True, tag="unread"):
+    """A paid answer that could not be decoded, as text or, where it is none, in base 64."""
 
     handle: str
+    cursor: str | None
+    reading: str
+    text: str | None = None
+    base64: str | None = None
+
+    @property
+    def body(self) -> bytes:
+        """The answer as it was received."""
+        if self.text is not None:
+            return self.text.encode()
+        return b64decode(self.base64 or "")
+
+
+class PageFields(_Line, frozen=True, kw_only=True, tag="page"):
+    """What the line of a page has beside its rows.
+
+    Attributes:
+        reading: The reading it belongs to: one walk of the list from its top.
+        met: The older reading that goes on behind this page, which brought nobody new.
+        new_rows: Rows that the older reading does not have; None in a walk of the whole list.
+    """
+
+    handle: str
+    reading: str
+    met: str | None = None
+    new_rows: int | None = None
     cursor: str | None
     lookup_status: str
     next_cursor: str | None
@@ -80,11 +171,8 @@ class PageFields(_Line, frozen=True, kw_only=True, tag="page"):
     @property
     def ended(self) -> str | None:
         """The status that a list ends with on this page; None when it goes on."""
-        if self.lookup_status != "found":
-            return self.lookup_status
-        if not self.has_more:
-            return "complete"
-        return None if self.next_cursor else "missing_cursor"
+        end = ended(self)
+        return self.lookup_status if end == "unavailable" else end
 
 
 class _Data(Struct):
@@ -115,6 +203,7 @@ class SavedPage(PageFields, frozen=True, kw_only=True, tag="page"):
     Attributes:
         at: When it was saved; UTC.
         handle: The handle that was asked for.
+        reading: The walk of the list that it belongs to.
         cursor: The cursor that was asked for; None is the first page.
         lookup_status: `found`, `hidden`, `private`, `not_found`, or a later value.
         next_cursor: What to ask for next.
@@ -127,6 +216,7 @@ class SavedPage(PageFields, frozen=True, kw_only=True, tag="page"):
     """
 
     answer: _Answer
+    earlier: dict[str, float] | None = None
 
     @property
     def raw_followers(self) -> Raw:
@@ -148,6 +238,29 @@ class SavedPage(PageFields, frozen=True, kw_only=True, tag="page"):
                 continue
         return rows
 
+    def names(self) -> list[str]:
+        """Return the handles in the rows; a row without one is skipped."""
+        try:
+            return [row.handle for row in _all_names.decode(self.raw_followers)]
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            pass
+        rows = map(_name_of, _raw_rows.decode(self.raw_followers))
+        return [name for name in rows if name is not None]
+
+    def first_seen_at(self, handle: str) -> datetime:
+        """Return when the first page was saved, in any reading, that had this follower; UTC."""
+        first = None if self.earlier is None else self.earlier.get(handle)
+        at = self.at
+        return at if first is None else min(at, datetime.fromtimestamp(first, UTC))
+
+    def last_seen_at(self, handle: str) -> datetime:  # noqa: ARG002 - the counterpart of the above
+        """Return when the last page was saved that had this follower; UTC."""
+        return self.at
+
+
+class _Name(Struct):
+    handle: str
+
 
 class PageLine(NamedTuple):
     """The line of a page that is to be written.
@@ -168,7 +281,20 @@ class PageLine(NamedTuple):
         return self.fields.at
 
 
-Line = Header | Open | Close | MaybeCharged | HandleLine | PageHead
+OtherLine = (
+    Header
+    | Work
+    | Finished
+    | Open
+    | Close
+    | MaybeCharged
+    | BalanceLine
+    | Settled
+    | WrittenFile
+    | HandleLine
+    | Unread
+)
+Line = OtherLine | PageHead
 
 
 class _AnyLine(Struct):
@@ -177,28 +303,43 @@ class _AnyLine(Struct):
 
 
 _all_rows: Final = msgspec.json.Decoder(list[Follower])
+_all_names: Final = msgspec.json.Decoder(list[_Name])
+_name: Final = msgspec.json.Decoder(_Name)
 _raw_rows: Final = msgspec.json.Decoder(list[Raw])
 _any_line: Final = msgspec.json.Decoder(_AnyLine)
 _line: Final[msgspec.json.Decoder[Line]] = msgspec.json.Decoder(Line)
+_unread: Final = msgspec.json.Decoder(Unread)
+_UNREAD_BEGINS: Final = b'{"type":"unread",'
+_TYPES: Final = {
+    *("header", "work", "finished", "open", "close", "maybe_charged", "balance", "settled"),
+    *("written", "handle", "unread", "page"),
+}
 _saved_page: Final = msgspec.json.Decoder(SavedPage)
 _encoder: Final = msgspec.json.Encoder()
 _PART: Final = 1 << 13  # bytes
-_TYPES: Final = {"header", "open", "close", "maybe_charged", "handle", "page"}
+_CRC: Final = b',"crc":"%08x"}'
+_CRC_LENGTH: Final = len(_CRC % 0)
 
 
-def encode(line: "_Line | PageLine") -> list[bytes]:
+def encode(line: "OtherLine | PageLine") -> list[bytes]:
     """Return a line as it stands in the file, in pieces: an answer is not copied."""
     if isinstance(line, PageLine):
-        return [_encoder.encode(line.fields)[:-1], b',"answer":', line.answer, b"}\n"]
-    return [_encoder.encode(line), b"\n"]
+        pieces = [_encoder.encode(line.fields)[:-1], b',"answer":', line.answer]
+    else:
+        pieces = [_encoder.encode(line)[:-1]]
+    crc = 0
+    for piece in pieces:
+        crc = crc32(piece, crc)
+    return [*pieces, _CRC % crc + b"\n"]
 
 
 def parse(text: bytes) -> Line | None:
     """Return what a line says, the rows of a page only counted; None for a type of later days.
 
     Raises:
-        ValueError: It is not a line of a journal.
+        ValueError: It is not a line of a journal, or not as it was written.
     """
+    _check(text)
     try:
         return _line.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -212,15 +353,27 @@ def parse(text: bytes) -> Line | None:
     return None
 
 
-def parse_page(text: bytes) -> SavedPage:
-    """Return a page with its rows.
+def _check(text: bytes) -> None:
+    end = len(text) - text.endswith(b"\n")
+    begin = end - _CRC_LENGTH
+    if begin < 0 or text[begin:end] != _CRC % crc32(memoryview(text)[:begin]):
+        raise ValueError("not as it was written")
+
+
+def parse_page(text: bytes) -> "SavedPage":
+    """Return a page with its rows; an answer that was not read before is read again.
 
     Raises:
         ValueError: It is not the line of a page.
     """
     try:
+        _check(text)
+        if text.startswith(_UNREAD_BEGINS):
+            page = page_of(_unread.decode(text))
+            assert page is not None
+            text = b"".join(encode(page))
         return _saved_page.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, AssertionError):
         raise ValueError("not the line of a page") from None
 
 
@@ -233,7 +386,30 @@ def version_of(first_line: bytes) -> Any:
     return line.version if line.type == "header" else None
 
 
-def page_line(page: FollowersPage, at: datetime) -> PageLine:
+def without(page: SavedPage, names: set[str], earlier: dict[str, float]) -> SavedPage:
+    """Return a page without some followers, and with when others of it were first seen."""
+    answer = page.answer
+    if names:
+        rows = [raw for raw in _raw_rows.decode(page.raw_followers) if _name_of(raw) not in names]
+        answer = _Answer(_Data(Raw(_encoder.encode(rows))))
+    return msgspec.structs.replace(page, answer=answer, earlier=earlier)
+
+
+def _name_of(raw: Raw) -> str | None:
+    try:
+        return _name.decode(raw).handle
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+def page_line(
+    page: FollowersPage,
+    at: datetime,
+    reading: str,
+    *,
+    met: str | None = None,
+    new_rows: int | None = None,
+) -> PageLine:
     """Return the line of a page that was received."""
     answer, invalid_rows = _one_line(page.body), page.invalid_rows
     if answer is None:
@@ -243,6 +419,9 @@ def page_line(page: FollowersPage, at: datetime) -> PageLine:
         PageFields(
             at=at,
             handle=page.handle,
+            reading=reading,
+            met=met,
+            new_rows=new_rows,
             cursor=page.cursor,
             lookup_status=page.lookup_status,
             next_cursor=page.next_cursor,
@@ -258,18 +437,44 @@ def page_line(page: FollowersPage, at: datetime) -> PageLine:
     )
 
 
-def handle_line(done: HandleDone, at: datetime) -> HandleLine:
+def handle_line(done: HandleDone, at: datetime, reading: str) -> HandleLine:
     """Return the line of a handle that has ended."""
     return HandleLine(
         at=at,
         handle=done.handle,
-        status=done.outcome,
+        status=done.status,
+        reading=reading,
+        lookup_status=done.lookup_status,
+        reason=_reason(done.error),
         cursor=done.cursor,
         pages=done.pages,
         followers=done.followers,
         credits_charged=done.credits_charged,
         error=None if done.error is None else str(done.error),
     )
+
+
+def _reason(error: SocialFetchError | None) -> str | None:
+    if isinstance(error, PaginationError):
+        return error.reason
+    refused = isinstance(error, BadRequestError) and error.cursor is not None
+    return "refused" if refused else None
+
+
+def unread_line(handle: str, cursor: str | None, body: bytes, at: datetime, reading: str) -> Unread:
+    """Return the line of a paid answer that could not be decoded."""
+    try:
+        text, packed = body.decode(), None
+    except UnicodeDecodeError:
+        text, packed = None, b64encode(body).decode()
+    return Unread(at=at, handle=handle, cursor=cursor, reading=reading, text=text, base64=packed)
+
+
+def page_of(line: Unread) -> PageLine | None:
+    """Return the page in an answer that could not be decoded when it came, if it can be now."""
+    request = profile_list(FOLLOWERS, line.handle, trim=False).at(line.cursor)
+    page = decode(request, Answer(200, line.body))
+    return page_line(page, line.at, line.reading) if isinstance(page, FollowersPage) else None
 
 
 def _one_line(body: bytes | None) -> bytes | None:

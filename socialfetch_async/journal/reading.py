@@ -9,38 +9,69 @@ from typing import BinaryIO, Final, NamedTuple
 
 from msgspec import Struct
 
+from socialfetch_async import _arguments as arguments
 from socialfetch_async._log import logger
 from socialfetch_async.errors import JournalError
-from socialfetch_async.journal.index import Index, SavedList
+from socialfetch_async.events import UNFINISHED
+from socialfetch_async.journal.index import Balance, Index, List, Reading, SavedList
 from socialfetch_async.journal.lines import (
     HEADER_BEGINS,
     VERSION,
     SavedPage,
+    WrittenFile,
     parse,
     parse_page,
     version_of,
+    without,
 )
+from socialfetch_async.journal.plan import GUARDS, Wanted, left, plan
 
-# How a handle can end and go on in another run.
-_GO_ON: Final = {"failed", "max_pages", "max_credits", "stopped"}
+_FILES: Final = 16  # open at the same time
+
+
+class SavedReading(Struct, frozen=True, kw_only=True):
+    """One walk of a list from its top.
+
+    Attributes:
+        name: Readings sort by it in the order in which they began.
+        began_at: When its first page was saved; UTC. `last_at`: its last.
+        ended: How the list ended, as a status; None when the reading is not finished.
+        joined: The older readings whose pages follow, the newest first: it was read from its top
+            only until a page brought nobody new.
+        total_followers: The API's count on its last page.
+    """
+
+    name: str
+    began_at: datetime
+    last_at: datetime
+    ended: str | None
+    joined: tuple[str, ...]
+    total_followers: int | None
 
 
 class SavedHandle(Struct, frozen=True, kw_only=True):
-    """One handle as journals have it.
+    """One handle as journals have it: its current list.
+
+    That is the latest complete reading, or the latest reading that was joined to an older one;
+    without one, what an unfinished reading has.
 
     Attributes:
         handle: As it was spelled first.
         status: `complete`, `missing_cursor`, `hidden`, `private`, `not_found` or another lookup
-            status, `failed`, `max_pages`, `max_credits`, `stopped`; `unfinished` when it was
-            killed, or is being fetched.
+            status, `failed`, `max_pages`, `max_followers`, `max_credits`, `stopped`;
+            `unfinished` when it was killed, or is being fetched.
         finished: Whether nothing is left to ask for. So it is with a `failed` list whose cursors
             lead in a circle: every further page would be one that is here.
         cursor: Where to go on; None when it is finished, or at the first page.
         pages: Its pages, each once. `followers`: on them.
-        credits_charged: Credits of all its pages, those that were bought twice included.
-        total_followers: The API's count, on the page that came last.
+        credits_charged: Credits of all its pages in all readings.
+        total_followers: The API's count, on the page of the list that came last.
         error: Why it failed, if it did.
+        reason: `repeated_cursor`, `no_progress`, `empty_pages`, or `refused` when the API
+            refused a cursor that it had given.
         first_at: When its first line was written; UTC. `last_at`: its last.
+        read_at: When the newest page of the current list was saved: how old the list is. None
+            without pages.
     """
 
     handle: str
@@ -52,8 +83,10 @@ class SavedHandle(Struct, frozen=True, kw_only=True):
     credits_charged: int
     total_followers: int | None
     error: str | None
+    reason: str | None
     first_at: datetime
     last_at: datetime
+    read_at: datetime | None
 
 
 class SavedRun:
@@ -62,8 +95,14 @@ class SavedRun:
     Attributes:
         paths: The journals.
         handles: By handle in lower case, and sorted by it.
+        asked: How many handles were asked for; None if nobody said.
         credits_charged: Credits confirmed by all pages, those that were bought twice included.
         maybe_charged: Upper bound, in credits, of what else may have been charged.
+        balances: The account's balance when jobs opened and closed, with the credits that were
+            confirmed by then.
+        written: The files that were written from the journal, by their absolute paths.
+        changed_at: When what an export holds changed last; UTC.
+        origin: The API that the pages come from: scheme, host, port and path.
         broken_lines: Lines that can not be read and are left out; the log names them.
     """
 
@@ -71,47 +110,144 @@ class SavedRun:
         self._index = index
         self.paths = paths
         self.handles = {name: _summary(index, saved) for name, saved in sorted(index.lists.items())}
+        self.asked = index.handles
         self.credits_charged = index.ledger.credits_charged
         self.maybe_charged = index.ledger.maybe_charged
+        self.balances: tuple[Balance, ...] = tuple(index.balances)
+        self.written: dict[str, WrittenFile] = dict(index.written)
+        self.changed_at = index.changed
+        self.origin = index.origin
         self.broken_lines = broken_lines
 
-    def pages(self, handle: str | None = None) -> Iterator[SavedPage]:
-        """Iterate over the pages, each once: handle after handle, each in the order of its list.
+    def pages(
+        self, handle: str | None = None, *, reading: str | None = None
+    ) -> Iterator[SavedPage]:
+        """Iterate over the current lists, page by page: handle after handle, each in its order.
 
-        Pages that its list does not lead to come after the others, the oldest first. Of a page
-        that is there twice the one that was saved last comes.
+        A follower that a newer reading has as well is only on the page of the newest one. Pages
+        that an unfinished list does not lead to come after the others, the oldest first. Of a
+        page that is there twice the one that was saved last comes.
 
         Args:
-            handle: Only the pages of this handle.
+            handle: Only the list of this handle.
+            reading: The list as this reading of it left it, instead of the current one.
 
         Raises:
             JournalError: A journal was changed, or can no longer be read.
         """
         names = self.handles if handle is None else [handle.strip().removeprefix("@").lower()]
         with ExitStack() as stack:
-            files: dict[int, BinaryIO] = {}
+            files = _Files(self.paths, stack)
             for name in names:
                 saved = self._index.lists.get(name)
-                for number in self._index.in_order(saved) if saved is not None else ():
-                    file, offset, length = self._index.place(number)
-                    if file not in files:
-                        files[file] = stack.enter_context(_opened(self.paths[file]))
-                    yield _page_at(files[file], offset, length, self.paths[file])
+                if saved is None:
+                    continue
+                found = self._index.current(saved)
+                if reading is not None:
+                    one = saved.readings.get(reading)
+                    found = None if one is None else self._index.list_of(saved, one)
+                if found is not None:
+                    yield from _pages(self._index, saved, found, files)
+
+    def readings(self, handle: str) -> tuple[SavedReading, ...]:
+        """Return the readings of a list, the oldest first, unfinished ones included."""
+        saved = self._index.lists.get(handle.strip().removeprefix("@").lower())
+        if saved is None:
+            return ()
+        return tuple(
+            _reading(self._index.list_of(saved, one))
+            for _, one in sorted(saved.readings.items())
+            if one.pages
+        )
 
     def pending(
-        self,
-        handles: Iterable[str] | Mapping[str, str | None] | None = None,
-        *,
-        recheck: bool = False,
+        self, handles: Iterable[str] | Mapping[str, str | None] | None = None
     ) -> dict[str, str | None]:
         """Return what is left, as `Journal.pending` does."""
-        return self._index.pending(handles, recheck=recheck)
+        return pending_of(self._index, None if handles is None else arguments.starts(handles)[0])
 
     def __repr__(self) -> str:
         names = ", ".join(map(str, self.paths))
-        return (
-            f"<SavedRun {names} handles={len(self.handles)} credits_charged={self.credits_charged}>"
-        )
+        handles, credits_ = len(self.handles), self.credits_charged
+        return f"<SavedRun {names} handles={handles} credits_charged={credits_}>"
+
+
+def pending_of(index: Index, starts: Mapping[str, str | None] | None) -> dict[str, str | None]:
+    """Return what is left of some handles, or of all, with the cursors to go on from."""
+    if starts is None:
+        starts = dict.fromkeys((saved.handle for saved in index.lists.values()), None)
+    return left(plan(index, starts, Wanted("")))
+
+
+class _Files:
+    """The journals that pages are read from, not too many of them open at the same time."""
+
+    def __init__(self, paths: tuple[Path, ...], stack: ExitStack) -> None:
+        self._paths = paths
+        self._open: dict[int, BinaryIO] = {}
+        stack.callback(self._close)
+
+    def page(self, place: tuple[int, int, int]) -> SavedPage:
+        """Return the page at a place."""
+        number, offset, length = place
+        file = self._open.pop(number, None)
+        if file is None:
+            if len(self._open) >= _FILES:
+                self._open.pop(next(iter(self._open))).close()
+            file = _opened(self._paths[number])
+        self._open[number] = file  # the one used last comes last
+        return _page_at(file, offset, length, self._paths[number])
+
+    def _close(self) -> None:
+        for file in self._open.values():
+            file.close()
+
+
+def _pages(index: Index, saved: SavedList, found: List, files: _Files) -> Iterator[SavedPage]:
+    """Yield the pages of a list, each follower once where readings were joined."""
+    older = [one for _, one in sorted(saved.readings.items()) if one.name < found.reading.name]
+    numbers = [number for _, pages in found.parts for number in pages]
+    numbers += index.strays(found)
+    if not any(one.pages for one in older):
+        yield from (files.page(index.place(number)) for number in numbers)
+        return
+    ends = len(numbers) - len(found.parts[-1][1]) - len(index.strays(found))
+    newer = {name for n in numbers[:ends] for name in files.page(index.place(n)).names()}
+    first = _first_seen(index, found, older, newer, files)
+    before: set[str] = set()
+    for pages in _by_reading(index, found):
+        here: set[str] = set()
+        for number in pages:
+            page = files.page(index.place(number))
+            names = page.names()
+            here.update(newer.intersection(names))
+            yield without(page, before.intersection(names), first)
+        before |= here
+
+
+def _by_reading(index: Index, found: List) -> Iterator[list[int]]:
+    *newer, (_, oldest) = found.parts
+    yield from (pages for _, pages in newer)
+    yield [*oldest, *index.strays(found)]
+
+
+def _first_seen(
+    index: Index, found: List, older: list[Reading], newer: set[str], files: _Files
+) -> dict[str, float]:
+    """Return when followers of a list were first seen, where an older reading had them.
+
+    Of the readings that it was joined from only those that stand on newer pages count: the
+    others are on the oldest page that has them.
+    """
+    parts = {reading.name for reading, _ in found.parts}
+    first: dict[str, float] = {}
+    for reading in older:
+        for number in reading.pages.values():
+            at = index.at(number)
+            for name in files.page(index.place(number)).names():
+                if reading.name not in parts or name in newer:
+                    first[name] = min(at, first.get(name, at))
+    return first
 
 
 def read_journal(*paths: str | os.PathLike[str]) -> SavedRun:
@@ -119,8 +255,12 @@ def read_journal(*paths: str | os.PathLike[str]) -> SavedRun:
 
     A journal that is being written can be read: a last line that is not whole yet is left out.
 
+    Args:
+        paths: The journals; of a folder its `followers.journal`.
+
     Raises:
-        JournalError: A file is missing, is not a journal, or one of another version.
+        JournalError: A file is missing, is not a journal, or one of another version; or the
+            journals have pages of different APIs.
         ValueError: No path was given.
     """
     if not paths:
@@ -129,14 +269,34 @@ def read_journal(*paths: str | os.PathLike[str]) -> SavedRun:
     files = tuple({os.path.realpath(path): Path(path) for path in paths}.values())
     index = Index()
     broken_lines = 0
+    origins: dict[str, Path] = {}
     for number, path in enumerate(files):
+        index.origin = None
         with _opened(path) as file:
             broken = read_lines(file, path, number, index).broken
-        index.ledger.opened(0)  # sessions do not go on in another file
+        index.ledger.next_file()
+        if index.origin is not None:
+            for origin, other in origins.items():
+                refuse_origins(path, index.origin, origin, f" in {other}")
+            origins[index.origin] = path
         for line in broken:
             logger.warning("%s: line %d is not a line of a journal and is left out", path, line)
         broken_lines += len(broken)
+    index.origin = next(iter(origins), None)
     return SavedRun(files, index, broken_lines)
+
+
+def refuse_origins(path: Path, origin: str | None, other: str | None, where: str = "") -> None:
+    """Keep the pages of two APIs apart.
+
+    Raises:
+        JournalError: The origins differ.
+    """
+    if origin is not None and other is not None and origin != other:
+        raise JournalError(
+            f"{path} has pages of {origin}, not of {other}{where}: their pages are not mixed. "
+            "Name another journal, or set SOCIALFETCH_BASE_URL to that API. No request was sent."
+        )
 
 
 class Tail(NamedTuple):
@@ -236,28 +396,53 @@ def _page_at(file: BinaryIO, offset: int, length: int, path: Path) -> SavedPage:
         ) from None
 
 
+def _reading(found: List) -> SavedReading:
+    return SavedReading(
+        name=found.reading.name,
+        began_at=datetime.fromtimestamp(found.reading.first_at, UTC),
+        last_at=datetime.fromtimestamp(found.reading.page_at, UTC),
+        ended=found.ended,
+        joined=tuple(reading.name for reading, _ in found.parts[1:]),
+        total_followers=found.reading.total,
+    )
+
+
 def _summary(index: Index, saved: SavedList) -> SavedHandle:
-    chain = index.chain(saved)
-    done = saved.done
+    found = index.current(saved)
+    if found is None:  # a handle line that names no reading
+        found = List([(Reading(""), [])], None, None)
+    base, strays = found.base, index.strays(found)
+    if strays and not found.parts[-1][1]:
+        # It begins at a cursor: how it ended from there is said.
+        root = next(cursor for cursor, number in base.pages.items() if number == strays[0])
+        found = index.list_of(saved, base, root)
+        strays = index.strays(found)
+    done = base.done
     # A page after the line means that another session went on.
-    last = done if done is not None and done.at.timestamp() >= saved.page_at else None
-    status, error = chain.ended, None
+    last = done if done is not None and done.at.timestamp() >= base.page_at else None
+    status, error, reason = found.ended, None, None
     if status is None:
         status = "unfinished"
-        if last is not None and last.status in _GO_ON:
-            status, error = last.status, last.error
+        if last is not None and last.status in UNFINISHED:
+            status, error, reason = last.status, last.error, last.reason
     elif status == "failed":
         error = (last and last.error) or "its cursors lead in a circle"
+        reason = "repeated_cursor"
+    finished = found.ended is not None or reason in GUARDS
+    pages = found.pages + len(strays)
+    times = [index.at(number) for number in [*found.parts[0][1], *strays]]
     return SavedHandle(
         handle=saved.handle,
         status=status,
-        finished=chain.ended is not None,
-        cursor=chain.cursor if chain.ended is None else None,
-        pages=len(saved.pages),
-        followers=saved.followers,
+        finished=finished,
+        cursor=None if finished else found.cursor,
+        pages=pages,
+        followers=index.followers(found) + index.rows(strays),
         credits_charged=saved.credits,
-        total_followers=saved.total,
+        total_followers=found.reading.total,
         error=error,
+        reason=reason,
         first_at=datetime.fromtimestamp(saved.first_at, UTC),
         last_at=datetime.fromtimestamp(saved.last_at, UTC),
+        read_at=datetime.fromtimestamp(max(times), UTC) if times else None,
     )

@@ -2,12 +2,26 @@
 
 import asyncio
 import os
-from typing import Final, Self
+from collections.abc import Mapping
+from datetime import datetime
+from secrets import token_hex
+from typing import Final, NamedTuple, Self
 
-from socialfetch_async.errors import SocialFetchError
-from socialfetch_async.events import HandleDone
-from socialfetch_async.journal.index import Ledger
-from socialfetch_async.journal.lines import Close, MaybeCharged, Open, handle_line, page_line
+from socialfetch_async._protocol.walk import Walk
+from socialfetch_async.errors import JournalError, SocialFetchError
+from socialfetch_async.events import HandleDone, HandleStatus
+from socialfetch_async.journal.course import Course, StoredPage
+from socialfetch_async.journal.index import Index
+from socialfetch_async.journal.lines import (
+    Close,
+    MaybeCharged,
+    Open,
+    Work,
+    handle_line,
+    page_line,
+    unread_line,
+)
+from socialfetch_async.journal.plan import Step, Wanted, plan
 from socialfetch_async.journal.writer import Writer
 from socialfetch_async.models import FollowersPage
 from socialfetch_async.run import FollowersRun
@@ -16,13 +30,40 @@ from socialfetch_async.run import FollowersRun
 _BEAT: Final = 1.0
 
 
-class Session:
-    """The runs that were recorded since the journal was opened."""
+class Job(NamedTuple):
+    """What a run is for.
 
-    def __init__(self, writer: Writer, ledger: Ledger) -> None:
-        self._ledger = ledger
+    Attributes:
+        wanted: What was asked for.
+        steps: What is to be done for each handle; one that is missing here is planned alone.
+        handles: How many handles were asked for; None if nobody said.
+    """
+
+    wanted: Wanted
+    steps: Mapping[str, Step]
+    handles: int | None
+
+
+def new_name(at: datetime) -> str:
+    """Return the name of a piece of work that begins: names sort as they began."""
+    return f"{at:%Y-%m-%dT%H:%M:%S.%f}Z-{token_hex(3)}"
+
+
+class Session:
+    """The runs that were recorded since the journal was opened.
+
+    Attributes:
+        index: What is in the journal.
+        stored: Returns a page of the journal by its number in the index.
+    """
+
+    def __init__(self, writer: Writer, index: Index, stored: StoredPage) -> None:
+        self._ledger = index.ledger
         self._recordings: list[Recording] = []
+        self._opened = False  # an `open` line has no `close` yet
         self._settled = 0  # credits in `close` lines of this session
+        self.index = index
+        self.stored = stored
         self._noted = 0  # credits in the last `maybe_charged` line since
         self._beat: asyncio.TimerHandle | None = None
         self._told = False  # whether the failure was raised
@@ -30,25 +71,70 @@ class Session:
         self.closed = False
         writer.on_failure = self._stop
 
-    def record(self, run: FollowersRun) -> "Recording":
-        """Return the one recording of a run; begin it with the first call."""
+    def record(self, run: FollowersRun, job: Job) -> "Recording":
+        """Return the one recording of a run; begin it with the first call.
+
+        Raises:
+            JournalError: The pages in the journal come from another API.
+        """
         self.check_open()
         for recording in self._recordings:
             if recording.run is run:
                 return recording
-        recording = Recording(self, run)
+        recording = Recording(self, run, job)
         writer = self.writer
-        if self._recordings:  # what an earlier run left on its way is the next `open` line's
-            writer.write(Close(at=writer.now(), maybe_charged=self._maybe_charged()))
-            self._settled, self._noted = self._settled + self._maybe_charged(), 0
+        self.name_origin(run.origin)
+        if self._opened:  # what an earlier run left on its way is the next `open` line's
+            self._close()
         self._recordings.append(recording)
         writer.concurrency = sum(r.at_once for r in self._recordings if not r.ended)
-        writer.write(Open(at=writer.now(), pid=os.getpid(), concurrency=writer.concurrency))
+        self.say_work(job)
+        opened = Open(
+            at=writer.now(),
+            pid=os.getpid(),
+            concurrency=writer.concurrency,
+            work=job.wanted.work,
+        )
+        writer.write(opened)
+        self._opened = True
         if writer.failure is not None:
             run.stop()
         run.save_to(recording.save)
+        run.guide_with(recording.guide)
         self._on_beat()
         return recording
+
+    def name_origin(self, origin: str | None) -> None:
+        """Say which API the pages come from.
+
+        Raises:
+            JournalError: The pages in the journal come from another one, or it cannot be written.
+        """
+        try:
+            self.writer.name_origin(origin)
+        except OSError as error:
+            raise JournalError(
+                f"{self.writer.path} can not be used: {error.strerror}. Nothing was sent."
+            ) from None
+
+    def say_work(self, job: Job) -> None:
+        """Write what the work is, if that is not in the journal yet."""
+        work = job.wanted.work
+        known = self.index.works.get(work)
+        if known is None or job.handles not in {None, self.index.handles}:
+            kind = job.wanted.refresh or "first"
+            self.writer.write(Work(at=self.writer.now(), work=work, kind=kind, handles=job.handles))
+
+    def run_ended(self) -> None:
+        """Close the books when no run is going on any more."""
+        if self._opened and all(r.ended for r in self._recordings) and self.writer.failure is None:
+            self._close()
+            self._opened = False
+
+    def _close(self) -> None:
+        maybe = self._maybe_charged()
+        self.writer.write(Close(at=self.writer.now(), maybe_charged=maybe))
+        self._settled, self._noted = self._settled + maybe, 0
 
     def check_open(self) -> None:
         """Refuse to go on behind the journal's end."""
@@ -86,7 +172,7 @@ class Session:
     @property
     def maybe_charged(self) -> int:
         """Upper bound of what was charged besides the pages in the journal, by all processes."""
-        if not self._recordings or (self.closed and self.writer.settled):
+        if not self._opened or (self.closed and self.writer.settled):
             return self._ledger.maybe_charged
         unsaved = sum(page.credits_charged for page in self.writer.unsaved)
         return self._ledger.maybe_charged_before + self._at_most_charged() + unsaved
@@ -104,21 +190,23 @@ class Session:
         self.closed = True
         if self._beat is not None:
             self._beat.cancel()
-        if self._recordings:
+        if self._opened:
             for recording in self._recordings:
                 if not recording.ended:
                     recording.run.stop()  # left early; or still open, for the wrong way round
             writer = self.writer
             writer.write(Close(at=writer.now(), maybe_charged=self._at_most_charged()))
-            writer.sync()
+        self.writer.sync()
         return self.writer.failure is not None and not self._told
 
 
 class Recording:
     """A run whose events are written when they arrive."""
 
-    def __init__(self, session: Session, run: FollowersRun) -> None:
+    def __init__(self, session: Session, run: FollowersRun, job: Job) -> None:
         self._session = session
+        self._job = job
+        self._courses: dict[str, Course] = {}  # of the handles that go on
         self._credits: dict[str, int] = {}  # of the pages that came, by handles that go on
         self.run = run
         self.at_once = min(run.concurrency, run.handles_total)  # a handle's pages follow each other
@@ -134,15 +222,43 @@ class Recording:
         writer = session.writer
         if isinstance(event, FollowersPage):
             credits_[event.handle] = credits_.get(event.handle, 0) + event.credits_charged
-            writer.write(page_line(event, writer.now()))
+            course = self._course(event.handle, event.cursor)
+            met, new_rows = course.take(event)
+            line = page_line(event, writer.now(), course.reading, met=met, new_rows=new_rows)
+            writer.write(line)
         else:
+            course = self._course(event.handle, event.cursor)
+            del self._courses[event.handle]
+            body = getattr(event.error, "body", None)
+            if event.error is not None and body is not None:
+                cursor = event.error.cursor
+                writer.write(unread_line(event.handle, cursor, body, writer.now(), course.reading))
             # A page that repeats the one before it is charged and not delivered.
             self.unseen += event.credits_charged - credits_.pop(event.handle, 0)
-            writer.write(handle_line(event, writer.now()))
+            writer.write(handle_line(event, writer.now(), course.reading))
             session.note()
         if self.run.maybe_charged != self._maybe_charged:
             self._maybe_charged = self.run.maybe_charged
             session.note()
+
+    def guide(self, handle: str, walk: Walk) -> HandleStatus | None:
+        """Say before each page whether to buy it, and where the list goes on."""
+        if self._session.closed:
+            return None
+        return self._course(handle, walk.cursor).guide(walk)
+
+    def _course(self, handle: str, cursor: str | None) -> Course:
+        course = self._courses.get(handle)
+        if course is None:
+            session, job = self._session, self._job
+            step = job.steps.get(handle)
+            if step is None:
+                step = plan(session.index, {handle: None}, job.wanted)[handle]
+                if step.cursor != cursor:
+                    step = plan(session.index, {handle: cursor}, job.wanted)[handle]
+            course = Course(session.index, handle, step, job.wanted, session.stored)
+            self._courses[handle] = course
+        return course
 
     def __aiter__(self) -> Self:
         return self
@@ -152,13 +268,17 @@ class Recording:
         try:
             return await anext(self.run)
         except StopAsyncIteration:
-            self.ended = True
+            self._end()
             self._session.failed()
             raise
         except SocialFetchError as error:
-            self.ended = True
+            self._end()
             self._session.failed(error)
             raise
+
+    def _end(self) -> None:
+        self.ended = True
+        self._session.run_ended()
 
     async def aclose(self) -> None:
         """Do nothing: for `contextlib.aclosing`. The run is left with its `async with`."""

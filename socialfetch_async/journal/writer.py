@@ -10,20 +10,17 @@ from socialfetch_async.errors import JournalError
 from socialfetch_async.journal.file import AppendOnly
 from socialfetch_async.journal.index import Index
 from socialfetch_async.journal.lines import (
-    Close,
-    HandleLine,
     Header,
-    MaybeCharged,
-    Open,
+    OtherLine,
     PageFields,
     PageLine,
     encode,
 )
-from socialfetch_async.journal.reading import read_lines
+from socialfetch_async.journal.reading import read_lines, refuse_origins
 
 Fsync = Literal["page", "second", "never"]
 FreeBytes = Callable[[int], int | None]
-Written = Header | Open | Close | MaybeCharged | HandleLine | PageLine
+Written = OtherLine | PageLine
 
 _SMALLEST_ROOM: Final = 64 * 1024  # bytes that a page may need, until larger ones were seen
 
@@ -35,6 +32,7 @@ class Writer:
     never missing in the middle of its list. The first failure is told to `on_failure`.
 
     Attributes:
+        path: The file.
         failure: A sentence on the first thing that went wrong; None while nothing has.
         concurrency: Pages that may be on their way, and will want to be written.
         on_failure: What to call then.
@@ -49,6 +47,9 @@ class Writer:
         self._free_bytes = free_bytes
         self._waiting: deque[Written] = deque()
         self._unsynced = False
+        self._header_only = 0  # bytes of a file that has a header of ours and nothing else
+        self._lost = False  # the file is not where it was
+        self.path = file.path
         self.failure: str | None = None
         self.concurrency = 1
         self.on_failure: Callable[[], None] = lambda: None
@@ -82,10 +83,28 @@ class Writer:
         if tail.unended:
             file.append([b"\n"])
         if not file.end:
-            file.append(encode(Header(at=self.now())))
+            self._write_header(None)
             if self._fsync != "never":
                 file.sync()
                 file.sync_folder()
+
+    def _write_header(self, origin: str | None) -> None:
+        header = Header(at=self.now(), origin=origin)
+        self._index.add(header, 0, *self._file.append(encode(header)))
+        self._header_only = self._file.end
+
+    def name_origin(self, origin: str | None) -> None:
+        """Say in the header which API the pages come from.
+
+        Raises:
+            JournalError: It has pages of another API.
+            OSError: It cannot be written.
+        """
+        file, index = self._file, self._index
+        if index.origin is None and file.end == self._header_only and not self._waiting:
+            file.cut(0)
+            self._write_header(origin)
+        refuse_origins(file.path, index.origin, origin)
 
     def _refuse_full_disk(self) -> None:
         free, needed = self._free_bytes(self._file.fd), self._room()
@@ -119,11 +138,29 @@ class Writer:
             self._waiting.popleft()
             self._index.add(line, 0, offset, length)
             self._unsynced = True
+        self._watch()
         if self._fsync == "page":
             self.sync()
         free = self._free_bytes(self._file.fd)
         if free is not None and free < self._room():
             self._fail(f"the disk is nearly full, {free:,} bytes are free.")
+
+    def _watch(self) -> None:
+        """Find out whether the file was moved, replaced or deleted."""
+        if self._lost or self._file.is_there():
+            return
+        self._lost = True
+        path = self._file.path
+        try:
+            where = self._file.rescue()
+        except (OSError, JournalError) as error:
+            self._fail(f"it was deleted while it was written, and no copy was made: {error}.")
+            return
+        if where == path:
+            self._fail("it was deleted while it was written, and has been put back.")
+        else:
+            name = "another name, which cannot be found out" if where is None else str(where)
+            self._fail(f"it was moved, replaced or deleted while it was written. It is {name} now.")
 
     def sync(self) -> None:
         """Have what was written survive the power going. Never raises."""
@@ -158,8 +195,9 @@ class Writer:
                 f"{lost} page{'s' * (lost != 1)} that were paid for could not be kept and will be "
                 "bought again; all others are in the file."
             )
+        what = f"Move it to {self._file.path}" if self._lost else "See to the disk"
         return JournalError(
-            f"{self.failure} {kept} See to the disk and run the same again: it goes on from there."
+            f"{self.failure} {kept} {what} and run the same again: it goes on from there."
         )
 
     def close(self) -> None:

@@ -78,7 +78,7 @@ def test_sqlite_has_keys_that_hold(tmp_path: Path) -> None:
         journals.page(
             "bo", [journals.row("x", bio="old"), journals.row("Y", bio="old")], seconds=2
         ),
-        journals.page("bo", [], "c1", total_followers=2**70),
+        journals.page("cy", [], total_followers=2**70),
         journals.done("cleo", "failed", error="it failed"),
     )
     convert(journal, tmp_path / "out.sqlite")
@@ -94,6 +94,7 @@ def test_sqlite_has_keys_that_hold(tmp_path: Path) -> None:
             "complete",
             "complete",
             "failed",
+            "complete",
         ]
         assert [row["total_followers"] for row in database["pages"].rows] == [9, 9, None]
         assert list(database.query("PRAGMA foreign_key_check")) == []

@@ -69,19 +69,25 @@ class Cluster(NamedTuple):
     @contextmanager
     def local(size: int, api: Emulator) -> "Iterator[Cluster]":
         """Enclose a cluster whose scheduler is in this process."""
+        import dask
         from distributed import LocalCluster
 
-        with LocalCluster(
-            n_workers=size,
-            threads_per_worker=1,
-            processes=True,
-            host="127.0.0.1",
-            # None would still open its HTTP server, on all interfaces.
-            dashboard_address="127.0.0.1:0",
-            worker_dashboard_address="127.0.0.1:0",
-            silence_logs=logging.CRITICAL,
-            env={"SOCIALFETCH_API_KEY": api.api_key, "SOCIALFETCH_BASE_URL": api.base_url},
-        ) as cluster:
+        # A worker that is dead 15 s after it died, since it was killed again, would be given up.
+        kept = dask.config.set({"distributed.deploy.lost-worker-timeout": "1h"})
+        with (
+            kept,
+            LocalCluster(
+                n_workers=size,
+                threads_per_worker=1,
+                processes=True,
+                host="127.0.0.1",
+                # None would still open its HTTP server, on all interfaces.
+                dashboard_address="127.0.0.1:0",
+                worker_dashboard_address="127.0.0.1:0",
+                silence_logs=logging.CRITICAL,
+                env={"SOCIALFETCH_API_KEY": api.api_key, "SOCIALFETCH_BASE_URL": api.base_url},
+            ) as cluster,
+        ):
             address: str = cluster.scheduler_address
 
             def pids() -> list[int]:

@@ -83,14 +83,14 @@ FAILURES: list[Failure] = [
     *_rows(2, "401 401-echo", AuthenticationError, retried=False),
     *_rows(2, "403", PermissionDeniedError, retried=False),
     *_rows(3, "402 402-html 402-empty", InsufficientCreditsError, retried=False),
-    *_rows(3, "402-stall", InsufficientCreditsError, retried=False, timeout=0.3),
+    *_rows(3, "402-stall", InsufficientCreditsError, retried=False, timeout=0.5),
     *_rows(4, "404", NotFoundError, retried=False),
     *_rows(4, "409 410 422", APIStatusError, retried=False),
     *_rows(5, "429 429-html 429-empty", RateLimitError),
     *_rows(6, "500 500-after 500-html", InternalServerError, maybe=True),
     *_rows(7, "502 502-html 502-empty", LookupFailedError),
     *_rows(8, "503 503-html 503-empty 503-endless", ServiceUnavailableError),
-    *_rows(8, "503-stall", ServiceUnavailableError, timeout=0.3),
+    *_rows(8, "503-stall", ServiceUnavailableError, timeout=0.5),
     *_rows(9, "504 504-after 504-html 501 520", ServerError, maybe=True),
     *_redirects(301, 302, 307, 308),
     *_rows(16, "stale stale-after", ConnectionLostError, retried=False, maybe=True, retry=ONCE),
@@ -102,8 +102,6 @@ FAILURES: list[Failure] = [
     *_rows(20, "html html-as-json empty half-json", PayloadError, maybe=True),
     *_rows(23, "envelope-list envelope-page envelope-more", DecodeError, retried=False, maybe=True),
     *_rows(28, "endless bomb", ResponseTooLargeError, retried=False, maybe=True),
-    *_rows(
-        29, "stall-before stall-after stall-body", RequestTimeoutError, maybe=True, timeout=0.25
-    ),
-    *_rows(29, "loris-head loris-body", RequestTimeoutError, maybe=True, timeout=0.25),
+    *_rows(29, "stall-before stall-after stall-body", RequestTimeoutError, maybe=True, timeout=0.5),
+    *_rows(29, "loris-head loris-body", RequestTimeoutError, maybe=True, timeout=0.5),
 ]

@@ -1,0 +1,106 @@
+"""What was charged, and what may have been charged besides: in all, and for each piece of work."""
+
+
+class _Spent:
+    """The credits of a journal, or of one piece of work in it."""
+
+    __slots__ = ("charged", "concurrency", "maybe", "settled", "unseen")
+
+    def __init__(self) -> None:
+        self.charged = 0
+        self.settled = 0  # of sessions that are over
+        self.unseen = 0  # pages that may have been on their way when a session was killed
+        self.maybe = self.concurrency = 0  # of the session that has no end yet
+
+    def opened(self, concurrency: int) -> None:
+        self.settled, self.unseen = self.settled + self.maybe, self.unseen + self.concurrency
+        self.maybe, self.concurrency = 0, concurrency
+
+    def closed(self, maybe_charged: int) -> None:
+        self.settled += maybe_charged
+        self.maybe = self.concurrency = 0
+
+    def before(self, price: int) -> int:
+        return self.settled + self.unseen * price
+
+    def maybe_charged(self, price: int) -> int:
+        return self.before(price) + self.maybe + self.concurrency * price
+
+
+class Ledger:
+    """What was charged, and what may have been charged besides, in credits.
+
+    Attributes:
+        price: Of the dearest page, at least 1.
+    """
+
+    def __init__(self) -> None:
+        self.price = 1
+        self._all = _Spent()
+        self._of: dict[str | None, _Spent] = {}
+        self._work: str | None = None
+        self._elsewhere = _Spent()  # in the files before this one
+
+    def _current(self) -> _Spent:
+        spent = self._of.get(self._work)
+        if spent is None:
+            spent = self._of[self._work] = _Spent()
+        return spent
+
+    def paid(self, credits_charged: int) -> None:
+        """Count a page in."""
+        self._all.charged += credits_charged
+        self._current().charged += credits_charged
+        self.price = max(self.price, credits_charged)
+
+    def opened(self, concurrency: int, work: str | None = None) -> None:
+        """Begin a session for a piece of work; one without an end was killed."""
+        self._all.opened(concurrency)
+        self._current().opened(0)
+        self._work = work
+        self._current().opened(concurrency)
+
+    def noted(self, maybe_charged: int) -> None:
+        """Take what the session says of itself."""
+        self._all.maybe = self._current().maybe = maybe_charged
+
+    def closed(self, maybe_charged: int) -> None:
+        """End the session."""
+        self._all.closed(maybe_charged)
+        self._current().closed(maybe_charged)
+
+    def settle(self, maybe_charged: int) -> None:
+        """Take a lower bound for all sessions of the file, from the balance of the account."""
+        for spent in (self._all, *self._of.values()):
+            least = min(maybe_charged, spent.maybe_charged(self.price))
+            spent.settled, spent.unseen, spent.maybe, spent.concurrency = least, 0, 0, 0
+
+    def next_file(self) -> None:
+        """End a file: sessions do not go on in another one."""
+        self.opened(0)
+        self._elsewhere.settled += self._all.settled
+        self._elsewhere.unseen += self._all.unseen
+        self._all.settled = self._all.unseen = 0
+
+    @property
+    def credits_charged(self) -> int:
+        """Of all pages."""
+        return self._all.charged
+
+    @property
+    def maybe_charged_before(self) -> int:
+        """Upper bound for all sessions but the one that has no end yet."""
+        return self._all.before(self.price) + self._elsewhere.before(self.price)
+
+    @property
+    def maybe_charged(self) -> int:
+        """Upper bound for all sessions; one that has no end may be running, or was killed."""
+        return self._all.maybe_charged(self.price) + self._elsewhere.before(self.price)
+
+    def spent(self, works: set[str | None]) -> int:
+        """Return what some pieces of work may have cost at most."""
+        return sum(
+            spent.charged + spent.maybe_charged(self.price)
+            for work, spent in self._of.items()
+            if work in works
+        )

@@ -1,0 +1,151 @@
+"""What a batch has left to do for each handle: one pure function, asked by all who want to know.
+
+| asked for | the list is ... | step |
+| --- | --- | --- |
+| no refresh | not begun, unfinished | read, go_on |
+| no refresh | finished, failed at a guard, as long as a cap | nothing |
+| refresh new | unfinished, finished, unavailable | go_on, read_new, ask_again |
+| refresh all | of an older reading, unfinished in this one | read, go_on |
+"""
+
+from collections.abc import Mapping
+from typing import Final, Literal, NamedTuple
+
+from socialfetch_async.journal.index import WHOLE, Index, List, SavedList
+
+Refresh = Literal["new", "all"]
+
+GUARDS: Final = {"repeated_cursor", "no_progress"}
+
+
+class Wanted(NamedTuple):
+    """What is asked of a batch.
+
+    Attributes:
+        work: The piece of work, and the name of the readings that begin in it.
+        refresh: Whether it is a refresh: what is `new`, or `all`.
+        max_pages: The most pages of a list. `max_followers`: the most followers, in whole pages.
+        before: Lists whose current reading began at this time or later are not refreshed;
+            seconds of the epoch.
+    """
+
+    work: str
+    refresh: Refresh | None = None
+    max_pages: int | None = None
+    max_followers: int | None = None
+    before: float | None = None
+
+    def capped(self, pages: int, followers: int) -> Literal["max_pages", "max_followers"] | None:
+        """Return the cap that so many pages and followers have reached."""
+        if self.max_pages is not None and pages >= self.max_pages:
+            return "max_pages"
+        if self.max_followers is not None and followers >= self.max_followers:
+            return "max_followers"
+        return None
+
+
+class Step(NamedTuple):
+    """What to do for one handle.
+
+    Attributes:
+        do: `nothing`; `go_on` from a cursor; `read` from the top; `read_new`, from the top until
+            a page brings nobody new; `ask_again` for a profile that was unavailable.
+        why: Why there is nothing to do: how the list ended, the cap it has reached, `recent`, or
+            the guard it failed at. Else `unfinished`, `not_begun` or `refresh`; `refused` when
+            the API refused the cursor before.
+        reading: The reading that the next page belongs to.
+        cursor: The next page; None is the first one.
+        base: The older reading that a new one is joined to.
+        pages: Of the list, that are there. `followers`: on them.
+    """
+
+    do: Literal["nothing", "go_on", "read", "read_new", "ask_again"]
+    why: str
+    reading: str
+    cursor: str | None = None
+    base: str | None = None
+    pages: int = 0
+    followers: int = 0
+
+
+def plan(index: Index, starts: Mapping[str, str | None], wanted: Wanted) -> dict[str, Step]:
+    """Return what to do for each handle; it is asked again when that is done.
+
+    Args:
+        index: What is there.
+        starts: The handles, each with the cursor to begin at; None is the top of the list.
+        wanted: What is asked for.
+    """
+    return {handle: _step(index, handle, start, wanted) for handle, start in starts.items()}
+
+
+def left(steps: Mapping[str, Step]) -> dict[str, str | None]:
+    """Return the handles that have something to do, with the cursors to ask for."""
+    return {handle: step.cursor for handle, step in steps.items() if step.do != "nothing"}
+
+
+def _step(index: Index, handle: str, start: str | None, wanted: Wanted) -> Step:
+    saved = index.lists.get(handle.lower())
+    current = None if saved is None else index.current(saved)
+    if saved is None or current is None:
+        return Step("read", "not_begun", wanted.work, start)
+    if start is not None:
+        current = index.list_of(saved, current.base, start)
+    if wanted.refresh is None:
+        return _collect(index, current, wanted)
+    if (begun := saved.readings.get(wanted.work)) is not None and begun.pages:
+        return _go_on_refreshing(index, saved, current, wanted)
+    if wanted.refresh == "all":
+        return _again("read", current, wanted)
+    return _refresh_new(index, current, wanted)
+
+
+def _refresh_new(index: Index, current: List, wanted: Wanted) -> Step:
+    """Return how a list is brought up to date: first to its end, then from its top."""
+    if current.ended not in {None, *WHOLE, "failed"}:
+        return _again("ask_again", current, wanted)
+    step = _collect(index, current, wanted)
+    if step.why in {*GUARDS, "refused"}:
+        return step._replace(do="nothing")
+    return _again("read_new", current, wanted) if step.do == "nothing" else step
+
+
+def _collect(index: Index, current: List, wanted: Wanted) -> Step:
+    """Return what is left of a list that is to be read to its end, or to its caps."""
+    pages, followers = current.pages, index.followers(current)
+    if current.ended is not None:
+        why = "repeated_cursor" if current.ended == "failed" else current.ended
+        return Step("nothing", why, current.base.name, pages=pages, followers=followers)
+    do: Literal["nothing", "go_on"] = "go_on"
+    why, done = "unfinished", current.base.done
+    if done is not None and done.reason is not None and done.cursor == current.cursor:
+        # What the API refused may be asked for again: a refusal is not charged.
+        do = "nothing" if done.reason in GUARDS else "go_on"
+        why = done.reason if done.reason in {*GUARDS, "refused"} else why
+    if cap := wanted.capped(pages, followers):
+        do, why = "nothing", cap
+    return Step(do, why, current.base.name, current.cursor, None, pages, followers)
+
+
+def _again(do: Literal["read", "read_new", "ask_again"], current: List, wanted: Wanted) -> Step:
+    """Return the step that begins the reading of a refresh, unless the list is recent."""
+    reading = current.reading
+    base = reading.name if do == "read_new" else None
+    if wanted.before is not None and reading.first_at >= wanted.before:
+        return Step("nothing", "recent", reading.name)
+    return Step(do, "refresh", wanted.work, None, base)
+
+
+def _go_on_refreshing(index: Index, saved: SavedList, current: List, wanted: Wanted) -> Step:
+    """Return what is left of a list whose reading in this refresh has begun."""
+    reading = saved.readings[wanted.work]
+    chain = index.chain(saved, reading)
+    if chain.met is not None:
+        return Step("nothing", "complete", reading.name)
+    alone = List([(reading, chain.pages)], chain.cursor, chain.ended)
+    step = _collect(index, alone, wanted)
+    # Without another list it is the first reading of this one, and read as a whole.
+    joins = wanted.refresh == "new" and current.reading.name != reading.name
+    if step.do != "go_on" or not joins:
+        return step
+    return step._replace(do="read_new", base=current.reading.name)
