@@ -20,95 +20,38 @@ if TYPE_CHECKING:
     )
     from socialfetch_async.errors import (
         APIStatusError as APIStatusError,
-    )
-    from socialfetch_async.errors import (
         AuthenticationError as AuthenticationError,
-    )
-    from socialfetch_async.errors import (
         BadRequestError as BadRequestError,
-    )
-    from socialfetch_async.errors import (
         ClusterError as ClusterError,
-    )
-    from socialfetch_async.errors import (
         ConnectError as ConnectError,
-    )
-    from socialfetch_async.errors import (
         ConnectionLostError as ConnectionLostError,
-    )
-    from socialfetch_async.errors import (
         DecodeError as DecodeError,
-    )
-    from socialfetch_async.errors import (
         ExportError as ExportError,
-    )
-    from socialfetch_async.errors import (
+        GatewayError as GatewayError,
         IncompleteRunError as IncompleteRunError,
-    )
-    from socialfetch_async.errors import (
         InsufficientCreditsError as InsufficientCreditsError,
-    )
-    from socialfetch_async.errors import (
         InternalServerError as InternalServerError,
-    )
-    from socialfetch_async.errors import (
         InvalidHandleError as InvalidHandleError,
-    )
-    from socialfetch_async.errors import (
         JournalError as JournalError,
-    )
-    from socialfetch_async.errors import (
         LookupFailedError as LookupFailedError,
-    )
-    from socialfetch_async.errors import (
         NotFoundError as NotFoundError,
-    )
-    from socialfetch_async.errors import (
         PaginationError as PaginationError,
-    )
-    from socialfetch_async.errors import (
         PayloadError as PayloadError,
-    )
-    from socialfetch_async.errors import (
         PermissionDeniedError as PermissionDeniedError,
-    )
-    from socialfetch_async.errors import (
         ProfileUnavailableError as ProfileUnavailableError,
-    )
-    from socialfetch_async.errors import (
         RateLimitError as RateLimitError,
-    )
-    from socialfetch_async.errors import (
         RequestTimeoutError as RequestTimeoutError,
-    )
-    from socialfetch_async.errors import (
         ResponseTooLargeError as ResponseTooLargeError,
-    )
-    from socialfetch_async.errors import (
         ServerError as ServerError,
-    )
-    from socialfetch_async.errors import (
         ServiceUnavailableError as ServiceUnavailableError,
-    )
-    from socialfetch_async.errors import (
         ShardTakenError as ShardTakenError,
-    )
-    from socialfetch_async.errors import (
         SocialFetchError as SocialFetchError,
-    )
-    from socialfetch_async.errors import (
         TLSError as TLSError,
-    )
-    from socialfetch_async.errors import (
         TransportError as TransportError,
-    )
-    from socialfetch_async.errors import (
         UnexpectedRedirectError as UnexpectedRedirectError,
     )
     from socialfetch_async.events import (
         HandleDone as HandleDone,
-    )
-    from socialfetch_async.events import (
         Usage as Usage,
     )
     from socialfetch_async.export import (
@@ -116,53 +59,23 @@ if TYPE_CHECKING:
     )
     from socialfetch_async.journal import (
         Journal as Journal,
-    )
-    from socialfetch_async.journal import (
         read_journal as read_journal,
     )
     from socialfetch_async.models import (
         Account as Account,
-    )
-    from socialfetch_async.models import (
         AccountMetrics as AccountMetrics,
-    )
-    from socialfetch_async.models import (
         AvatarUrls as AvatarUrls,
-    )
-    from socialfetch_async.models import (
         Balance as Balance,
-    )
-    from socialfetch_async.models import (
         Follower as Follower,
-    )
-    from socialfetch_async.models import (
         FollowerMetrics as FollowerMetrics,
-    )
-    from socialfetch_async.models import (
         FollowersPage as FollowersPage,
-    )
-    from socialfetch_async.models import (
         FollowingPage as FollowingPage,
-    )
-    from socialfetch_async.models import (
         ItemsPage as ItemsPage,
-    )
-    from socialfetch_async.models import (
         ListPage as ListPage,
-    )
-    from socialfetch_async.models import (
         Profile as Profile,
-    )
-    from socialfetch_async.models import (
         ProfileDetails as ProfileDetails,
-    )
-    from socialfetch_async.models import (
         ProfileMetrics as ProfileMetrics,
-    )
-    from socialfetch_async.models import (
         Subscription as Subscription,
-    )
-    from socialfetch_async.models import (
         User as User,
     )
     from socialfetch_async.policy import (
@@ -170,17 +83,11 @@ if TYPE_CHECKING:
     )
     from socialfetch_async.run import (
         FollowersRun as FollowersRun,
-    )
-    from socialfetch_async.run import (
         FollowingRun as FollowingRun,
     )
     from socialfetch_async.stream import (
         FollowerStream as FollowerStream,
-    )
-    from socialfetch_async.stream import (
         FollowingStream as FollowingStream,
-    )
-    from socialfetch_async.stream import (
         ItemStream as ItemStream,
     )
 
@@ -218,6 +125,7 @@ _ROOMS: Final = {
         "ConnectionLostError",
         "DecodeError",
         "ExportError",
+        "GatewayError",
         "IncompleteRunError",
         "InsufficientCreditsError",
         "InternalServerError",

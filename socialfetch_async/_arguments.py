@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
-from socialfetch_async.errors import InvalidHandleError, shortened
+from socialfetch_async._text import shortened
+from socialfetch_async.errors import InvalidHandleError
 
 # TikTok's own alphabet; the vendor's page allows 1 to 64 characters. ASCII on purpose: `\w` and
 # `str.isalnum` would let other scripts through. `.` and `..` are path segments of their own.
@@ -191,6 +192,35 @@ def origin(url: str) -> str:
     port = parts.port or {"https": 443, "http": 80}[parts.scheme]
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
     return f"{parts.scheme}://{host}:{port}{parts.path.rstrip('/')}"
+
+
+def proxy(url: str | None) -> str | None:
+    """Check the address of a proxy. It may hold a password, so no message quotes it."""
+    if url is None:
+        return None
+    if not isinstance(url, str):
+        raise TypeError(f"proxy must be a str or None, not {type(url).__name__}")
+    if wrong := _wrong_with_proxy(url):
+        raise ValueError(f"proxy must be http://[user:password@]host:port, or https://; {wrong}")
+    return url
+
+
+def _wrong_with_proxy(url: str) -> str:
+    """Say what is wrong; raise nothing, so that no traceback shows the parts."""
+    if any(c.isspace() or not c.isprintable() for c in url) or "\\" in url:
+        return "it has a character that no URL has"
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return "its host or port is not valid (percent-encode the user name and password)"
+    if parts.scheme not in {"http", "https"}:
+        return "it has another scheme" if parts.scheme else "its scheme is missing"
+    if not host or not port:
+        return "its host or port is missing"
+    if parts.path not in {"", "/"} or "?" in url or "#" in url:
+        return "it has a path, a query or a fragment (percent-encode the user name and password)"
+    return ""
 
 
 def _is_loopback(host: str | None) -> bool:

@@ -12,8 +12,10 @@ import aiohttp
 
 from socialfetch_async import _arguments as arguments
 from socialfetch_async._exchange.exchange import Exchange
+from socialfetch_async._exchange.proxy import Proxy
+from socialfetch_async._exchange.secret import ApiKey, hidden
 from socialfetch_async._exchange.shared_budget import SharedBudget
-from socialfetch_async._exchange.transport import ApiKey, Transport
+from socialfetch_async._exchange.transport import Transport
 from socialfetch_async._protocol.endpoints import (
     BALANCE,
     FOLLOWERS,
@@ -50,8 +52,10 @@ class SocialFetchClient:
         api_key: `sfk_...`; by default the environment's SOCIALFETCH_API_KEY.
         base_url: By default the environment's SOCIALFETCH_BASE_URL, else the vendor's address.
             Plain http only to this machine.
-        session: An aiohttp session to use; it is never closed here. By default the client makes
-            its own at the first request.
+        session: An aiohttp session to use; it is never closed here, and its middlewares see every
+            request. By default the client makes its own at the first request.
+        proxy: `http://[user:password@]host:port` of a proxy for all requests. The environment and
+            ~/.netrc are not read for it. By default the client uses none.
         max_concurrency: Requests of this client that are on the wire at once. An injected
             session's connection limit lowers it.
         timeout: Seconds for one attempt, from its slot to the decoded body.
@@ -80,6 +84,7 @@ class SocialFetchClient:
         *,
         base_url: str | None = None,
         session: aiohttp.ClientSession | None = None,
+        proxy: str | None = None,
         max_concurrency: int = 50,
         timeout: float = 30.0,
         retry: RetryPolicy = _DEFAULT_RETRY,
@@ -88,8 +93,10 @@ class SocialFetchClient:
         trace_configs: Sequence[aiohttp.TraceConfig] = (),
         max_response_bytes: int = 16 * 2**20,
     ) -> None:
+        # First of all: a traceback with locals shows this frame, whichever argument is wrong.
+        api_key, proxy = hidden(api_key, ApiKey), hidden(proxy)
         if api_key is None:
-            api_key = os.environ.get("SOCIALFETCH_API_KEY")
+            api_key = hidden(os.environ.get("SOCIALFETCH_API_KEY"), ApiKey)
         if base_url is None:
             base_url = os.environ.get("SOCIALFETCH_BASE_URL") or DEFAULT_BASE_URL
         if session is not None and not isinstance(session, aiohttp.ClientSession):
@@ -110,11 +117,13 @@ class SocialFetchClient:
         arguments.required("max_concurrency", max_concurrency)
         arguments.required("max_response_bytes", max_response_bytes)
         arguments.seconds("timeout", timeout)
+        proxy = arguments.proxy(proxy)
         key = ApiKey(arguments.api_key(api_key))
         self._transport = Transport(
             self._base_url,
             key,
             session=session,
+            proxy=None if proxy is None else Proxy.of(proxy),
             trace_configs=trace_configs,
             max_response_bytes=max_response_bytes,
         )
@@ -414,6 +423,8 @@ class SocialFetchClient:
         return await self._exchange.fetch(Request(endpoint, endpoint.path), None)
 
     def __repr__(self) -> str:
+        if not hasattr(self, "_exchange"):  # a traceback of the constructor shows it
+            return "<SocialFetchClient>"
         state = "closed" if self._exchange.closed else "open"
         return f"<SocialFetchClient {self._base_url} {state}>"
 

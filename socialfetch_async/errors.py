@@ -12,6 +12,7 @@ SocialFetchError
 ├── APIStatusError               the API refused
 │   ├── BadRequestError 400 · AuthenticationError 401 · InsufficientCreditsError 402
 │   ├── PermissionDeniedError 403 · NotFoundError 404 · RateLimitError 429
+│   ├── GatewayError             a gateway or proxy refused: the vendor's error format is missing
 │   └── ServerError 5xx          InternalServerError 500 · LookupFailedError 502
 │                                ServiceUnavailableError 503
 ├── DecodeError                  a 200 that has not the documented shape
@@ -31,6 +32,8 @@ RuntimeError outside of this tree.
 import copyreg
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
+
+from socialfetch_async._text import one_line, shortened
 
 
 class SocialFetchError(Exception):
@@ -75,7 +78,7 @@ class SocialFetchError(Exception):
         where = [
             f"handle {self.handle!r}" if self.handle is not None else "",
             f"cursor {shortened(self.cursor)}" if self.cursor is not None else "",
-            f"request {self.request_id}" if self.request_id else "",
+            f"request {one_line(self.request_id, most=80)}" if self.request_id else "",
             f"{self.attempts} attempt{'s' * (self.attempts != 1)}" if self.attempts else "",
             f"up to {charged} credit{s} may have been charged" if charged else "",
         ]
@@ -103,9 +106,14 @@ class TransportError(SocialFetchError):
 
 
 class ConnectError(TransportError):
-    """No connection could be made, so nothing was sent and nothing was charged."""
+    """No connection could be made, so nothing was sent and nothing was charged.
+
+    Attributes:
+        proxy_status: The HTTP status of a proxy that did not connect to the API, or None.
+    """
 
     advice = "Nothing was charged. Check the network and base_url."
+    proxy_status: int | None = None
 
 
 class TLSError(TransportError):
@@ -130,7 +138,18 @@ class RequestTimeoutError(TransportError):
 
 
 class PayloadError(TransportError):
-    """The answer broke off, could not be decompressed, or is not JSON."""
+    """The answer broke off, could not be decompressed, or is not JSON.
+
+    Attributes:
+        whole: Whether it arrived whole and is damaged beyond repair, so that the next may be the
+            same. It is then requested once more at most.
+        body: What arrived, in bytes, if it was whole; in no message, repr or log.
+    """
+
+    def __init__(self, summary: str, *, whole: bool = False, body: bytes = b"", **kw: Any) -> None:
+        super().__init__(summary, **kw)
+        self.whole = whole
+        self.body = body
 
 
 class ResponseTooLargeError(TransportError):
@@ -228,19 +247,42 @@ class ServiceUnavailableError(ServerError):
     """503: the API is overloaded; not charged."""
 
 
+class GatewayError(APIStatusError):
+    """A gateway or proxy refused: the response has not the vendor's error format.
+
+    Whether the API charged the page behind it is not known with a 5xx, so it counts as possibly
+    charged; 521, 522, 523, 525 and 526 say that the API was not reached.
+    """
+
+    advice = "Check the network, the proxy and base_url."
+
+
 class DecodeError(SocialFetchError):
     """A 200 that has not the documented shape. It is not asked for again: it was paid for.
 
     Attributes:
         path: The field that is wrong, as `$.data.page.hasMore`. Never its content.
+        body: The answer as it was received, in bytes: it was paid for, and a later version may
+            read it. In no message, repr or log.
+        credits_charged: Its price in credits, if the answer says it.
     """
 
-    advice = "It was not tried again. Report it with the request id."
+    advice = "It was not tried again. Report it with the request id; `error.body` has the answer."
     go_on = "The page was charged; everything before it was delivered."
 
-    def __init__(self, summary: str, *, path: str, **kw: Any) -> None:
+    def __init__(
+        self,
+        summary: str,
+        *,
+        path: str,
+        body: bytes = b"",
+        credits_charged: int | None = None,
+        **kw: Any,
+    ) -> None:
         super().__init__(summary, **kw)
         self.path = path
+        self.body = body
+        self.credits_charged = credits_charged
 
 
 class PaginationError(SocialFetchError):
@@ -316,8 +358,3 @@ class ExportError(SocialFetchError):
 
 class ClusterError(SocialFetchError):
     """The cluster cannot continue. What arrived is in the journals; the same call resumes."""
-
-
-def shortened(text: str) -> str:
-    """Quote a value for a message, cut so that one long cursor does not fill a log."""
-    return repr(text if len(text) <= 80 else f"{text[:77]}...")

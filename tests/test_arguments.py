@@ -5,8 +5,7 @@ from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from socialfetch_async import _arguments as arguments
 from socialfetch_async.errors import InvalidHandleError

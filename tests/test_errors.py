@@ -10,7 +10,8 @@ import pytest
 
 import socialfetch_async
 from socialfetch_async import errors
-from socialfetch_async._protocol.status import STATUS_ERRORS
+from socialfetch_async._protocol.status import VENDOR
+from socialfetch_async._text import shortened
 from socialfetch_async.errors import (
     APIStatusError,
     AuthenticationError,
@@ -20,6 +21,7 @@ from socialfetch_async.errors import (
     ConnectionLostError,
     DecodeError,
     ExportError,
+    GatewayError,
     IncompleteRunError,
     InsufficientCreditsError,
     InternalServerError,
@@ -41,7 +43,6 @@ from socialfetch_async.errors import (
     TLSError,
     TransportError,
     UnexpectedRedirectError,
-    shortened,
 )
 from socialfetch_async.events import HandleDone
 
@@ -111,13 +112,18 @@ EXAMPLES: list[tuple[SocialFetchError, str, str]] = [
         GO_ON,
     ),
     (RateLimitError("a 429.", status=429, retry_after=3.0), "", GO_ON),
+    (
+        GatewayError("a 502.", status=502),
+        "Check the network, the proxy and base_url.",
+        GO_ON,
+    ),
     (ServerError("a 504.", status=504), "", GO_ON),
     (InternalServerError("a 500.", status=500), "", GO_ON),
     (LookupFailedError("a 502.", status=502), "", GO_ON),
     (ServiceUnavailableError("a 503.", status=503), "", GO_ON),
     (
         DecodeError("wrong shape.", path="$.data"),
-        "It was not tried again. Report it with the request id.",
+        "It was not tried again. Report it with the request id; `error.body` has the answer.",
         "The page was charged; everything before it was delivered.",
     ),
     (
@@ -367,7 +373,11 @@ def test_the_drawn_tree_is_the_tree() -> None:
     assert drawn_parents() == {**derived, "SocialFetchError": None}
 
 
-@pytest.mark.parametrize(("status", "kind"), STATUS_ERRORS.items(), ids=str)
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(status, m.error) for status, m in VENDOR.items() if m.error is not APIStatusError],
+    ids=str,
+)
 def test_the_drawn_statuses_are_the_statuses(status: int, kind: type[APIStatusError]) -> None:
     """The drawing and the class's own summary name the status that makes the error."""
     assert f"{kind.__name__} {status}" in (errors.__doc__ or "")

@@ -7,8 +7,7 @@ from random import Random
 from urllib.parse import quote
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from socialfetch_async import (
     FollowerStream,

@@ -16,7 +16,7 @@ from socialfetch_async._exchange.transport import Attempt, Transport
 from socialfetch_async._log import logger
 from socialfetch_async._protocol.decode import decode
 from socialfetch_async._protocol.endpoints import ListEndpoint, Request
-from socialfetch_async._protocol.retry import Retries, deadline_passed, rule, shows_the_api_alive
+from socialfetch_async._protocol.retry import Retries, deadline_passed, rule
 from socialfetch_async._protocol.status import Answer
 from socialfetch_async.errors import SocialFetchError
 from socialfetch_async.events import (
@@ -203,9 +203,10 @@ class Exchange:
                 "the SocialFetchClient was closed while a request was on its way: close it when "
                 "nothing uses it any more"
             )
-        if rule(error).outage:
+        what = rule(error)
+        if what.outage:
             self._breaker.failed(error)
-        elif shows_the_api_alive(error):
+        elif what.alive:
             self._breaker.succeeded()
         call.error = error
         call.retries = call.retries or Retries(self._policy, self._jitter)

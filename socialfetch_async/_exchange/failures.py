@@ -14,9 +14,9 @@ from socialfetch_async.errors import (
 )
 
 # aiohttp's exceptions to ours, the first row that fits decides. A certificate error is also a
-# ClientConnectorError, which is also a ClientOSError: the order matters.
+# ClientConnectorError, which is also a ClientOSError: the order matters. A handshake that fails
+# for another reason (ClientConnectorSSLError) is a gateway that restarts: no connection.
 _FAILURES: Final[tuple[tuple[type[Exception], type[TransportError]], ...]] = (
-    (aiohttp.ClientSSLError, TLSError),
     (aiohttp.ClientConnectorCertificateError, TLSError),
     (aiohttp.ServerFingerprintMismatch, TLSError),
     (aiohttp.ClientConnectorError, ConnectError),
@@ -36,10 +36,12 @@ _SENTENCES: Final[dict[type[TransportError], str]] = {
     PayloadError: "the answer broke off or is not HTTP",
     ConnectionLostError: "the connection ended before an answer",
 }
+_OF_A_PROXY: Final = (aiohttp.ClientProxyConnectionError, aiohttp.ClientHttpProxyError)
+_PROXY_ADVICE: Final = "Nothing was charged. Check the proxy, and its user name and password."
 
 
 def explained(
-    failure: Exception, timeout: float, *, sent: bool, reused: bool | None
+    failure: Exception, timeout: float, *, sent: bool, reused: bool | None, proxy: str = ""
 ) -> TransportError:
     """Return our error for one of aiohttp's.
 
@@ -48,6 +50,7 @@ def explained(
         timeout: Seconds the attempt had.
         sent: The request left, or may have left.
         reused: It was sent over a connection that had been idle; None when that is not known.
+        proxy: Host and port of the client's own proxy.
     """
     kind = next((ours for theirs, ours in _FAILURES if isinstance(failure, theirs)), TransportError)
     if kind is RequestTimeoutError and not sent:
@@ -56,17 +59,33 @@ def explained(
         failure.message, str
     ):
         kind = PayloadError  # part of the head came: `message` holds what was parsed of it
-    # aiohttp's own text may hold request headers (ClientResponseError) or the URL's query, so
-    # only the name of its class and the system's words for an error number are quoted.
-    detail = type(failure).__name__
-    if isinstance(failure, OSError) and failure.strerror:
-        detail = f"{detail}: {failure.strerror}"
-    if isinstance(failure, TimeoutError):
-        detail = f"after {timeout:.3g} s"
     error = kind(
-        f"{_SENTENCES.get(kind, 'the request failed')} ({detail}).",
+        f"{_sentence(kind, failure, proxy)} ({_detail(failure, timeout)}).",
         maybe_charged=int(sent and not issubclass(kind, ConnectError | TLSError)),
     )
     if isinstance(error, ConnectionLostError):
         error.reused = reused
+    if isinstance(error, ConnectError) and isinstance(failure, _OF_A_PROXY):
+        error.at(advice=_PROXY_ADVICE, proxy_status=getattr(failure, "status", None))
     return error
+
+
+def _sentence(kind: type[TransportError], failure: Exception, proxy: str) -> str:
+    named = f"the proxy {proxy}".rstrip()
+    if isinstance(failure, aiohttp.ClientProxyConnectionError):
+        return f"no connection to {named}"
+    if isinstance(failure, aiohttp.ClientHttpProxyError):
+        return f"{named} made no connection to the API"
+    return _SENTENCES.get(kind, "the request failed")
+
+
+def _detail(failure: Exception, timeout: float) -> str:
+    """Say more, without aiohttp's own text, which may hold request headers or the URL's query."""
+    if isinstance(failure, TimeoutError):
+        return f"after {timeout:.3g} s"
+    if isinstance(failure, aiohttp.ClientHttpProxyError):
+        return f"its status is {getattr(failure, 'status', 'unknown')}"
+    name = type(failure).__name__
+    if isinstance(failure, OSError) and failure.strerror:
+        return f"{name}: {failure.strerror}"  # the system's words for an error number
+    return name

@@ -6,17 +6,27 @@ the key, quote the key in the repr of an error, read a body without end.
 
 import asyncio
 import contextlib
-import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from functools import lru_cache
-from typing import Any, Final, NoReturn
+from typing import Final
 from urllib.parse import urlsplit
 
 import aiohttp
+from multidict import CIMultiDict
 from yarl import URL
 
+from socialfetch_async._exchange.connector import PROGRESS, Connector, Progress
 from socialfetch_async._exchange.failures import explained
+from socialfetch_async._exchange.proxy import Proxy
+from socialfetch_async._exchange.secret import ApiKey
+from socialfetch_async._exchange.sending import (
+    READ_BUFFER_BYTES,
+    Stopped,
+    middlewares,
+    over_connector,
+    untouched,
+)
 from socialfetch_async._exchange.timeouts import AttemptTimeouts
 from socialfetch_async._protocol.endpoints import Request
 from socialfetch_async._protocol.retry import parse_retry_after
@@ -30,75 +40,24 @@ from socialfetch_async.errors import (
 )
 from socialfetch_async.events import RequestContext
 
-# `_over_the_connector` uses parts of aiohttp that promise less than its session does: only with the
-# versions whose source was read, and on which all tests are run. With others the session is used.
-_KNOWN_AIOHTTP: Final = aiohttp.__version__.startswith("3.14.")
-# A page of 200 followers fits in twice this, so that reading it is not paused.
-_READ_BUFFER_BYTES: Final = 2**18
 # An error body is only read for its code and message.
 _ERROR_BODY_BYTES: Final = 65_536
 
 
-class ApiKey(str):
-    """The key as a header value whose repr does not show it.
-
-    The repr is what a traceback with locals, a debugger, a crash reporter and aiohttp's own
-    errors print; the value itself goes on the wire.
-    """
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "'[api key]'"
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("the API key can not be pickled or copied: make a client in each process")
-
-
-class _Stopped(Exception):
-    """Carries an aiohttp error out of aiohttp's loop, which would send the request again."""
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__(type(error).__name__)  # all that aiohttp's tracing gets to see of it
-        self.error = error
-
-
-class Attempt:
+class Attempt(Progress):
     """What became of one attempt, also when it is cancelled.
 
     Attributes:
         number: 1 for the first attempt at a page.
-        reused: It was sent over a connection that had been idle; None when that is not known.
-        sent: The request left, or may have left, this machine.
         maybe_charged: Credits that it may have cost although it brought nothing.
     """
 
-    __slots__ = ("maybe_charged", "number", "reused", "sent")
+    __slots__ = ("maybe_charged", "number")
 
     def __init__(self, number: int = 1) -> None:
+        super().__init__()
         self.number = number
-        self.reused: bool | None = None
-        self.sent = False
         self.maybe_charged = 0
-
-
-async def _send_once(
-    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-) -> aiohttp.ClientResponse:
-    # aiohttp's session sends a GET again when the connection drops before the answer, even a
-    # fresh one: a second page that may be billed and that nobody counts. It does so for the first
-    # two; the text of the third has the URL with handle and cursor, which tracing would record.
-    try:
-        return await handler(request)
-    except (
-        aiohttp.ClientOSError,
-        aiohttp.ServerDisconnectedError,
-        aiohttp.ClientResponseError,
-    ) as error:
-        raise _Stopped(error) from None
-
-
-_MIDDLEWARES: Final = (_send_once,)
 
 
 class Transport:
@@ -110,22 +69,28 @@ class Transport:
         key: ApiKey,
         *,
         session: aiohttp.ClientSession | None,
+        proxy: Proxy | None,
         trace_configs: Sequence[aiohttp.TraceConfig],
         max_response_bytes: int,
     ) -> None:
         base = URL(base_url)
         self._scheme, self._authority = base.scheme, base.raw_authority
         self._prefix = base.raw_path.rstrip("/")
-        self._headers = {
-            "x-api-key": key,
-            "Accept": "application/json",
-            "User-Agent": f"socialfetch-async-python/{__version__}",
-        }
+        # For each request: the default headers of a session go to a proxy as well, in clear.
+        self._headers = CIMultiDict(
+            {
+                "x-api-key": key,
+                "Accept": "application/json",
+                "User-Agent": f"socialfetch-async-python/{__version__}",
+            }
+        )
+        self._proxy = proxy
+        if proxy is not None and base.scheme == "http":
+            self._headers.update(proxy.headers)  # there is no CONNECT that could carry it
         self._session = session
         self._owns_session = session is None
+        self._middlewares = middlewares(session)
         self._trace_configs = trace_configs
-        self._ask = self._through_session
-        self._sockets_opened = 0
         self._max_response_bytes = max_response_bytes
         self._timeouts = AttemptTimeouts()
 
@@ -156,39 +121,35 @@ class Transport:
         session = self._session
         if session is None:
             session = self._session = aiohttp.ClientSession(
-                headers=self._headers,
                 # The client's own semaphore limits requests; waiting here would count as slow.
-                connector=aiohttp.TCPConnector(limit=0, socket_factory=self._open_socket),
+                connector=Connector(limit=0),
                 cookie_jar=aiohttp.DummyCookieJar(),  # the vendor's cookies are not kept
                 trust_env=False,  # ~/.netrc would add its own Authorization header
                 trace_configs=list(self._trace_configs),
             )
-            # Whoever instruments aiohttp adds trace configs to every session, and wants to see.
-            if _KNOWN_AIOHTTP and not session.trace_configs:
-                self._ask = self._over_the_connector
         if session.closed:
             raise RuntimeError("the aiohttp session given to the SocialFetchClient is closed")
         return session
 
-    def _open_socket(self, address: Any) -> socket.socket:
-        family, kind, protocol, _, _ = address
-        self._sockets_opened += 1
-        return socket.socket(family=family, type=kind, proto=protocol)
-
-    async def _through_session(
+    def _ask(
         self, session: aiohttp.ClientSession, request: Request, timeout: float, attempt: Attempt
-    ) -> aiohttp.ClientResponse:
-        """Ask as any user of the session does: what is attached to it sees the request."""
-        attempt.sent = True  # nothing more exact can be known
-        return await session.get(
-            self._url(request),
-            # An own session has them already.
-            headers=None if self._owns_session else self._headers,
+    ) -> Awaitable[aiohttp.ClientResponse]:
+        """Send a request; whatever is attached to the session gets to see it."""
+        attempt.sent = True  # unless the own connector, which knows better, says otherwise
+        PROGRESS.set(attempt)
+        url, connecting, proxy = self._url(request), _connect_timeout(timeout), self._proxy
+        if self._owns_session and proxy is None and untouched(session):
+            return over_connector(session, url, self._headers, connecting)
+        return session.get(
+            url,
+            headers=self._headers,
             allow_redirects=False,
             raise_for_status=False,
-            middlewares=_MIDDLEWARES,
-            read_bufsize=_READ_BUFFER_BYTES,
-            timeout=_connect_timeout(timeout),
+            middlewares=self._middlewares,
+            proxy=None if proxy is None else proxy.url,
+            proxy_headers=None if proxy is None else proxy.headers,
+            read_bufsize=READ_BUFFER_BYTES,
+            timeout=connecting,
             trace_request_ctx=RequestContext(
                 handle=request.handle,
                 cursor=request.cursor,
@@ -196,41 +157,6 @@ class Transport:
                 attempt=attempt.number,
             ),
         )
-
-    async def _over_the_connector(
-        self, session: aiohttp.ClientSession, request: Request, timeout: float, attempt: Attempt
-    ) -> aiohttp.ClientResponse:
-        """Ask as the session itself does, without what it decides anew for each request.
-
-        That is an eighth of a page. And here it is known what the session does not tell: whether
-        the connection is a fresh one, and when the request leaves.
-        """
-        connector = session.connector
-        assert connector is not None
-        ready = aiohttp.ClientRequest(
-            "GET",
-            self._url(request),
-            headers=self._headers,
-            session=session,
-            loop=asyncio.get_running_loop(),
-        )
-        sockets_opened = self._sockets_opened
-        connection = await connector.connect(ready, [], _connect_timeout(timeout))
-        # An idle connection is there at once; while one is made others may open sockets too.
-        attempt.reused = self._sockets_opened == sockets_opened
-        attempt.sent = True
-        try:
-            assert connection.protocol is not None
-            connection.protocol.set_response_params(
-                read_until_eof=True, read_bufsize=_READ_BUFFER_BYTES
-            )
-            response = await ready.send(connection)
-            return await response.start(connection)
-        except BaseException:
-            if ready.response is not None:
-                ready.response.close()
-            connection.close()
-            raise
 
     async def send(
         self, request: Request, timeout: float, attempt: Attempt
@@ -251,15 +177,22 @@ class Transport:
         try:
             with self._timeouts.limit(timeout):
                 async with await self._ask(session, request, timeout, attempt) as response:
-                    if response.status != 200:
+                    status = response.status
+                    if not 200 <= status < 300:
                         return await _error_answer(response, timeout)
                     body = await _read(response, self._max_response_bytes)
-                    return self._too_large() if body is None else Answer(200, body)
-        except _Stopped as stopped:
+                    return self._too_large() if body is None else Answer(status, body)
+        except Stopped as stopped:
             failure = stopped.error
         except (aiohttp.ClientError, OSError, UnicodeError) as raised:  # and TimeoutError
             failure = raised
-        error = explained(failure, timeout, sent=attempt.sent, reused=attempt.reused)
+        error = explained(
+            failure,
+            timeout,
+            sent=attempt.sent,
+            reused=attempt.reused,
+            proxy="" if self._proxy is None else self._proxy.name,
+        )
         attempt.sent &= not isinstance(error, ConnectError | TLSError)
         return error
 

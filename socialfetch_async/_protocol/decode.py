@@ -4,9 +4,16 @@ from typing import Any, Final
 
 import msgspec
 
-from socialfetch_async._protocol.endpoints import ListEndpoint, LooseMeta, Parts, Request
+from socialfetch_async._protocol.endpoints import (
+    ListEndpoint,
+    LooseMeta,
+    PageRequests,
+    Parts,
+    Request,
+)
 from socialfetch_async._protocol.repair import repaired
-from socialfetch_async._protocol.status import Answer, one_line, redirect_error, status_error
+from socialfetch_async._protocol.status import Answer, redirect_error, status_error
+from socialfetch_async._text import one_line
 from socialfetch_async.errors import DecodeError, PayloadError, SocialFetchError
 from socialfetch_async.models import ListPage
 
@@ -36,6 +43,27 @@ def decode(request: Request, answer: Answer, *, secret: str = "") -> Any:
     else:
         result = status_error(answer, secret)
     return result.at(handle=request.handle, cursor=request.cursor, retry_after=answer.retry_after)
+
+
+def decode_page(
+    endpoint: ListEndpoint, handle: str | None, cursor: str | None, body: bytes
+) -> ListPage | DecodeError | PayloadError:
+    """Return the page that a body of success is, or the error that it means.
+
+    A pure function of the body: one that was kept because nobody could read it is read here
+    again, by whatever later version can.
+
+    Args:
+        endpoint: The list.
+        handle: What was asked for.
+        cursor: The cursor that was asked for; None is the first page.
+        body: The answer as it was received.
+    """
+    request = PageRequests(endpoint, endpoint.path, handle=handle).at(cursor)
+    result: ListPage | DecodeError | PayloadError = _success(request, body)
+    if isinstance(result, DecodeError | PayloadError):
+        result.at(handle=handle, cursor=cursor)
+    return result
 
 
 def _success(request: Request, body: bytes) -> Any:

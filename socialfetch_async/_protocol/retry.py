@@ -4,64 +4,62 @@ import re
 from collections.abc import Callable, Iterator
 from email.utils import parsedate_to_datetime
 from itertools import repeat
-from typing import Final, NamedTuple
+from typing import Final
 
 import backoff
 
+from socialfetch_async._protocol.status import PASSES, Rule, meaning
 from socialfetch_async.errors import (
     APIStatusError,
     ConnectError,
     ConnectionLostError,
     DecodeError,
+    GatewayError,
+    InvalidHandleError,
+    PaginationError,
     PayloadError,
-    RateLimitError,
+    ProfileUnavailableError,
     RequestTimeoutError,
-    ServerError,
-    ServiceUnavailableError,
     SocialFetchError,
 )
 from socialfetch_async.policy import RetryPolicy
 
-
-class Rule(NamedTuple):
-    """What a kind of failure means for the next attempt."""
-
-    retry: bool
-    outage: bool
-    """It is a sign that the API is down for everybody."""
-
-
-# The first row that fits decides; a kind without a row is not tried again. A shape that is wrong,
-# a redirect, a bad certificate or a body that is too large would be the same the next time, and
-# the first and the last of these were paid for.
+# Failures that are not the refusal of somebody; those are in `status.py`. The first row that fits
+# decides; a kind without a row is not tried again. A shape that is wrong, a redirect, a bad
+# certificate or a body that is too large would be the same the next time, and the first and the
+# last of these were paid for. An idle connection that was closed counts as well: when all of a
+# pool end at once, the server is gone.
 RULES: Final[tuple[tuple[type[SocialFetchError], Rule], ...]] = (
-    (ConnectError, Rule(retry=True, outage=True)),
-    (ConnectionLostError, Rule(retry=True, outage=True)),
-    (RequestTimeoutError, Rule(retry=True, outage=False)),
-    (PayloadError, Rule(retry=True, outage=False)),
-    (RateLimitError, Rule(retry=True, outage=True)),
-    (ServiceUnavailableError, Rule(retry=True, outage=True)),
-    (ServerError, Rule(retry=True, outage=False)),
+    (ConnectError, PASSES),
+    (ConnectionLostError, PASSES),
+    (RequestTimeoutError, PASSES),
+    (PayloadError, PASSES),
+    (DecodeError, Rule(alive=True)),
+    (PaginationError, Rule(handle=True)),
+    (ProfileUnavailableError, Rule(handle=True)),
+    (InvalidHandleError, Rule(handle=True)),
 )
-_NEVER: Final = Rule(retry=False, outage=False)
+_NEVER: Final = Rule()
 
 
 def rule(error: SocialFetchError) -> Rule:
-    """Return the row for an error."""
-    for kind, found in RULES:
-        if isinstance(error, kind):
-            if isinstance(error, ConnectionLostError) and error.reused:
-                # The server closed an idle connection: that says nothing about its health.
-                return found._replace(outage=False)
-            return found
-    return _NEVER
+    """Return what an error means for the next attempt and for other requests."""
+    if isinstance(error, APIStatusError):
+        return meaning(error.status, vendor=not isinstance(error, GatewayError)).rule
+    if isinstance(error, ConnectError) and 400 <= (error.proxy_status or 0) < 500:
+        return _NEVER  # a proxy that refuses: it would again
+    return next((found for kind, found in RULES if isinstance(error, kind)), _NEVER)
 
 
-def shows_the_api_alive(result: object) -> bool:
-    """Whether an answer, even a refusal or one we do not understand, shows that it is no outage."""
-    if isinstance(result, APIStatusError):
-        return result.status < 500 and result.status != 429
-    return isinstance(result, DecodeError) or not isinstance(result, SocialFetchError)
+def about_the_handle(error: SocialFetchError) -> bool:
+    """Whether another handle may fare better, now or later.
+
+    False for a failure that every handle would end with: another service at this address, a
+    redirect, a bad certificate, a key that may not read the route. Ten handles in a row that end
+    with the same one are a reason to end a run. What passes with time is none, so it is True.
+    """
+    found = rule(error)
+    return found.handle or found.retry
 
 
 def delays(growth: float, first: float, longest: float) -> Iterator[float]:

@@ -1,14 +1,21 @@
-"""What an answer that is not a 200 means: one class for each documented status."""
+"""Who answered? What a status means, whether or not the vendor's error envelope is in the body.
 
-from typing import Any, Final
+The vendor says what its own errors cost. Between it and this client stand gateways and proxies,
+and they answer with the same statuses: a 502 of the vendor is not charged, a 502 of a gateway may
+hide a page that was. The body tells them apart.
+"""
+
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from socialfetch_async._protocol.repair import repaired
+from socialfetch_async._text import one_line
 from socialfetch_async.errors import (
     APIStatusError,
     AuthenticationError,
     BadRequestError,
+    GatewayError,
     InsufficientCreditsError,
     InternalServerError,
     LookupFailedError,
@@ -30,25 +37,93 @@ class Answer(msgspec.Struct, frozen=True):
     location_host: str = ""
 
 
-STATUS_ERRORS: Final[dict[int, type[APIStatusError]]] = {
-    400: BadRequestError,
-    401: AuthenticationError,
-    402: InsufficientCreditsError,
-    403: PermissionDeniedError,
-    404: NotFoundError,
-    429: RateLimitError,
-    500: InternalServerError,
-    502: LookupFailedError,
-    503: ServiceUnavailableError,
+class Rule(NamedTuple):
+    """What a failure means for the next attempt, and for other requests.
+
+    Attributes:
+        retry: The same request may succeed later.
+        outage: It is a sign that the API is down for everybody.
+        alive: It shows that the API is up.
+        handle: It is about this handle: another one may fare better.
+    """
+
+    retry: bool = False
+    outage: bool = False
+    alive: bool = False
+    handle: bool = False
+
+
+class Meaning(NamedTuple):
+    """What a status means.
+
+    Attributes:
+        error: The class, which has the advice.
+        charged: The page may have been charged although it did not arrive.
+        rule: What follows for retries, the circuit breaker and a run.
+    """
+
+    error: type[APIStatusError]
+    charged: bool
+    rule: Rule
+
+
+PASSES: Final = Rule(retry=True, outage=True)
+"""It passes with time, and ten of them in a row are an outage."""
+_ABOUT_THE_HANDLE: Final = Rule(alive=True, handle=True)
+_ABOUT_THE_CLIENT: Final = Rule(alive=True)
+_ABOUT_THE_PROFILE: Final = Rule(retry=True, alive=True, handle=True)
+_FINAL: Final = Rule()
+
+# The vendor's own answers. "500: Unexpected or billing error": it does not say whether it
+# charged; 4xx, 502 and 503 are documented as not charged, other 5xx are not documented at all.
+VENDOR: Final[dict[int, Meaning]] = {
+    400: Meaning(BadRequestError, False, _ABOUT_THE_HANDLE),
+    401: Meaning(AuthenticationError, False, _ABOUT_THE_CLIENT),
+    402: Meaning(InsufficientCreditsError, False, _ABOUT_THE_CLIENT),
+    403: Meaning(PermissionDeniedError, False, _ABOUT_THE_CLIENT),
+    404: Meaning(NotFoundError, False, _ABOUT_THE_CLIENT),  # a missing profile is a 200
+    405: Meaning(APIStatusError, False, _ABOUT_THE_CLIENT),
+    408: Meaning(APIStatusError, False, PASSES),
+    411: Meaning(APIStatusError, False, _ABOUT_THE_CLIENT),
+    414: Meaning(APIStatusError, False, _ABOUT_THE_CLIENT),
+    425: Meaning(APIStatusError, False, PASSES),
+    429: Meaning(RateLimitError, False, PASSES),
+    431: Meaning(APIStatusError, False, _ABOUT_THE_CLIENT),
+    500: Meaning(InternalServerError, True, PASSES),
+    502: Meaning(LookupFailedError, False, _ABOUT_THE_PROFILE),
+    503: Meaning(ServiceUnavailableError, False, PASSES),
 }
-# "500: Unexpected or billing error": the vendor does not say whether it billed. 502 and 503 are
-# documented as not charged; other 5xx are not documented at all.
-_NOT_CHARGED: Final = {502, 503}
+# A gateway with these statuses never reached the server behind it, so nothing was charged.
+NEVER_REACHED: Final = frozenset({521, 522, 523, 525, 526})
+# Refusals of a gateway or a captive portal that end when somebody logs in or the load falls.
+_GATEWAY_PASSES: Final = frozenset({401, 403, 407, 408, 425, 429})
+
+
+def meaning(status: int, *, vendor: bool) -> Meaning:
+    """Say what a refusal means.
+
+    A 402 means the same with and without the envelope: where money is in doubt, nothing more is
+    sent.
+
+    Args:
+        status: 400 or more.
+        vendor: The body has the vendor's error envelope.
+    """
+    if vendor or status == 402:
+        known = VENDOR.get(status)
+        if known is not None:
+            return known
+        if status < 500:
+            return Meaning(APIStatusError, False, _ABOUT_THE_HANDLE)
+        return Meaning(ServerError, status not in NEVER_REACHED, PASSES)
+    if status < 500:
+        return Meaning(GatewayError, False, PASSES if status in _GATEWAY_PASSES else _FINAL)
+    return Meaning(GatewayError, status not in NEVER_REACHED, PASSES)
 
 
 class _ErrorBody(msgspec.Struct, rename="camel"):
-    code: Any = None
-    message: Any = None
+    code: str
+    message: Any
     request_id: Any = None
     checkout_url: Any = None
 
@@ -61,28 +136,38 @@ _error_decoder: Final = msgspec.json.Decoder(_ErrorEnvelope)
 
 
 def status_error(answer: Answer, secret: str) -> APIStatusError:
-    """Make the error of a status. The body may be the vendor's, a proxy's HTML, or nothing."""
-    try:
-        said = _error_decoder.decode(repaired(answer.body) or b"").error
-    except msgspec.DecodeError:
-        said = _ErrorBody()
-    status = answer.status
-    code = one_line(said.code, secret) or None
-    message = one_line(said.message, secret)
+    """Make the error of a status. The body may be the vendor's, a gateway's HTML, or nothing."""
+    said = _envelope(answer.body)
+    kind, charged, _ = meaning(answer.status, vendor=said is not None)
+    common: dict[str, Any] = {"status": answer.status, "maybe_charged": int(charged)}
+    if said is None:
+        return kind(_unsigned(kind, answer.status), **common)
+    code, message = one_line(said.code, secret), one_line(said.message, secret)
+    if kind is InsufficientCreditsError:
+        common["checkout_url"] = one_line(said.checkout_url, secret) or None
     quoted = f' ("{message}")' if message else ""
-    extra: dict[str, Any] = {}
-    if status == 402:
-        extra["checkout_url"] = one_line(said.checkout_url, secret) or None
-    kind = STATUS_ERRORS.get(status) or (ServerError if status >= 500 else APIStatusError)
     return kind(
-        f"the API answered {status}{f' {code}' if code else ''}{quoted}.",
-        status=status,
+        f"the API answered {answer.status} {code}{quoted}.",
         code=code,
         message=message,
         request_id=one_line(said.request_id, secret) or None,
-        maybe_charged=int(status >= 500 and status not in _NOT_CHARGED),
-        **extra,
+        **common,
     )
+
+
+def _envelope(body: bytes) -> _ErrorBody | None:
+    """Return the vendor's error; None when somebody else answered."""
+    try:
+        said = _error_decoder.decode(repaired(body) or b"").error
+    except msgspec.DecodeError:
+        return None
+    return said if said.code.strip() else None
+
+
+def _unsigned(kind: type[APIStatusError], status: int) -> str:
+    if kind is GatewayError:
+        return f"a gateway or proxy answered {status}, not the API."
+    return f"the API answered {status}."
 
 
 def redirect_error(answer: Answer, secret: str) -> UnexpectedRedirectError:
@@ -92,11 +177,3 @@ def redirect_error(answer: Answer, secret: str) -> UnexpectedRedirectError:
     return UnexpectedRedirectError(
         f"the API does not redirect, but a {answer.status} to {host} came; it was not followed."
     )
-
-
-def one_line(value: object, secret: str) -> str:
-    """One line of what an answer says, short, and without the key in case it is echoed."""
-    if not isinstance(value, str):
-        return ""
-    printable = "".join(char if char.isprintable() else " " for char in value)
-    return (printable.replace(secret, "[api key]") if secret else printable)[:500]

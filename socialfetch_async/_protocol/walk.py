@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, Literal
 
 from socialfetch_async._protocol.ending import ended
+from socialfetch_async._text import shortened
 from socialfetch_async.errors import (
     PaginationError,
     ProfileUnavailableError,
     SocialFetchError,
-    shortened,
 )
 from socialfetch_async.models import ListPage
 

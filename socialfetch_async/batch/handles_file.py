@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from socialfetch_async._arguments import clean_handle
-from socialfetch_async.errors import InvalidHandleError, shortened
+from socialfetch_async._text import shortened
+from socialfetch_async.errors import InvalidHandleError
 
 _SHOWN: Final = 20
 _DELIMITERS: Final = (",", ";", "\t")

@@ -13,12 +13,15 @@ be made again at no cost in credits.
 """
 
 from socialfetch_async.export.atomic import atomic_write as atomic_write
-from socialfetch_async.export.conversion import FORMATS as FORMATS
-from socialfetch_async.export.conversion import ExportResult, convert
-from socialfetch_async.export.conversion import Journals as Journals
-from socialfetch_async.export.conversion import PathLike as PathLike
-from socialfetch_async.export.conversion import paths_of as paths_of
-from socialfetch_async.export.conversion import refuse_a_journal as refuse_a_journal
+from socialfetch_async.export.conversion import (
+    FORMATS as FORMATS,
+    ExportResult,
+    Journals as Journals,
+    PathLike as PathLike,
+    convert,
+    paths_of as paths_of,
+    refuse_a_journal as refuse_a_journal,
+)
 from socialfetch_async.export.difference import Change, diff
 
 __all__ = ["Change", "ExportResult", "convert", "diff"]

@@ -16,11 +16,8 @@ what it cost and every export follow from these lines alone.
 
 from socialfetch_async.journal.file import AppendOnly as AppendOnly
 from socialfetch_async.journal.journal import Journal
-from socialfetch_async.journal.lines import HEADER_BEGINS as HEADER_BEGINS
-from socialfetch_async.journal.lines import SavedPage, WrittenFile
-from socialfetch_async.journal.plan import Refresh as Refresh
-from socialfetch_async.journal.plan import Step as Step
-from socialfetch_async.journal.plan import Wanted as Wanted
+from socialfetch_async.journal.lines import HEADER_BEGINS as HEADER_BEGINS, SavedPage, WrittenFile
+from socialfetch_async.journal.plan import Refresh as Refresh, Step as Step, Wanted as Wanted
 from socialfetch_async.journal.reading import SavedHandle, SavedReading, SavedRun, read_journal
 from socialfetch_async.journal.writer import Fsync as Fsync
 

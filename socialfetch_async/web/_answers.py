@@ -93,6 +93,7 @@ ANSWERS: Final[dict[type[Exception], Row]] = {
     errors.NotFoundError: _OURS,
     # Not a 429: whoever asks here has done nothing too often.
     errors.RateLimitError: _BUSY,
+    errors.GatewayError: _BAD_ANSWER,
     errors.ServerError: _BAD_ANSWER,
     errors.InternalServerError: _BAD_ANSWER,
     errors.LookupFailedError: _BAD_ANSWER,

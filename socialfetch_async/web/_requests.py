@@ -6,7 +6,8 @@ import socket
 from collections.abc import Iterator
 from typing import Final
 
-from socialfetch_async.errors import InvalidHandleError, shortened
+from socialfetch_async._text import shortened
+from socialfetch_async.errors import InvalidHandleError
 
 _UNSENT_BYTES: Final = 16_384
 # The first counts what is not sent yet; the second, on Windows, also what is not acknowledged, and

@@ -24,8 +24,7 @@ from socialfetch_async.emulator import Emulator
 from socialfetch_async.export.conversion import FORMATS
 from tests.batches import expected
 from tests.commands import KEY, Done, Terminal, ended, environment, run, started, until
-from tests.journals import done as ended_line
-from tests.journals import page, write
+from tests.journals import done as ended_line, page, write
 
 
 def emulator(profiles: dict[str, Any], **options: Any) -> Emulator:

@@ -1,8 +1,7 @@
 """Shards, leases and parts of a rate: what workers are given is never more than there is."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from socialfetch_async.cluster.leases import Leases, shards_of, share
 

@@ -1,8 +1,7 @@
 """Who is in a list that moves, against a list that is one; and how fast it moves."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from socialfetch_async.emulator.growth import Growth
 from socialfetch_async.emulator.roster import Roster

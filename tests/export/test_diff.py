@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from socialfetch_async import ExportError, Follower, InvalidHandleError, JournalError
 from socialfetch_async.export import Change, diff

@@ -11,8 +11,7 @@ from typing import Any
 import polars as pl
 import pytest
 import sqlite_utils
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from socialfetch_async import Journal, convert
 from socialfetch_async.emulator import Emulator

@@ -8,8 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from socialfetch_async import AvatarUrls, Follower, FollowerMetrics
 from socialfetch_async.export.columns import COLUMNS, NAMES, OF_ACCOUNT, account_cells

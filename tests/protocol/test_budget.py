@@ -1,8 +1,7 @@
 """The budget: never more is spent than allowed, and never less is usable."""
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from socialfetch_async._protocol.budget import Budget
 

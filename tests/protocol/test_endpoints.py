@@ -6,8 +6,7 @@ from itertools import product
 from urllib.parse import unquote
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from socialfetch_async._arguments import clean_handle
 from socialfetch_async._protocol.endpoints import (

@@ -9,19 +9,18 @@ from itertools import islice
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from socialfetch_async import errors
 from socialfetch_async._protocol.retry import (
     Retries,
-    Rule,
+    about_the_handle,
     deadline_passed,
     delays,
     parse_retry_after,
     rule,
-    shows_the_api_alive,
 )
+from socialfetch_async._protocol.status import Rule
 from socialfetch_async.errors import (
     APIStatusError,
     ConnectError,
@@ -145,65 +144,50 @@ def test_policies_refused(policy: dict[str, Any], kind: type[Exception], text: s
 
 # -- the rules ----------------------------------------------------------------------------------
 
-AGAIN = Rule(retry=True, outage=False)
-OUTAGE = Rule(retry=True, outage=True)
-NEVER = Rule(retry=False, outage=False)
+PASSES = Rule(retry=True, outage=True)
+NEVER = Rule()
+HANDLE = Rule(handle=True)
 OWN: dict[str, dict[str, Any]] = {
     "DecodeError": {"path": "$"},
     "PaginationError": {"reason": "no_progress"},
     "ProfileUnavailableError": {"lookup_status": "hidden"},
     "IncompleteRunError": {"outcomes": {}, "pending": {}},
 }
-RULES: list[tuple[str, int | None, Rule, bool]] = [
-    ("SocialFetchError", None, NEVER, False),
-    ("TransportError", None, NEVER, False),
-    ("ConnectError", None, OUTAGE, False),
-    ("TLSError", None, NEVER, False),
-    ("ConnectionLostError", None, OUTAGE, False),
-    ("RequestTimeoutError", None, AGAIN, False),
-    ("PayloadError", None, AGAIN, False),
-    ("ResponseTooLargeError", None, NEVER, False),
-    ("UnexpectedRedirectError", None, NEVER, False),
-    ("APIStatusError", 409, NEVER, True),
-    ("APIStatusError", 422, NEVER, True),
-    ("APIStatusError", 499, NEVER, True),
-    ("BadRequestError", 400, NEVER, True),
-    ("AuthenticationError", 401, NEVER, True),
-    ("InsufficientCreditsError", 402, NEVER, True),
-    ("PermissionDeniedError", 403, NEVER, True),
-    ("NotFoundError", 404, NEVER, True),
-    ("RateLimitError", 429, OUTAGE, False),
-    ("ServerError", 504, AGAIN, False),
-    ("InternalServerError", 500, AGAIN, False),
-    ("LookupFailedError", 502, AGAIN, False),
-    ("ServiceUnavailableError", 503, OUTAGE, False),
-    ("DecodeError", None, NEVER, True),
-    ("PaginationError", None, NEVER, False),
-    ("ProfileUnavailableError", None, NEVER, False),
-    ("IncompleteRunError", None, NEVER, False),
-    ("InvalidHandleError", None, NEVER, False),
-    ("JournalError", None, NEVER, False),
-    ("ShardTakenError", None, NEVER, False),
-    ("ExportError", None, NEVER, False),
-    ("ClusterError", None, NEVER, False),
+# Refusals are in test_status.py.
+RULES: list[tuple[str, Rule]] = [
+    ("SocialFetchError", NEVER),
+    ("TransportError", NEVER),
+    ("ConnectError", PASSES),
+    ("TLSError", NEVER),
+    ("ConnectionLostError", PASSES),
+    ("RequestTimeoutError", PASSES),
+    ("PayloadError", PASSES),
+    ("ResponseTooLargeError", NEVER),
+    ("UnexpectedRedirectError", NEVER),
+    ("DecodeError", Rule(alive=True)),
+    ("PaginationError", HANDLE),
+    ("ProfileUnavailableError", HANDLE),
+    ("IncompleteRunError", NEVER),
+    ("InvalidHandleError", HANDLE),
+    ("JournalError", NEVER),
+    ("ShardTakenError", NEVER),
+    ("ExportError", NEVER),
+    ("ClusterError", NEVER),
 ]
 
 
-def example(name: str, status: int | None) -> SocialFetchError:
+def example(name: str) -> SocialFetchError:
     """Return an error of a class."""
-    own = OWN.get(name, {}) if status is None else {"status": status}
-    error = getattr(errors, name)("x.", **own)
+    error = getattr(errors, name)("x.", **OWN.get(name, {}))
     assert isinstance(error, SocialFetchError)
     return error
 
 
-@pytest.mark.parametrize(("name", "status", "row", "alive"), RULES)
-def test_rules(name: str, status: int | None, row: Rule, *, alive: bool) -> None:
-    """Each kind of failure is retried, and taken for an outage, exactly as the table says."""
-    error = example(name, status)
-
-    assert rule(error) == row
-    assert shows_the_api_alive(error) is alive
+@pytest.mark.parametrize(("name", "row"), RULES)
+def test_rules(name: str, row: Rule) -> None:
+    """Each kind of failure means exactly what the table says."""
+    assert rule(example(name)) == row
+    assert about_the_handle(example(name)) is (row.handle or row.retry)
 
 
 def test_the_rules_name_every_class() -> None:
@@ -211,32 +195,18 @@ def test_the_rules_name_every_class() -> None:
     kinds = {
         name
         for name, kind in vars(errors).items()
-        if isinstance(kind, type) and issubclass(kind, SocialFetchError)
+        if isinstance(kind, type)
+        and issubclass(kind, SocialFetchError)
+        and not issubclass(kind, APIStatusError)
     }
 
-    assert {name for name, *_ in RULES} == kinds
+    assert {name for name, _ in RULES} == kinds
 
 
-@pytest.mark.parametrize(
-    ("reused", "row"), [(True, AGAIN), (False, OUTAGE), (None, OUTAGE)], ids=repr
-)
-def test_a_stale_connection_is_no_outage(*, reused: bool | None, row: Rule) -> None:
-    """An idle connection that the server closed says nothing about the server's health."""
-    assert rule(lost(reused=reused)) == row
-
-
-@pytest.mark.parametrize("result", [object(), "a page", {}], ids=["object", "str", "dict"])
-def test_an_answer_shows_the_api_alive(result: object) -> None:
-    """Whatever is no error came from an API that answers."""
-    assert shows_the_api_alive(result) is True
-
-
-@pytest.mark.parametrize(
-    ("status", "alive"), [(428, True), (429, False), (430, True), (499, True), (500, False)]
-)
-def test_which_refusals_show_the_api_alive(status: int, *, alive: bool) -> None:
-    """A refusal below 500 shows an API at work, except that it refuses everybody."""
-    assert shows_the_api_alive(APIStatusError("x.", status=status)) is alive
+@pytest.mark.parametrize("reused", [True, False, None], ids=repr)
+def test_a_closed_idle_connection_may_be_an_outage(*, reused: bool | None) -> None:
+    """When all idle connections end at once the server is gone, so each of them counts."""
+    assert rule(lost(reused=reused)) == PASSES
 
 
 # -- delays -------------------------------------------------------------------------------------
@@ -292,12 +262,10 @@ def test_pages_have_their_own_delays() -> None:
         assert retries().wait(PayloadError("x."), 1, FOREVER) == 0.5
 
 
-@pytest.mark.parametrize(("name", "status", "row", "_alive"), RULES)
-def test_only_what_may_be_tried_again_is(
-    name: str, status: int | None, row: Rule, *, _alive: bool
-) -> None:
+@pytest.mark.parametrize(("name", "row"), RULES)
+def test_only_what_may_be_tried_again_is(name: str, row: Rule) -> None:
     """A failure that would be the same the next time is given up at once, without a comment."""
-    error = example(name, status)
+    error = example(name)
     if isinstance(error, ConnectionLostError):
         error.reused = False  # one that is not known to be fresh is replaced at once
     assert retries().wait(error, 1, FOREVER) == (0.5 if row.retry else "")

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
+from hypothesis import assume, given, settings, strategies as st
 
 from socialfetch_async._protocol.walk import EMPTY_PAGES_IN_A_ROW, Walk
 from socialfetch_async.errors import PaginationError, ProfileUnavailableError

@@ -99,7 +99,7 @@ async def journals(client: SocialFetchClient) -> None:
     try:
         with Journal("x.journal", fsync="page") as journal:
             assert_type(journal, Journal)
-            assert_type(journal.pending({"ada": None}, recheck=True), dict[str, str | None])
+            assert_type(journal.pending({"ada": None}), dict[str, str | None])
             async with client.iter_followers_many(journal.pending(["ada"])) as run:
                 async for event in journal.record(run):
                     assert_type(event, FollowersPage | HandleDone)

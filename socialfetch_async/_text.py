@@ -1,0 +1,29 @@
+"""Texts from outside, made fit for a message, a log record or a terminal."""
+
+
+def one_line(value: object, secret: str = "", *, most: int = 500) -> str:
+    """Return one printable line of what somebody else wrote.
+
+    Control characters, line breaks and characters that change the direction or the look of what
+    stands beside them become spaces: a name must not be able to write another log record, to
+    colour a terminal, or to show a message in another order than it has.
+
+    Args:
+        value: What came; anything but text is the empty line.
+        secret: The API key, cut out in case it is echoed.
+        most: The most characters that are kept.
+    """
+    if not isinstance(value, str):
+        return ""
+    line = value if value.isprintable() else "".join(c if c.isprintable() else " " for c in value)
+    if secret:
+        line = line.replace(secret, "[api key]")
+    return line[:most]
+
+
+def shortened(text: str) -> str:
+    """Quote a value for a message, cut so that one long cursor does not fill a log.
+
+    Everything that is not printable is escaped, as by `repr`, so the exact value can be read.
+    """
+    return repr(text if len(text) <= 80 else f"{text[:77]}...")
