@@ -63,9 +63,9 @@ SEARCHES = [
 ]
 # Words that are not idiomatic, and counts of one in the plural.
 UNWANTED = re.compile(
-    r"\bcan not\b|\b(?:is|are) none\b|\bbe had\b|\bgo(?:es|ing)? on\b|\bwhoever\b|\bnobody\b"
-    r"|(?<![\d.,-])\b1 (?:pages|credits|followers|handles|requests|rows|lines|profiles|attempts)\b",
-    re.IGNORECASE,
+    r"\b[Cc]an not\b|\b(?:is|are) none\b|\bbe had\b|\b[Gg]o(?:es|ing)? on\b|\b[Ww]hoever\b"
+    r"|\b[Nn]obody\b"
+    r"|(?<![\d.,-])\b1 (?:pages|credits|followers|handles|requests|rows|lines|profiles|attempts)\b"
 )
 
 
