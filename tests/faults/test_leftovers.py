@@ -33,10 +33,14 @@ async def _walked(server: FaultServer, client: SocialFetchClient, kinds: tuple[s
         pages = await asyncio.gather(*(anext(stream) for stream in streams.values()))
         right += sum(map(_belongs, streams, pages, [number] * len(pages)))
         if " " in fault:
-            await until(lambda expected=expected: server.count.strays == expected)
+            await _strays(server, expected)
         if number % 2:  # else the event loop has not read what arrived meanwhile
             await asyncio.sleep(0.01)
     return right
+
+
+async def _strays(server: FaultServer, expected: int) -> None:
+    await until(lambda: server.count.strays == expected)
 
 
 def _belongs(handle: str, page: FollowersPage, number: int) -> bool:
