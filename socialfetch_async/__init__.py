@@ -13,6 +13,7 @@ from socialfetch_async._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from socialfetch_async.batch import (
+        estimate_followers as estimate_followers,
         export_followers as export_followers,
     )
     from socialfetch_async.client import (
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
         ClusterError as ClusterError,
         ConnectError as ConnectError,
         ConnectionLostError as ConnectionLostError,
+        CreditLimitError as CreditLimitError,
         DecodeError as DecodeError,
         ExportError as ExportError,
         GatewayError as GatewayError,
@@ -123,6 +125,7 @@ _ROOMS: Final = {
         "ClusterError",
         "ConnectError",
         "ConnectionLostError",
+        "CreditLimitError",
         "DecodeError",
         "ExportError",
         "GatewayError",
@@ -149,7 +152,7 @@ _ROOMS: Final = {
         "UnexpectedRedirectError",
     ],
     "journal": ["Journal", "read_journal"],
-    "batch": ["export_followers"],
+    "batch": ["estimate_followers", "export_followers"],
     "export": ["convert"],
 }
 _HOMES: Final = {name: room for room, names in _ROOMS.items() for name in names}

@@ -14,6 +14,7 @@ from socialfetch_async.errors import InvalidHandleError
 # `str.isalnum` would let other scripts through. `.` and `..` are path segments of their own.
 _HANDLE: Final = re.compile(r"[A-Za-z0-9._]{1,64}")
 _PATH: Final = re.compile(r"/v[0-9]+(/([A-Za-z0-9._~@:!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+)+")
+_CREDITS: Final = re.compile(r"[0-9]{1,15}")
 _API_KEY: Final = re.compile(r"[\x21-\x7e]+")
 
 
@@ -126,6 +127,21 @@ def required(name: str, value: int) -> int:
     if value < 1:
         raise ValueError(f"{name} is at least 1, not {value}")
     return value
+
+
+def credits_of(name: str, text: str | None) -> int | None:
+    """Read a number of credits from the environment; unset or empty is no limit.
+
+    Raises:
+        ValueError: It is not a whole number from 1 on, in ASCII digits.
+    """
+    if not text:
+        return None
+    if not _CREDITS.fullmatch(text) or not int(text):
+        raise ValueError(
+            f"{name} must be a whole number of credits from 1 on, not {shortened(text)}"
+        )
+    return int(text)
 
 
 def flag(name: str, value: bool) -> bool:  # noqa: FBT001 - it is what is checked

@@ -60,7 +60,7 @@ class Workers(Generic[PageT]):
         *,
         concurrency: int,
         max_pages: int | None,
-        max_credits: int | None,
+        budget: SharedBudget,
     ) -> None:
         self._fetch = fetch
         self._requests_of = requests_of
@@ -80,7 +80,7 @@ class Workers(Generic[PageT]):
         self.events: deque[PageT | HandleDone] = deque()
         self.save: Callable[[PageT | HandleDone], None] | None = None
         self.guide: Guide | None = None
-        self.budget = SharedBudget(max_credits)
+        self.budget = budget
         self.pages_fetched = 0
         self.credits_charged = 0
 

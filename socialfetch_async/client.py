@@ -1,5 +1,6 @@
 """The client: joins the parts; one short method for each thing to ask."""
 
+import contextlib
 import inspect
 import os
 import warnings
@@ -14,7 +15,7 @@ from socialfetch_async import _arguments as arguments
 from socialfetch_async._exchange.exchange import Exchange
 from socialfetch_async._exchange.proxy import Proxy
 from socialfetch_async._exchange.secret import ApiKey, hidden
-from socialfetch_async._exchange.shared_budget import SharedBudget
+from socialfetch_async._exchange.shared_budget import NothingMoreMaySend, SharedBudget
 from socialfetch_async._exchange.transport import Transport
 from socialfetch_async._protocol.endpoints import (
     BALANCE,
@@ -31,6 +32,7 @@ from socialfetch_async._protocol.endpoints import (
     profile_request,
     query_of,
 )
+from socialfetch_async.errors import CreditLimitError
 from socialfetch_async.events import OnEvent, Usage
 from socialfetch_async.models import Balance, FollowersPage, Profile, User
 from socialfetch_async.policy import RetryPolicy
@@ -60,6 +62,9 @@ class SocialFetchClient:
             session's connection limit lowers it.
         timeout: Seconds for one attempt, from its slot to the decoded body.
         retry: What is tried again, and for how long.
+        max_credits: Never spend more than this, in credits, in all calls of this client together;
+            by default the environment's SOCIALFETCH_MAX_CREDITS, else no limit. Streams and runs
+            can have limits of their own besides.
         limiter: An async context manager that each request is made in, as aiolimiter's
             `AsyncLimiter(10, 1)` for ten a second. It must let several tasks in at once, and
             leaving it must not wait: whoever is cancelled there loses the page that came.
@@ -88,6 +93,7 @@ class SocialFetchClient:
         max_concurrency: int = 50,
         timeout: float = 30.0,
         retry: RetryPolicy = _DEFAULT_RETRY,
+        max_credits: int | None = None,
         limiter: AbstractAsyncContextManager[Any] | None = None,
         on_event: OnEvent | None = None,
         trace_configs: Sequence[aiohttp.TraceConfig] = (),
@@ -117,6 +123,10 @@ class SocialFetchClient:
         arguments.required("max_concurrency", max_concurrency)
         arguments.required("max_response_bytes", max_response_bytes)
         arguments.seconds("timeout", timeout)
+        self._max_credits = arguments.positive("max_credits", max_credits)
+        if max_credits is None:
+            name = "SOCIALFETCH_MAX_CREDITS"
+            self._max_credits = arguments.credits_of(name, os.environ.get(name))
         proxy = arguments.proxy(proxy)
         key = ApiKey(arguments.api_key(api_key))
         self._transport = Transport(
@@ -133,6 +143,7 @@ class SocialFetchClient:
             policy=retry,
             timeout=timeout,
             max_concurrency=max_concurrency,
+            max_credits=self._max_credits,
             limiter=limiter,
             on_event=on_event,
         )
@@ -198,7 +209,7 @@ class SocialFetchClient:
             arguments.opaque("cursor", cursor),
             max_rows=arguments.positive("max_followers", max_followers),
             max_pages=arguments.positive("max_pages", max_pages),
-            max_credits=arguments.positive("max_credits", max_credits),
+            budget=self._budget(max_credits),
         )
 
     def iter_following(
@@ -235,7 +246,7 @@ class SocialFetchClient:
             arguments.opaque("cursor", cursor),
             max_rows=arguments.positive("max_accounts", max_accounts),
             max_pages=arguments.positive("max_pages", max_pages),
-            max_credits=arguments.positive("max_credits", max_credits),
+            budget=self._budget(max_credits),
         )
 
     def iter_items(
@@ -279,7 +290,7 @@ class SocialFetchClient:
             arguments.opaque("cursor", cursor),
             max_rows=arguments.positive("max_items", max_items),
             max_pages=arguments.positive("max_pages", max_pages),
-            max_credits=arguments.positive("max_credits", max_credits),
+            budget=self._budget(max_credits),
         )
 
     def iter_followers_many(
@@ -318,7 +329,7 @@ class SocialFetchClient:
             duplicates=duplicates,
             concurrency=arguments.required("concurrency", concurrency),
             max_pages=arguments.positive("max_pages_per_handle", max_pages_per_handle),
-            max_credits=arguments.positive("max_credits", max_credits),
+            budget=self._budget(max_credits),
             origin=arguments.origin(self._base_url),
         )
 
@@ -354,7 +365,7 @@ class SocialFetchClient:
             duplicates=duplicates,
             concurrency=arguments.required("concurrency", concurrency),
             max_pages=arguments.positive("max_pages_per_handle", max_pages_per_handle),
-            max_credits=arguments.positive("max_credits", max_credits),
+            budget=self._budget(max_credits),
         )
 
     @property
@@ -386,7 +397,7 @@ class SocialFetchClient:
         handle = arguments.clean_handle(handle)
         requests = _list_of(FOLLOWERS, handle, user_id=user_id, trim=trim)
         request = requests.at(arguments.opaque("cursor", cursor))
-        return cast(FollowersPage, await self._exchange.fetch(request, SharedBudget()))
+        return cast(FollowersPage, await self._one(request))
 
     async def get_profile(self, handle: str) -> Profile:
         """Fetch what a profile says of itself: one credit, also if it is private or not found.
@@ -399,7 +410,7 @@ class SocialFetchClient:
             SocialFetchError: No answer could be had.
         """
         request = profile_request(PROFILE, arguments.clean_handle(handle))
-        return cast(Profile, await self._exchange.fetch(request, SharedBudget()))
+        return cast(Profile, await self._one(request))
 
     async def whoami(self) -> User:
         """Return whose key this is; free, so it is the way to check a key.
@@ -420,7 +431,28 @@ class SocialFetchClient:
         return cast(Balance, await self._value(BALANCE))
 
     async def _value(self, endpoint: ValueEndpoint) -> Any:
-        return await self._exchange.fetch(Request(endpoint, endpoint.path), None)
+        return await self._one(Request(endpoint, endpoint.path))
+
+    async def _one(self, request: Request) -> Any:
+        """Fetch one page or value that is no part of a stream or run."""
+        with contextlib.suppress(NothingMoreMaySend):
+            return await self._exchange.fetch(request, self._exchange.budget_of())
+        raise CreditLimitError(
+            f"the client's max_credits={self._max_credits} allows no further request.",
+            handle=request.handle,
+            cursor=request.cursor,
+        )
+
+    def _budget(self, max_credits: int | None) -> SharedBudget:
+        return self._exchange.budget_of(arguments.positive("max_credits", max_credits))
+
+    def _learn_price(self, credits_: int) -> None:
+        """Take a price that is known before the first page: a journal has kept what pages cost.
+
+        Args:
+            credits_: The most that a page has cost.
+        """
+        self._exchange.budget.price.seen(credits_)
 
     def __repr__(self) -> str:
         if not hasattr(self, "_exchange"):  # half made: a traceback of the constructor shows it

@@ -5,6 +5,7 @@ from itertools import repeat
 from types import TracebackType
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
+from socialfetch_async._exchange.shared_budget import SharedBudget
 from socialfetch_async._protocol.ending import ended
 from socialfetch_async._protocol.endpoints import PageRequests
 from socialfetch_async._workers import Guide, Workers
@@ -46,7 +47,7 @@ class BaseRun(Generic[PageT, Item]):
         duplicates: int,
         concurrency: int,
         max_pages: int | None,
-        max_credits: int | None,
+        budget: SharedBudget,
         origin: str | None = None,
     ) -> None:
         self._workers: Workers[PageT] = Workers(
@@ -56,7 +57,7 @@ class BaseRun(Generic[PageT, Item]):
             self._rows_field,
             concurrency=concurrency,
             max_pages=max_pages,
-            max_credits=max_credits,
+            budget=budget,
         )
         self._pending = dict(starts)
         self._entered = self._left = False

@@ -19,7 +19,7 @@ from socialfetch_async.models import (
     ListPage,
 )
 
-Fetch = Callable[[Request, SharedBudget | None], Awaitable[Any]]
+Fetch = Callable[[Request, SharedBudget], Awaitable[Any]]
 Item = TypeVar("Item")
 PageT = TypeVar("PageT", bound=ListPage)
 
@@ -50,13 +50,13 @@ class BaseStream(Generic[PageT, Item]):
         *,
         max_rows: int | None,
         max_pages: int | None,
-        max_credits: int | None,
+        budget: SharedBudget,
     ) -> None:
         self._fetch = fetch
         self._requests = requests
         identity = requests.endpoint.identity
         self._walk = Walk(requests.handle, cursor, identity=identity, max_pages=max_pages)
-        self._budget = SharedBudget(max_credits)
+        self._budget = budget
         self._max_rows = max_rows
         self._rows: Iterator[Item] = iter(())
         self._cut = False  # the limit of rows fell in the middle of the page in hand

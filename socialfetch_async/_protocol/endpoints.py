@@ -94,6 +94,11 @@ class ListEndpoint(NamedTuple):
     loose_decoder: Decoder[Any]
     row_decoder: Decoder[Any]
 
+    @property
+    def paid(self) -> bool:
+        """Whether an answer is charged: the pages of all lists are."""
+        return True
+
 
 class ValueEndpoint(NamedTuple):
     """A route that answers with one value."""
@@ -102,6 +107,8 @@ class ValueEndpoint(NamedTuple):
     decoder: Decoder[Any]
     value: Callable[["Request", Any, Parts], Any]
     """Makes the value from the request, `data` and the parts."""
+    paid: bool = True
+    """Whether an answer is charged."""
 
 
 class Request(Struct, frozen=True):
@@ -266,11 +273,13 @@ WHOAMI: Final = ValueEndpoint(
     "/v1/whoami",
     Decoder(Envelope[UserData, LooseMeta]),
     lambda _request, data, _parts: data.user,
+    paid=False,
 )
 BALANCE: Final = ValueEndpoint(
     "/v1/balance",
     Decoder(Envelope[Balance, LooseMeta]),
     lambda _request, data, _parts: data,
+    paid=False,
 )
 
 

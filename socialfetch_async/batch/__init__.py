@@ -1,6 +1,13 @@
 """A whole job: the handles file, the files it writes, the call that does it."""
 
-from socialfetch_async.batch.call import export_followers
+from socialfetch_async.batch.asked import Order as Order, order as order
+from socialfetch_async.batch.call import (
+    estimate_followers,
+    estimated as estimated,
+    export_followers,
+    run_batch as run_batch,
+)
+from socialfetch_async.batch.estimate import Estimate, HandleEstimate
 from socialfetch_async.batch.files import BatchFiles as BatchFiles, files_of as files_of
 from socialfetch_async.batch.handles_file import (
     HandlesFile as HandlesFile,
@@ -8,4 +15,11 @@ from socialfetch_async.batch.handles_file import (
 )
 from socialfetch_async.batch.progress import BatchEvent as BatchEvent, BatchProgress, BatchResult
 
-__all__ = ["BatchProgress", "BatchResult", "export_followers"]
+__all__ = [
+    "BatchProgress",
+    "BatchResult",
+    "Estimate",
+    "HandleEstimate",
+    "estimate_followers",
+    "export_followers",
+]

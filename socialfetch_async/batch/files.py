@@ -1,16 +1,65 @@
-"""The files of a batch: where they are, and whether they can be written, before it spends."""
+"""The files of a batch: where they are, and whether they can be written, before it spends.
 
+An export replaces a file that its own journal wrote, or none. The journal keeps what it wrote:
+size and digest of each file, so that a copy or a touch does not make a file foreign.
+"""
+
+import contextlib
 import os
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import combinations
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple, Protocol
+from zlib import crc32
 
+import msgspec
+
+from socialfetch_async._version import __version__
 from socialfetch_async.errors import ExportError
-from socialfetch_async.export import FORMATS, ExportResult, PathLike, convert, refuse_a_journal
-from socialfetch_async.journal import AppendOnly
+from socialfetch_async.export import (
+    CANNOT_WRITE,
+    SUFFIXES,
+    Contents,
+    ExportResult,
+    Input,
+    Lists,
+    PathLike,
+    Target,
+    atomic_write,
+    checked_format,
+    contents_of,
+    format_of,
+    real_path,
+    reason,
+    refuse_to_replace,
+    result_of,
+    same_file,
+    write_export,
+)
+from socialfetch_async.journal import FOLDER_JOURNAL, SavedRun
 
-_NAME = "followers"  # of the files in a folder that was named as the output
+_NAME: Final = Path(FOLDER_JOURNAL).stem  # of all files in a folder that was named as the output
+_JOURNAL: Final = Path(FOLDER_JOURNAL).suffix
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class Written(Protocol):
+    """What a journal knows of a file that was written from it."""
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+
+    @property
+    def digest(self) -> str:
+        """Of both its ends."""
+
+    @property
+    def options(self) -> str:
+        """What was written, and how."""
+
+
+Record = Callable[[Path, Contents, str], None]
 
 
 class BatchFiles(NamedTuple):
@@ -18,54 +67,178 @@ class BatchFiles(NamedTuple):
 
     Attributes:
         folder: The folder that was named as the output; None where a file was.
+        spreadsheet: Whether a spreadsheet reads the CSV.
+        overwrite: Whether a file that the journal did not write may be replaced.
     """
 
     folder: Path | None
     journal: Path
     exports: dict[str, Path]
     spreadsheet: bool
+    overwrite: bool = False
 
-    def write(self) -> Iterator[ExportResult]:
-        """Write each export from the journal.
+    def target(self, form: str) -> Target:
+        """Return how a format is written."""
+        return Target(form, self.spreadsheet and form == "csv")
+
+    def keep_apart(self, *inputs: Input) -> None:
+        """See that the files of a batch are different files, and no export takes a journal's place.
+
+        Args:
+            inputs: Files that the batch reads, by path or by the number of an open file.
 
         Raises:
-            ExportError: One can not be written.
-            JournalError: The journal can not be read.
+            ExportError: Two are one file.
         """
-        for name, path in self.exports.items():
-            yield self._convert(self.journal, path, name)
+        exports = [real_path(path) for path in self.exports.values()]
+        for path in exports:
+            refuse_to_replace(path, [self.journal, *inputs])
+        pairs = [*combinations(exports, 2), *((self.journal, given) for given in inputs)]
+        for one, other in pairs:
+            if same_file(one, other):
+                raise ExportError(
+                    f"{one} would be written over another file of the batch. Name another "
+                    "output. No request was sent."
+                )
 
     def rehearse(self) -> None:
-        """Make the folder, and every export of a journal that is empty, to see that it works.
+        """Make missing folders, and write every export without a row, to see that it works.
 
         Raises:
             ExportError: An export could not be written, or would take the place of a journal.
         """
-        for path in map(_real, self.exports.values()):
-            refuse_a_journal(path, [self.journal])
-            if path.exists() and not path.is_file():
+        self.keep_apart()
+        exports = {form: real_path(path) for form, path in self.exports.items()}
+        if not os.path.exists(self.journal):  # noqa: PTH110 - a name may be too long
+            self.refuse_foreign(())
+        for path in (self.journal, *exports.values()):
+            try:
+                _make_folder(path)
+            except OSError as error:
+                raise _unwritable(path, error) from None
+        for form, path in exports.items():
+            try:
+                with atomic_write(path, keep=False) as part:
+                    self.target(form).write(part, Lists(None))
+            except CANNOT_WRITE as error:
+                raise _unwritable(path, error) from None
+
+    def refuse_foreign(self, written: Iterable[Written]) -> None:
+        """Refuse to replace what the journal did not write.
+
+        Args:
+            written: What it wrote.
+
+        Raises:
+            ExportError: An export is another's file, and `overwrite` is not set.
+        """
+        known = _contents(written)
+        for path in map(real_path, () if self.overwrite else self.exports.values()):
+            if not os.path.exists(path):  # noqa: PTH110 - as above
+                continue
+            contents = contents_of(path)
+            if contents.size and contents not in known:
                 raise ExportError(
-                    f"{path} is a folder or a device, not a file: name another output. Nothing "
+                    f"{path} exists, and was not written from {self.journal} or was changed "
+                    "since. Name another output, or replace it with overwrite=True. No request "
                     "was sent."
                 )
-        folder = _real(next(iter(self.exports.values()))).parent
-        try:
-            if self.folder is not None:
-                folder.mkdir(exist_ok=True)
-            with tempfile.TemporaryDirectory(prefix=".socialfetch-", dir=folder) as aside:
-                empty = Path(aside, "empty.journal")
-                empty.touch()
-                for name in self.exports:
-                    self._convert(empty, Path(aside, f"{_NAME}.{name}"), name)
-        except OSError as error:
-            raise ExportError(
-                f"{folder} can not be written to: {error.strerror}. Name another output. Nothing "
-                "was sent."
-            ) from None
 
-    def _convert(self, journal: Path, path: Path, name: str) -> ExportResult:
-        spreadsheet = self.spreadsheet and name == "csv"
-        return convert(journal, path, format=name, spreadsheet=spreadsheet)
+    def write(
+        self, saved: SavedRun, written: Iterable[Written], record: Record
+    ) -> Iterator[ExportResult]:
+        """Write each export whose pages have changed since it was written; none without pages.
+
+        Args:
+            saved: What the journal holds.
+            written: What it wrote before.
+            record: Keeps what it writes. Called before a file takes its place.
+
+        Raises:
+            ExportError: One cannot be written.
+            JournalError: The journal cannot be read.
+        """
+        if not any(handle.pages for handle in saved.handles.values()):
+            return
+        before = list(written)
+        for form, path in self.exports.items():
+            yield self._write(saved, before, record, form, real_path(path))
+
+    def _write(
+        self, saved: SavedRun, before: list[Written], record: Record, form: str, path: Path
+    ) -> ExportResult:
+        target = self.target(form)
+        made = _Made(target, __version__, _digest(saved))
+        unchanged = _unchanged(made, before, path)
+        if unchanged is not None:
+            return unchanged.result(saved, path)
+
+        def before_rename(part: Path, lists: Lists) -> None:
+            record(path, contents_of(part), made.counted(lists).options())
+
+        return write_export(saved, path, target, before_rename)
+
+
+class _Made(msgspec.Struct, frozen=True):
+    """What an export was made of, and what it held: kept with it in the journal.
+
+    Attributes:
+        target: How it was written. `by`: the version of the library.
+        of: A digest of what the journal held.
+        rows: As `Lists` counts them, so that they need not be counted again.
+    """
+
+    target: Target
+    by: str
+    of: str
+    rows: int = 0
+    invalid_rows: int = 0
+    page_count: int = 0
+    without_first_page: int = 0
+
+    def options(self) -> str:
+        return _encode(self).decode()
+
+    def counted(self, lists: Lists) -> "_Made":
+        counts = (lists.rows, lists.invalid_rows, lists.page_count, lists.without_first_page)
+        return _Made(self.target, self.by, self.of, *counts)
+
+    def is_of(self, other: "_Made") -> bool:
+        return (self.target, self.by, self.of) == (other.target, other.by, other.of)
+
+    def result(self, saved: SavedRun, path: Path) -> ExportResult:
+        lists = Lists(saved)
+        lists.rows, lists.invalid_rows = self.rows, self.invalid_rows
+        lists.page_count, lists.without_first_page = self.page_count, self.without_first_page
+        return result_of(saved, lists, path, path.stat().st_size, unchanged=True)
+
+
+def _unchanged(made: _Made, before: list[Written], path: Path) -> _Made | None:
+    """Return what is known of a file that would be written again as it is."""
+    if not path.is_file():
+        return None
+    contents = contents_of(path)
+    for known in before:
+        if Contents(known.size, known.digest) == contents:
+            try:
+                options = msgspec.json.decode(known.options, type=_Made)
+            except msgspec.DecodeError:  # another version of the library wrote it
+                continue
+            if options.is_of(made):
+                return options
+    return None
+
+
+def _contents(written: Iterable[Written]) -> set[Contents]:
+    return {Contents(known.size, known.digest) for known in written}
+
+
+def _digest(saved: SavedRun) -> str:
+    """Return what changes when a line that an export shows comes to the journal."""
+    digest = 0
+    for handle in saved.handles.values():
+        digest = crc32(_encode(handle), digest)
+    return f"{digest:08x}"
 
 
 def files_of(
@@ -74,58 +247,60 @@ def files_of(
     journal: PathLike | None = None,
     *,
     spreadsheet: bool = False,
+    overwrite: bool = False,
 ) -> BatchFiles:
     """Return the files of a batch: the output is a file if its name ends as a format does.
 
+    A folder is what is one, or ends with a slash, or has no dot in its name. The exports of one
+    stem share a journal: `x.csv` and `x.jsonl.gz` have `x.journal`.
+
     Raises:
-        ValueError: An unknown format, a file with several, or no cells to make safe.
+        ValueError: An unknown format, a name that says none, a file with several, or
+            `spreadsheet` without CSV.
     """
     path = Path(output)
     names = [formats] if isinstance(formats, str) else list(formats or ())
-    unknown = [name for name in names if name not in FORMATS]
-    if unknown:
-        raise ValueError(f"no such format: {unknown[0]!r}. There are {', '.join(FORMATS)}")
-    of_file = next((name for name in FORMATS if path.name.lower().endswith(f".{name}")), None)
-    if path.is_dir() or os.fspath(output).endswith(("/", os.sep)) or of_file is None:
-        if path.exists() and not path.is_dir():
+    for name in names:
+        checked_format(name)
+    form = format_of(path)
+    # Unlike those of a Path, these two never raise: a name may be too long.
+    is_folder = os.path.isdir(path)  # noqa: PTH112
+    if is_folder or os.fspath(output).endswith(("/", os.sep)) or "." not in path.name:
+        if os.path.exists(path) and not is_folder:  # noqa: PTH110
             raise ValueError(
-                f"{path} is no folder, and its name says no format: end it with "
-                f".{', .'.join(FORMATS)}, or name a folder"
+                f"{path} is not a folder, and its name says no format: end it with {SUFFIXES}, or "
+                "name a folder"
             )
         exports = {name: path / f"{_NAME}.{name}" for name in names or ["jsonl"]}
-        folder, beside = path, path / f"{_NAME}.journal"
+        folder, beside = path, path / FOLDER_JOURNAL
+    elif form is None or not (stem := path.name[: -len(form) - 1]):
+        raise ValueError(
+            f"{path} says no format: end it with {SUFFIXES}, or with {os.sep} if it is a folder"
+        )
+    elif set(names) - {form}:
+        raise ValueError(
+            f"{path} is one file, and its name says {form}: name a folder for the output in other "
+            "formats"
+        )
     else:
-        if set(names) - {of_file}:
-            raise ValueError(
-                f"{path} is one file, and its name says {of_file}: name a folder for the output "
-                "in other formats"
-            )
-        exports, folder, beside = {of_file: path}, None, path.with_name(f"{path.name}.journal")
+        exports, folder, beside = {form: path}, None, path.with_name(stem + _JOURNAL)
     if spreadsheet and "csv" not in exports:
         raise ValueError("spreadsheet is for csv: no other format has cells that run as formulas")
-    return BatchFiles(folder, beside if journal is None else Path(journal), exports, spreadsheet)
+    place = beside if journal is None else Path(journal)
+    return BatchFiles(folder, place, exports, spreadsheet, overwrite)
 
 
-def set_aside(journal: Path) -> Path | None:
-    """Give a journal a number, so that another begins under its name; None if there is none.
-
-    Raises:
-        JournalError: Another process writes it.
-    """
-    if not journal.is_file():
-        return None
-    file = AppendOnly(journal)
-    try:
-        number = 1
-        while (kept := journal.with_name(f"{journal.stem}.{number}{journal.suffix}")).exists():
-            number += 1
-        # Under its lock, so that nobody else moves it, or goes on writing it, meanwhile.
-        journal.rename(kept)
-    finally:
-        file.close()
-    return kept
+def _make_folder(path: Path) -> None:
+    """Make the folder of a file, and see that the file's name can be one."""
+    with contextlib.suppress(FileNotFoundError):
+        path.stat()
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        path.stat()
 
 
-def _real(path: Path) -> Path:
-    """Return what a link leads to: that is what an export replaces."""
-    return Path(os.path.realpath(path))
+def _unwritable(path: Path, error: Exception) -> ExportError:
+    return ExportError(
+        f"{path} cannot be written: {reason(error)}. Name another output. No request was sent."
+    )

@@ -1,19 +1,24 @@
-"""The handles of a batch, from a text or CSV file: all is checked before anything is spent.
+"""The handles of a batch, from a text or CSV file: everything is checked before a request is sent.
 
-A line is a handle, with or without a leading @, or a profile's address; blank lines and those
-that begin with # are left out. A first line with the name `handle` or `username` makes it a CSV
-file, whose other columns do not matter but `cursor`, the page to go on from; `name,cursor` does
-so too. (A list that begins with the handle "username" is written with its @.)
+A text file has one handle or profile URL per line, with or without a leading @. Blank lines and
+lines that begin with # are skipped.
 
-Addresses are taken because lists come from spreadsheets full of them and the handle stands in
-them literally, after the @; a short link or a video's address would need a guess or a request,
-and is refused.
+A CSV file begins with a header. The column `handle` or `username` is read, or the one that the
+caller names; in a column `cursor` stands the cursor to resume from. Any other first line that
+looks like a header (`user`, `profile_url`, "TikTok handles") is refused and never bought as a
+handle. To buy the handle "username", write it as @username.
+
+URLs are accepted because spreadsheets are full of them and the handle stands literally in them,
+after the @. A short link or the URL of a video would need a guess or a request, and is refused.
 """
 
 import csv
 import io
 import re
+import shlex
 import sys
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -23,13 +28,34 @@ from socialfetch_async.errors import InvalidHandleError
 
 _SHOWN: Final = 20
 _DELIMITERS: Final = (",", ";", "\t")
+_LOOKED_AT: Final = 20  # records, to tell the delimiter
+_READ: Final = ("handle", "username")
 _PROFILE: Final = re.compile(
     r"(?:https?://)?(?:www\.|m\.)?tiktok\.com/@([A-Za-z0-9._]+)/?(?:[?#]\S*)?", re.IGNORECASE
 )
+# A header is made of these words and nothing else, at least one of them from the first group:
+# `user` and `social_media_link` are headers, `user1` and `media` are handles.
+_NOUNS: Final = (
+    "account|artist|author|benutzer|blogger|brand|channel|competitor|contact|cr[ée]at(?:or|eur)|"
+    "email|follower|following|handle|id|influencer|kol|konto|link|list|login|member|nam|nick|"
+    "nombre|page|peopl|perfil|person|profil|talent|tik ?tok(?:er)?|title|uid|uri|url|user|"
+    "usuario|utilisateur|website"
+)
+_MODIFIERS: Final = (
+    "address|display|full|main|media|my|number|of|official|our|public|screen|site|social|the|"
+    "unique|web"
+)
+_HEADER: Final = re.compile(
+    rf"(?=.*(?:{_NOUNS}))(?:(?:{_NOUNS}|{_MODIFIERS})e?[sn]?\W*)+", re.IGNORECASE
+)
+_LONGEST: Final = 64  # characters of a header, and of a handle
+# Columns that only an export of ours has beside `source` and `handle`.
+_EXPORTED: Final = {"position", "page", "change", "fetched_at", "first_seen_at"}
 _RULE: Final = (
     "A line is one handle: 1 to 64 letters, digits, dots and underscores, with or without a "
     "leading @, or https://www.tiktok.com/@HANDLE. A CSV file begins with the names of its "
-    "columns, one of them `handle` or `username`. Correct the file; nothing was sent."
+    "columns, one of them `handle` or `username`, or the one that --column names. Correct the "
+    "file; no request was sent."
 )
 
 
@@ -55,50 +81,84 @@ class HandlesFile(NamedTuple):
 
 
 class _Columns(NamedTuple):
-    """Where the handle and the cursor of a line stand."""
+    """Where the handle and the cursor of a record stand, and how many lines precede the first."""
 
     delimiter: str = ","
     width: int = 1
     handle: int = 0
     cursor: int | None = None
+    begin: int = 0
 
 
-def read_handles(path: str | Path) -> HandlesFile:
+class _Record(NamedTuple):
+    """One record of a CSV file: the physical line where it begins, and its cells.
+
+    Attributes:
+        end: The number of its last physical line.
+        cells: None if the csv module cannot read it.
+    """
+
+    line: int
+    end: int
+    cells: list[str] | None
+
+
+def read_handles(
+    path: str | Path, *, column: str | None = None, header: bool = True
+) -> HandlesFile:
     """Read a file of handles; `-` is stdin.
 
+    Args:
+        path: The file.
+        column: The name of the column to read, compared without case, spaces and underscores.
+        header: Whether the first line can be a header. If not, it is a handle like all others.
+
     Raises:
-        ValueError: The file can not be read, is no UTF-8 text or has no handle, or lines of it
-            are none; the message names up to 20 of these lines.
+        ValueError: The file cannot be read, is not UTF-8 text, has no handle, its first line
+            looks like a header without a column to read, or lines are not valid; the message
+            names up to 20 of these lines.
     """
     stdin = str(path) == "-"
     name = "stdin" if stdin else str(path)
+    if column is not None and not header:
+        raise ValueError("--column and --no-header exclude each other: use one of them")
     if stdin and sys.stdin is None:
         raise ValueError("stdin is closed: name a file, or send the handles there.")
     try:
         data = sys.stdin.buffer.read() if stdin else Path(path).read_bytes()
     except OSError as error:
-        raise ValueError(f"can not read {name}: {error.strerror}. Nothing was sent.") from None
+        raise ValueError(f"cannot read {name}: {error.strerror}. No request was sent.") from None
     lines = _lines(data, name)
-    begin, columns = _header(lines)
+    try:
+        columns = _columns(lines, column) if header else _Columns()
+    except ValueError as error:
+        raise ValueError(f"{name}: {error} No request was sent.") from None
+    return _handles(lines, columns, name)
+
+
+def _handles(lines: list[str], columns: _Columns, name: str) -> HandlesFile:
+    """Read every record behind the header."""
     handles: dict[str, str | None] = {}
     came: dict[str, tuple[int, str | None]] = {}
     duplicates: list[Duplicate] = []
     bad: list[str] = []
-    for number, line in enumerate(lines[begin:], begin + 1):
+    # In a file whose handles stand further right, `#1` may be the rank of one.
+    comments = columns.handle == 0
+    for record in _records(lines, columns.delimiter, columns.begin, comments=comments):
         try:
-            row = _row(line, columns)
+            row = _row(record.cells, columns)
             if row is None:
                 continue
-            first_line, first_cursor = came.setdefault(row[0].lower(), (number, row[1]))
+            first_line, first_cursor = came.setdefault(row[0].lower(), (record.line, row[1]))
             if first_cursor != row[1]:
                 raise ValueError(f"{row[0]} came in line {first_line} with another cursor")
         except ValueError as error:
-            bad.append(f"line {number}: {error}")
+            bad.append(f"line {record.line}: {error}")
             continue
-        if first_line == number:
+        if first_line == record.line:
             handles[row[0]] = row[1]
         else:
-            duplicates.append(Duplicate(row[0], number, first_line))
+            duplicates.append(Duplicate(row[0], record.line, first_line))
     if bad:
         raise ValueError(_complaint(name, bad))
     if not handles:
@@ -120,44 +180,177 @@ def _lines(data: bytes, name: str) -> list[str]:
             kind = f"is not UTF-8 text (line {line})"
     raise ValueError(
         f"{name} {kind}: save it as UTF-8 text, from a spreadsheet as `CSV UTF-8`. "
-        "Nothing was sent."
+        "No request was sent."
     )
 
 
-def _header(lines: list[str]) -> tuple[int, _Columns]:
-    """Return how many lines stand before the first handle, and the columns."""
-    for number, line in enumerate(lines, 1):
-        if line.strip() and not line.lstrip().startswith("#"):
-            columns = _columns(line)
-            return (0, _Columns()) if columns is None else (number, columns)
-    return 0, _Columns()
+def _records(
+    lines: list[str], delimiter: str, begin: int = 0, *, comments: bool = True
+) -> Iterator[_Record]:
+    """Yield the records behind a physical line, without blank lines and comments."""
+    at = begin
 
+    def rest() -> Iterator[str]:
+        nonlocal at
+        while at < len(lines):
+            at += 1
+            yield lines[at - 1]
 
-def _columns(line: str) -> _Columns | None:
-    """Return the columns that the first line names, or None if it is a handle."""
-    for delimiter in _DELIMITERS:
+    reader = csv.reader(rest(), delimiter=delimiter, strict=True)
+    while at < len(lines):
+        text = lines[at].strip()
+        if not text or (comments and text.startswith("#")):
+            at += 1
+            continue
+        first = at + 1
         try:
-            names = [name.strip().lower() for name in _cells(line, delimiter)]
-        except ValueError:
-            continue  # it is reported as a line of the list
-        cursor = names.index("cursor") if "cursor" in names else None
-        for name in ("handle", "username"):
-            if name in names:
-                return _Columns(delimiter, len(names), names.index(name), cursor)
-        if cursor is not None and len(names) == 2:
-            return _Columns(delimiter, 2, 1 - cursor, cursor)
-    return None
+            cells = next(reader)
+        except csv.Error:
+            # A quotation mark that is not closed has run to the end of the file. The lines
+            # below it are looked at all the same: everything that is wrong is said at once.
+            yield _Record(first, first, None)
+            at = first
+            reader = csv.reader(rest(), delimiter=delimiter, strict=True)
+        else:
+            yield _Record(first, at, cells)
 
 
-def _row(line: str, columns: _Columns) -> tuple[str, str | None] | None:
-    """Return the handle and the cursor of a line, or None if it holds neither."""
-    # In a file whose handles stand further right, `#1` may be the rank of one.
-    if not line.strip() or (columns.handle == 0 and line.lstrip().startswith("#")):
-        return None
-    cells = _cells(line, columns.delimiter)
+def _columns(lines: list[str], column: str | None) -> _Columns:
+    """Return the columns that the first record names; those of a plain list if it is a handle.
+
+    Raises:
+        ValueError: It is a header without a column to read.
+    """
+    begin, delimiters = _separator_line(lines)
+    header, delimiter = _header(lines, begin, delimiters, column)
+    if header is None or header.cells is None:
+        return _Columns()  # nothing in it, or reported as a bad line
+    cells = [cell.strip() for cell in header.cells]
+    while len(cells) > 1 and not cells[-1]:
+        cells.pop()  # spreadsheets write a delimiter behind the last column
+    names = [cell.lower() for cell in cells]
+    cursor = _only(cells, "cursor", header.line) if "cursor" in names else None
+    if column is not None:
+        handle = _only(cells, column, header.line)
+    elif _is_export(names):
+        raise ValueError(
+            "this is an export of socialfetch: reading it would buy the followers of these "
+            "followers. If you want that, add --column handle."
+        )
+    elif (name := next((name for name in _READ if name in names), None)) is not None:
+        handle = _only(cells, name, header.line)
+    elif cursor is not None and len(names) == 2:
+        handle = 1 - cursor
+    elif len(names) > 1:
+        raise ValueError(_several(cells, header.line))
+    elif _looks_like_a_header(cells[0]):
+        raise ValueError(_one(cells[0], header.line))
+    else:
+        _refuse_a_second_header(lines, header)
+        return _Columns(delimiter, begin=begin)
+    return _Columns(delimiter, len(names), handle, cursor, header.end)
+
+
+def _separator_line(lines: list[str]) -> tuple[int, tuple[str, ...]]:
+    """Return how many lines `sep=;`, which Excel puts before a header, takes, and delimiters."""
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            said = line.strip(" \r\n")
+            if said[:4].lower() == "sep=" and said[4:] in _DELIMITERS:
+                return number, (said[4:],)
+            break
+    return 0, _DELIMITERS
+
+
+def _header(
+    lines: list[str], begin: int, delimiters: tuple[str, ...], column: str | None
+) -> tuple[_Record | None, str]:
+    """Return the first record, read with the delimiter that fits the file best."""
+    wanted = set(map(_folded, _READ if column is None else (column,)))
+
+    def fit(delimiter: str) -> tuple[bool, int, int]:
+        first, *others = [
+            record.cells or [] for record in islice(_records(lines, delimiter, begin), _LOOKED_AT)
+        ] or [[]]
+        alike = sum(len(cells) == len(first) for cells in others) if len(first) > 1 else 0
+        return any(_folded(cell) in wanted for cell in first), alike, len(first)
+
+    delimiter = max(delimiters, key=fit)  # of two that are as good, the first
+    return next(_records(lines, delimiter, begin), None), delimiter
+
+
+def _folded(name: str) -> str:
+    return re.sub(r"[\W_]+", "", name).lower()
+
+
+def _only(cells: list[str], name: str, line: int) -> int:
+    """Return the place of the one column with a name."""
+    for same in (str.lower, _folded):
+        places = [at for at, cell in enumerate(cells) if same(cell) == same(name.strip())]
+        if len(places) > 1:
+            raise ValueError(
+                f"line {line} names {len(places)} columns {shortened(name)}. Rename the ones that "
+                "are not meant."
+            )
+        if places:
+            return places[0]
+    raise ValueError(
+        f"line {line} names no column {shortened(name)}. Its columns are {_listed(cells)}."
+    )
+
+
+def _is_export(names: list[str]) -> bool:
+    return {"source", "handle"} <= set(names) and not _EXPORTED.isdisjoint(names)
+
+
+def _looks_like_a_header(cell: str) -> bool:
+    words = cell.replace("_", " ").strip()
+    return len(words) <= _LONGEST and _HEADER.fullmatch(words) is not None
+
+
+def _refuse_a_second_header(lines: list[str], first: _Record) -> None:
+    """Refuse a header below a title that happens to be a valid handle."""
+    second = next(_records(lines, ",", first.end), None)
+    if second is not None and second.cells is not None:
+        name = second.cells[0].strip()
+        if name.lower() in _READ:
+            raise ValueError(
+                f"line {second.line} looks like a header: {shortened(name)}. If line {first.line} "
+                f"is a title, delete it. If {name} is a handle, write @{name}."
+            )
+
+
+def _one(name: str, line: int) -> str:
+    return (
+        f"line {line} looks like a header: {shortened(name)}. If it is one, add "
+        f"--column {_typed(name)}. If it is a handle, add --no-header."
+    )
+
+
+def _several(cells: list[str], line: int) -> str:
+    return (
+        f"line {line} has {len(cells)} columns, {_listed(cells)}, and none of them is `handle` or "
+        "`username`. If it is a header, choose a column with --column NAME. A file without a "
+        "header has one handle per line."
+    )
+
+
+def _listed(cells: list[str]) -> str:
+    more = f" and {len(cells) - _SHOWN:,} more" if len(cells) > _SHOWN else ""
+    return ", ".join(map(shortened, cells[:_SHOWN])) + more
+
+
+def _typed(name: str) -> str:
+    return shlex.quote(name) if name.isprintable() else "NAME"
+
+
+def _row(cells: list[str] | None, columns: _Columns) -> tuple[str, str | None] | None:
+    """Return the handle and the cursor of a record, or None if all its cells are empty."""
+    if cells is None:
+        raise ValueError("its quotation marks do not match, or it is too long")
     if not any(map(str.strip, cells)):
         return None
-    if len(cells) > columns.width:
+    if any(map(str.strip, cells[columns.width :])):
         raise ValueError(f"{len(cells)} columns instead of {columns.width}")
     handle = cells[columns.handle] if columns.handle < len(cells) else ""
     cursor = None
@@ -167,18 +360,12 @@ def _row(line: str, columns: _Columns) -> tuple[str, str | None] | None:
     try:
         return clean_handle(profile[1] if profile else handle), cursor
     except InvalidHandleError:
-        raise ValueError(f"{shortened(handle)} is no handle" if handle else "no handle") from None
-
-
-def _cells(line: str, delimiter: str) -> list[str]:
-    # A line at a time: a stray quotation mark must not swallow the handles below it.
-    try:
-        return next(csv.reader([line], delimiter=delimiter, strict=True))
-    except csv.Error:
-        raise ValueError("its quotation marks do not match, or it is too long") from None
+        raise ValueError(
+            f"{shortened(handle)} is not a handle" if handle else "no handle"
+        ) from None
 
 
 def _complaint(name: str, bad: list[str]) -> str:
     more = [f"and {len(bad) - _SHOWN:,} more"] * (len(bad) > _SHOWN)
-    count = "1 line that is" if len(bad) == 1 else f"{len(bad):,} lines that are"
-    return "\n  ".join([f"{name} has {count} no handle:", *bad[:_SHOWN], *more]) + f"\n{_RULE}"
+    count = "1 invalid line" if len(bad) == 1 else f"{len(bad):,} invalid lines"
+    return "\n  ".join([f"{name} has {count}:", *bad[:_SHOWN], *more]) + f"\n{_RULE}"

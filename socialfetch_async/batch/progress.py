@@ -1,5 +1,6 @@
 """How a batch stands: live while it runs, and at its end."""
 
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -19,7 +20,8 @@ class BatchProgress:
             also from earlier calls. `handles_failed`: those that failed in this call.
         pages: That arrived in this call. `followers`: on them.
         credits_charged: Confirmed for them.
-        max_credits: The limit of the whole journal.
+        max_credits: The limit of this piece of work.
+        balance: Of the account, in credits, when the call began; None if it was not asked for.
         stopping: Nothing more is bought; what is paid for still comes.
     """
 
@@ -30,6 +32,7 @@ class BatchProgress:
         self.handles_done = handles - left
         self.handles_failed = self.pages = self.followers = self.credits_charged = 0
         self.max_credits = max_credits
+        self.balance: int | None = None
         self.stopping = False
 
     @property
@@ -75,8 +78,14 @@ class BatchResult(msgspec.Struct, frozen=True, kw_only=True):
         credits_charged: Confirmed for them.
         total_credits_charged: Credits confirmed by all pages in the journal.
         maybe_charged: Upper bound, in credits, of what else may have been charged, for all calls.
-        journal: The journal. `kept`: the one that `fresh` set aside.
-        exports: The files that were written.
+        journal: The journal.
+        exports: The files that were written, or hold all this already (`unchanged`).
+        newest_data: When the list that was read last was read; None without pages.
+            `oldest_data`: when the one that was read first was.
+        open_refresh: The refresh that is not finished, `new` or `all`; None without one.
+        refused: Lists whose cursor the API refuses: only `refresh="all"` reads them.
+        moved: Lists whose count moved by much more than the new followers that were found, so
+            that `refresh="all"` would find more.
     """
 
     stop_reason: str
@@ -91,8 +100,12 @@ class BatchResult(msgspec.Struct, frozen=True, kw_only=True):
     total_credits_charged: int
     maybe_charged: int
     journal: Path
-    kept: Path | None
     exports: tuple[ExportResult, ...]
+    newest_data: datetime | None = None
+    oldest_data: datetime | None = None
+    open_refresh: str | None = None
+    refused: tuple[str, ...] = ()
+    moved: tuple[str, ...] = ()
 
     @property
     def finished(self) -> bool:
@@ -107,6 +120,8 @@ class BatchResult(msgspec.Struct, frozen=True, kw_only=True):
         left = f"{len(self.pending):,} of {self.handles:,} handles are not finished"
         if self.stop_reason == "max_credits":
             return f"{left}: the same call with a higher max_credits goes on."
+        if self.refused and len(self.pending) == len(self.refused):
+            return f'{left}: the API refuses their cursors. refresh="all" reads them anew.'
         return f"{left}: the same call goes on, and buys only what is missing."
 
 

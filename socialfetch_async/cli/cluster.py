@@ -7,26 +7,26 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from socialfetch_async.batch import BatchFiles, HandlesFile, files_of, read_handles
+from socialfetch_async.batch import BatchFiles, HandlesFile
 from socialfetch_async.cli import exit_codes, stopping
 from socialfetch_async.cli.export import Options, written
 from socialfetch_async.cli.progress import say
 from socialfetch_async.cluster import ClusterResult, export_on
 from socialfetch_async.errors import ExportError, JournalError, SocialFetchError
-from socialfetch_async.export import convert
+from socialfetch_async.export import Contents
+from socialfetch_async.journal import Journal, read_journal
 
 _EVERY: Final = 5.0  # seconds between two lines of progress
+_EXPORTS: Final = "exports.journal"
 
 
 def run_on_cluster(scheduler: str, options: Options) -> None:
     """Read the handles and run the batch on the workers behind a scheduler."""
     try:
-        given = read_handles(options.handles)
-        for name in ("fresh", "recheck"):
-            if getattr(options, name):
-                raise ValueError(
-                    f"--{name} is not for --scheduler: name another output to begin anew"
-                )
+        given = options.given()
+        for name in ("refresh", "max_followers_per_handle", "max_pages_per_handle"):
+            if getattr(options, name) is not None:
+                raise ValueError(f"--{name.replace('_', '-')} is not for --scheduler yet")
     except ValueError as error:
         stopping.complain(error)
         raise SystemExit(exit_codes.USAGE) from None
@@ -34,21 +34,24 @@ def run_on_cluster(scheduler: str, options: Options) -> None:
 
 
 async def _batch(scheduler: str, given: HandlesFile, options: Options) -> int:
-    files = files_of(options.output, options.formats, spreadsheet=options.spreadsheet)
+    files = options.files()
     await asyncio.to_thread(files.rehearse)
     call = _Call(scheduler, given, files, options)
+    call.folder.mkdir(exist_ok=True)
     code, lines, stopped = exit_codes.DONE, list[str](), None
-    try:
-        await call.end()
-    except asyncio.CancelledError as error:
-        stopped = error
-    except JournalError as error:
-        lines, code = [f"socialfetch: {error}"], exit_codes.SOME_FAILED
-    except SocialFetchError as error:
-        lines, code = [f"socialfetch: {error}"], stopping.exit_code(error)
-    if any(call.folder.glob("shard-*.journal")):
+    # The pages are in the journals of the shards; what was written from them is in this one.
+    with Journal(call.folder / _EXPORTS) as exports:
+        files.refuse_foreign(exports.written)
         try:
-            lines += await asyncio.to_thread(lambda: list(_exports(call.folder, files)))
+            await call.end()
+        except asyncio.CancelledError as error:
+            stopped = error
+        except JournalError as error:
+            lines, code = [f"socialfetch: {error}"], exit_codes.SOME_FAILED
+        except SocialFetchError as error:
+            lines, code = [f"socialfetch: {error}"], stopping.exit_code(error)
+        try:
+            lines += await asyncio.to_thread(lambda: list(_exports(call.folder, files, exports)))
         except (ExportError, JournalError) as error:
             lines, code = [*lines, f"socialfetch: {error}"], code or exit_codes.SOME_FAILED
     result = call.result
@@ -123,11 +126,16 @@ class _Call:
             task.add_done_callback(self._saying.discard)
 
 
-def _exports(folder: Path, files: BatchFiles) -> Iterator[str]:
+def _exports(folder: Path, files: BatchFiles, exports: Journal) -> Iterator[str]:
     journals = sorted(folder.glob("shard-*.journal"))
-    for name, path in files.exports.items():
-        spreadsheet = files.spreadsheet and name == "csv"
-        yield written(convert(journals, path, format=name, spreadsheet=spreadsheet))
+    if not journals:
+        return
+
+    def record(path: Path, contents: Contents, made: str) -> None:
+        exports.wrote(path, contents.size, contents.digest, made)
+
+    for file in files.write(read_journal(*journals), exports.written, record):
+        yield written(file)
     yield f"journals: {folder}"
 
 

@@ -1,8 +1,9 @@
 """The commands and their options. Heavy imports stand inside, so that `--help` is quick."""
 
+import re
 import sys
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -10,7 +11,24 @@ from socialfetch_async._version import __version__
 from socialfetch_async.cli.exit_codes import IN_WORDS
 
 _limit = click.IntRange(min=1)
+_SPREADSHEET = "CSV for spreadsheets: a byte order mark, and no text runs as a formula."
 _format = click.Choice(["jsonl", "jsonl.gz", "csv", "parquet", "sqlite"])
+
+
+class _Age(click.ParamType[float]):
+    """A number with s, m, h or d, in seconds."""
+
+    name = "age"
+    _UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the seconds."""
+        found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)([smhd])", str(value), re.ASCII)
+        if found is None:
+            self.fail(f"{value!r} is not a number with s, m, h or d, such as 7d", param, ctx)
+        return float(found[1]) * self._UNITS[found[2]]
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=IN_WORDS)
@@ -79,76 +97,130 @@ def followers(
     show_default=True,
     help="When pages are synced to the disk.",
 )
-@click.option("--fresh", is_flag=True, help="Begin a new journal; the old one gets a number.")
-@click.option("--recheck", is_flag=True, help="Ask unavailable profiles once more.")
+@click.option(
+    "--max-followers-per-handle",
+    type=_limit,
+    help="The newest so many of each list, in whole pages.",
+)
+@click.option("--max-pages-per-handle", type=_limit, help="The same in pages.")
+@click.option(
+    "--refresh",
+    type=click.Choice(["new", "all"]),
+    help="Read finished lists again: new followers only, or whole lists.",
+)
+@click.option(
+    "--older-than",
+    type=_Age(),
+    metavar="AGE",
+    help="With --refresh, only lists read before: 12h, 7d.",
+)
+@click.option(
+    "--estimate",
+    is_flag=True,
+    help="Buy each list's first page (1 credit each), say what the rest costs.",
+)
+@click.option("--yes", is_flag=True, help="With --estimate: go on without asking.")
+@click.option("--column", metavar="NAME", help="The column of HANDLES-FILE to read.")
+@click.option("--no-header", is_flag=True, help="The first line of HANDLES-FILE is a handle.")
 @click.option("--dry-run", is_flag=True, help="Say what is left and its price; buy nothing.")
 @click.option("--trim", is_flag=True, help="Ask for fewer fields.")
-@click.option("--spreadsheet", is_flag=True, help="In CSV, let no text run as a formula.")
+@click.option("--spreadsheet", is_flag=True, help=_SPREADSHEET)
+@click.option("--overwrite", is_flag=True, help="Replace files that this journal did not write.")
 @click.option(
     "--scheduler",
     metavar="ADDRESS",
     help="Run it on the workers of this Dask scheduler; --concurrency is each one's.",
 )
-def export(dry_run: bool, scheduler: str | None, **options: Any) -> None:  # noqa: FBT001 - click passes options by name
+def export(
+    dry_run: bool,  # noqa: FBT001 - click passes options by name
+    estimate: bool,  # noqa: FBT001 - as above
+    yes: bool,  # noqa: FBT001 - as above
+    scheduler: str | None,
+    **options: Any,
+) -> None:
     """Fetch the followers of all handles in a file, and write them to files.
 
     Every page is kept in a journal beside the output. The same command again goes on where it
     ended and buys only what is missing; when all is done it sends nothing.
 
-    HANDLES-FILE has a handle or a profile's address on each line, or is CSV with a column `handle`
-    or `username`. FILE ends in .jsonl, .jsonl.gz, .csv, .parquet or .sqlite.
+    HANDLES-FILE has a handle or profile URL on each line, or is CSV with a column `handle` or
+    `username`. FILE ends in .jsonl, .jsonl.gz, .csv, .parquet or .sqlite.
     """
     from socialfetch_async.cli.export import Options, run_batch  # noqa: PLC0415
 
     if scheduler is not None:
-        if dry_run:
-            raise click.UsageError("--dry-run is not for --scheduler: leave the scheduler out")
+        if dry_run or estimate:
+            name = "--dry-run" if dry_run else "--estimate"
+            raise click.UsageError(f"{name} is not for --scheduler: leave the scheduler out")
         from socialfetch_async.cli.cluster import run_on_cluster  # noqa: PLC0415
 
         run_on_cluster(scheduler, Options(**options))
-    run_batch(Options(**options), dry_run=dry_run)
+    run_batch(Options(**options), dry_run=dry_run, estimate=estimate, yes=yes)
 
 
 @socialfetch.command()
-@click.argument("journals", metavar="JOURNAL...", nargs=-1, required=True)
-@click.option("-o", "--output", metavar="FILE", required=True, help="The file to write.")
-@click.option("--format", "form", type=_format, help="Default: what the name of FILE ends in.")
-@click.option("--spreadsheet", is_flag=True, help="In CSV, let no text run as a formula.")
+@click.argument("journals", metavar="JOURNAL|DIR...", nargs=-1, required=True)
+@click.option("-o", "--output", metavar="FILE|-", required=True, help="The file; - is stdout.")
+@click.option(
+    "--format", "form", type=_format, help="Default: what the name of FILE ends in; jsonl for -."
+)
+@click.option("--spreadsheet", is_flag=True, help=_SPREADSHEET)
 def convert(
     journals: tuple[str, ...],
     output: str,
     form: str | None,
     spreadsheet: bool,  # noqa: FBT001
 ) -> None:
-    """Write the followers in a JOURNAL, or in several, to a file. Offline and free."""
-    from socialfetch_async.cli.journals import convert_journals  # noqa: PLC0415
+    """Convert journals to a data file.
 
+    Works offline and costs no credits. DIR is a folder that `export` has written. The file is
+    replaced, but no journal.
+    """
+    from socialfetch_async.cli.journals import convert_journals, stream_journals  # noqa: PLC0415
+
+    if output == "-":
+        _run(stream_journals(journals, form, spreadsheet=spreadsheet))
     _run_offline(lambda: convert_journals(journals, output, form, spreadsheet=spreadsheet))
 
 
 @socialfetch.command()
-@click.argument("journals", metavar="JOURNAL...", nargs=-1, required=True)
+@click.argument("journals", metavar="JOURNAL|DIR...", nargs=-1, required=True)
 @click.option("-o", "--output", metavar="FILE", required=True, help="The HTML file to write.")
 def report(journals: tuple[str, ...], output: str) -> None:
-    """Write what happened in a JOURNAL, or in several, to an HTML file. Offline and free."""
+    """Write a report on journals to an HTML file.
+
+    Works offline and costs no credits. DIR is a folder that `export` has written.
+    """
     from socialfetch_async.cli.journals import report_journals  # noqa: PLC0415
 
     _run_offline(lambda: report_journals(journals, output))
 
 
 @socialfetch.command()
-@click.argument("old")
-@click.argument("new")
+@click.argument("old", metavar="OLD")
+@click.argument("new", metavar="NEW")
+@click.option("-o", "--output", metavar="FILE|-", default="-", help="A .jsonl or .csv file.")
+@click.option("--format", "form", type=click.Choice(["jsonl", "csv"]), help="For stdout.")
 @click.option("--handle", help="The profile, where the journals hold several.")
 @click.option("--partial", is_flag=True, help="Compare lists that are not complete, too.")
-def diff(old: str, new: str, handle: str | None, partial: bool) -> None:  # noqa: FBT001
-    """Write who follows in the journal NEW and not in OLD, and the other way round.
+def diff(
+    old: str,
+    new: str,
+    output: str,
+    form: str | None,
+    handle: str | None,
+    partial: bool,  # noqa: FBT001
+) -> None:
+    """Write the followers gained and lost between two journals.
 
-    One JSON line each: `change` is gained or lost.
+    OLD and NEW are journals, or folders that `export` has written. Each line is a follower;
+    `change` is gained or lost. Works offline and costs no credits.
     """
-    from socialfetch_async.cli.journals import write_changes  # noqa: PLC0415
+    from socialfetch_async.cli.journals import stream_changes, write_changes  # noqa: PLC0415
 
-    _run(write_changes(old, new, handle, partial=partial))
+    if output == "-":
+        _run(stream_changes(old, new, handle, form, partial=partial))
+    _run_offline(lambda: write_changes(old, new, handle, output, form, partial=partial))
 
 
 @socialfetch.command(epilog=IN_WORDS)

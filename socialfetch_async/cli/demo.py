@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from socialfetch_async.batch import BatchEvent, export_followers
+from socialfetch_async.batch import BatchEvent, files_of, order, run_batch
 from socialfetch_async.cli import exit_codes
 from socialfetch_async.client import SocialFetchClient
 from socialfetch_async.emulator import Emulator, Profile
@@ -72,10 +72,9 @@ async def show(output: str | None) -> int:
     ):
         with Live(console=console, auto_refresh=False) as live:
             watch = _Watch(console, live)
-            result = await export_followers(
-                client, list(_PROFILES), f"{folder}/",
-                format=["jsonl", "csv", "sqlite"], concurrency=4, fresh=True, on_event=watch.see,
-            )  # fmt: skip
+            files = files_of(f"{folder}/", ["jsonl", "csv", "sqlite"])
+            asked = order(list(_PROFILES), concurrency=4)
+            result = await run_batch(client, files, asked, "second", watch.see)
         usage = client.usage
     got = watch.got
     console.print(

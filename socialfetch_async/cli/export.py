@@ -1,10 +1,10 @@
 """`socialfetch export`: a batch from a file of handles, to files, with its end told."""
 
 import asyncio
-import math
 import os
 import shlex
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -12,11 +12,17 @@ from typing import Any, Final
 import msgspec
 
 from socialfetch_async.batch import (
+    BatchFiles,
     BatchResult,
+    Estimate,
     HandlesFile,
-    export_followers,
+    Order,
+    estimate_followers,
+    estimated,
     files_of,
+    order,
     read_handles,
+    run_batch as run_job,
 )
 from socialfetch_async.cli import exit_codes, stopping
 from socialfetch_async.cli.output import write_lines
@@ -24,9 +30,12 @@ from socialfetch_async.cli.progress import say, shown
 from socialfetch_async.client import SocialFetchClient
 from socialfetch_async.errors import ExportError, JournalError, SocialFetchError
 from socialfetch_async.export import ExportResult
-from socialfetch_async.journal import Fsync, SavedRun, read_journal
+from socialfetch_async.journal import Fsync, Refresh, SavedRun, read_journal
+from socialfetch_async.report import count, is_or_are
 
 _NAMED: Final = 20
+_NAMED_LISTS: Final = 5
+_STDIN: Final = 0
 
 
 @dataclass(frozen=True)
@@ -37,55 +46,150 @@ class Options:
     output: str
     formats: tuple[str, ...]
     max_credits: int | None
+    max_followers_per_handle: int | None
+    max_pages_per_handle: int | None
+    refresh: Refresh | None
+    older_than: float | None
     concurrency: int
     fsync: Fsync
     trim: bool
     spreadsheet: bool
-    recheck: bool
-    fresh: bool
+    column: str | None
+    no_header: bool
+    overwrite: bool
+
+    def given(self) -> HandlesFile:
+        """Read the handles.
+
+        Raises:
+            ValueError: They cannot be read, or are not valid.
+        """
+        return read_handles(self.handles, column=self.column, header=not self.no_header)
+
+    def files(self) -> BatchFiles:
+        """Return the files of the batch, all of them different from the one with the handles.
+
+        Raises:
+            ValueError: The output says no format, or several.
+            ExportError: Two of the files are one.
+        """
+        files = files_of(
+            self.output, self.formats, spreadsheet=self.spreadsheet, overwrite=self.overwrite
+        )
+        files.keep_apart(_STDIN if self.handles == "-" else self.handles)
+        return files
+
+    def order(self, given: HandlesFile) -> Order:
+        """Return what is asked for.
+
+        Raises:
+            ValueError: That cannot be.
+        """
+        return order(
+            given.handles,
+            concurrency=self.concurrency,
+            max_credits=self.max_credits,
+            max_followers_per_handle=self.max_followers_per_handle,
+            max_pages_per_handle=self.max_pages_per_handle,
+            refresh=self.refresh,
+            older_than=self.older_than,
+            trim=self.trim,
+        )
 
     def command(self) -> str:
-        """Return the command that goes on: it begins no new journal and rechecks nothing."""
+        """Return the command that goes on."""
         words = ["socialfetch", "export", _path(self.handles), "-o", _path(self.output)]
         words += [f"--format={name}" for name in self.formats]
-        if self.max_credits is not None:
-            words.append(f"--max-credits={self.max_credits}")
+        if self.column is not None:
+            words.append(f"--column={self.column}")
+        words += ["--no-header"] * self.no_header
+        for name in ("max_credits", "max_followers_per_handle", "max_pages_per_handle", "refresh"):
+            if (value := getattr(self, name)) is not None:
+                words.append(f"--{name.replace('_', '-')}={value}")
+        if self.older_than is not None:
+            words.append(f"--older-than={self.older_than:g}s")
         if self.concurrency != CONCURRENCY:
             words.append(f"--concurrency={self.concurrency}")
         if self.fsync != "second":
             words.append(f"--fsync={self.fsync}")
         words += ["--trim"] * self.trim + ["--spreadsheet"] * self.spreadsheet
+        words += ["--overwrite"] * self.overwrite
         return shlex.join(words)
 
 
 CONCURRENCY: Final = 10
 
 
-def run_batch(options: Options, *, dry_run: bool) -> None:
+def run_batch(
+    options: Options, *, dry_run: bool, estimate: bool = False, yes: bool = False
+) -> None:
     """Read the handles and run the batch, or say what is left of it."""
     try:
         # Before there is a loop: reading a terminal would keep it from seeing signals.
-        given = read_handles(options.handles)
-    except ValueError as error:
+        given = options.given()
+        asked = options.order(given)
+        options.files()
+    except (ValueError, ExportError) as error:
         stopping.complain(error)
         raise SystemExit(exit_codes.USAGE) from None
-    stopping.run(_dry_run(given, options) if dry_run else _batch(given, options))
+    if dry_run:
+        stopping.run(_dry_run(given, asked, options))
+    if estimate:
+        stopping.run(_estimate(given, asked, options, yes=yes))
+    stopping.run(_batch(given, asked, options))
 
 
-async def _batch(given: HandlesFile, options: Options) -> int:
+async def _estimate(given: HandlesFile, asked: Order, options: Options, *, yes: bool) -> int:
+    """Buy the first pages, say what the rest costs, and go on where that is wished."""
+    client = SocialFetchClient(max_concurrency=options.concurrency)
+    await say(_duplicates(given))
+    async with client:
+        found = await estimate_followers(
+            client, given.handles, options.output,
+            format=options.formats, concurrency=options.concurrency,
+            max_credits=options.max_credits, trim=options.trim, fsync=options.fsync,
+            max_followers_per_handle=options.max_followers_per_handle,
+            max_pages_per_handle=options.max_pages_per_handle,
+        )  # fmt: skip
+    await say(list(_priced(found)))
+    if yes or (found.credits_left and await _wished(found)):
+        return await _batch(given, asked, options)
+    await say([f"to buy the rest: {options.command()}"])
+    return exit_codes.DONE
+
+
+def _priced(found: Estimate) -> Iterator[str]:
+    for handle, status, total, left in found.handles[:_NAMED]:
+        if status not in {None, "found"}:
+            yield f"{handle}: {status}"
+        else:
+            followers = "unknown" if total is None else f"{total:,}"
+            rest = "unknown" if left is None else f"{left:,}"
+            yield f"{handle}: {followers} followers, {rest} credits left to buy"
+    if len(found.handles) > _NAMED:
+        yield f"and {len(found.handles) - _NAMED:,} more handles"
+    balance = "" if found.balance is None else f"; the account has {found.balance:,}"
+    yield (
+        f"in all {found.total_followers:,} followers, {found.credits_left:,} credits left to buy"
+        f"{balance}"
+    )
+
+
+async def _wished(found: Estimate) -> bool:
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    await say([f"Buy {found.credits_left:,} credits? [y/N]"])
+    return (await asyncio.to_thread(sys.stdin.readline)).strip().lower() in {"y", "yes"}
+
+
+async def _batch(given: HandlesFile, asked: Order, options: Options) -> int:
     client = SocialFetchClient(max_concurrency=options.concurrency)
     await say(_duplicates(given))
     code, result, trouble = exit_codes.DONE, None, ""
     try:
         async with client, shown(client) as progress:
             try:
-                await export_followers(
-                    client, given.handles, options.output,
-                    format=options.formats, concurrency=options.concurrency,
-                    max_credits=options.max_credits, trim=options.trim, fsync=options.fsync,
-                    fresh=options.fresh, recheck=options.recheck, spreadsheet=options.spreadsheet,
-                    on_event=progress.see,
-                )  # fmt: skip
+                await run_job(client, options.files(), asked, options.fsync, progress.see)
             finally:
                 result = progress.result
     except (JournalError, ExportError) as error:
@@ -121,9 +225,7 @@ def _summary(result: BatchResult) -> Iterator[str]:
     for file in result.exports:
         yield written(file)
     if not result.exports:
-        yield "no export was written; the journal has every page that was paid for"
-    if result.kept is not None:
-        yield f"the journal before this one is kept as {result.kept}"
+        yield "no export was written; the journal has every page that was charged"
     yield f"journal: {result.journal} ({_bytes(result.journal.stat().st_size)})"
     if result.others:
         yield (
@@ -149,36 +251,64 @@ def _summary(result: BatchResult) -> Iterator[str]:
 
 
 def _how_to_go_on(result: BatchResult, options: Options) -> Iterator[str]:
-    if options.recheck and result.stop_reason != "complete":
-        yield (
-            "profiles that were not checked again count as they were; --recheck asks all of them "
-            "once more"
-        )
-    if result.finished:
+    yield from _ages(result, options)
+    if result.finished or len(result.refused) == len(result.pending):
         return
     if result.stop_reason == "max_credits" and options.max_credits is not None:
         limit, options = options.max_credits, replace(options, max_credits=options.max_credits * 2)
         assert options.max_credits is not None
-        more = options.max_credits - result.total_credits_charged - result.maybe_charged
-        yield f"the limit of {limit:,} credits is reached; this spends up to {more:,} more:"
+        yield f"the limit of {limit:,} credits is reached; this spends up to {limit:,} more:"
     if options.handles == "-":
         yield "with the same handles on stdin,"
     yield f"go on with: {options.command()}"
 
 
+def _ages(result: BatchResult, options: Options) -> Iterator[str]:
+    """Say how old the data is, and what only a refresh brings."""
+    if result.newest_data is not None and not result.pages:
+        yield f"newest data from {result.newest_data:%Y-%m-%d}"
+    if result.open_refresh is not None and result.open_refresh != options.refresh:
+        yield (
+            f"a refresh of {result.open_refresh} lists is not finished; --refresh "
+            f"{result.open_refresh} continues it"
+        )
+    for names, what in (
+        (result.refused, "the API refuses the cursor of"),
+        (result.moved, "the vendor's count moved by much more than was found for"),
+    ):
+        if names:
+            more = f" and {len(names) - _NAMED_LISTS:,} more" * (len(names) > _NAMED_LISTS)
+            yield f"{what} {', '.join(names[:_NAMED_LISTS])}{more}: --refresh all reads it anew"
+
+
 def written(file: ExportResult) -> str:
     """Return a line about a file that was written."""
-    parts = [f"{file.path}: {file.rows:,} followers of {file.handles:,} handles"]
+    parts = [f"{file.path}: {count(file.rows, 'follower')} of {count(file.handles, 'handle')}"]
     parts.append(_bytes(file.bytes))
-    if file.unfinished:
-        parts.append(f"{file.unfinished:,} lists are short: their handles are not finished")
+    if file.unchanged:
+        parts.append("not written again: nothing has changed")
+    parts += gaps(file.incomplete, file.short)
     if file.without_first_page:
-        parts.append(f"{file.without_first_page:,} lists begin in another journal")
+        parts.append(f"{count(file.without_first_page, 'list')} without the first page")
     if file.invalid_rows:
-        parts.append(f"{file.invalid_rows:,} rows are no followers and are left out")
+        parts.append(f"{count(file.invalid_rows, 'invalid row')} left out")
     if file.broken_lines:
-        parts.append(f"{file.broken_lines:,} lines of the journal can not be read")
+        parts.append(f"{count(file.broken_lines, 'line')} of the journal cannot be read")
     return ", ".join(parts)
+
+
+def gaps(incomplete: Sequence[str], short: Sequence[str]) -> Iterator[str]:
+    """Count and name the lists that lack followers, or may."""
+    for names, what in (
+        (incomplete, "not complete"),
+        (short, "much shorter than the vendor's count"),
+    ):
+        if names:
+            more = f" and {len(names) - _NAMED_LISTS:,} more" * (len(names) > _NAMED_LISTS)
+            yield (
+                f"{count(len(names), 'list')} {is_or_are(len(names))} {what} "
+                f"({', '.join(names[:_NAMED_LISTS])}{more})"
+            )
 
 
 def _duplicates(given: HandlesFile) -> list[str]:
@@ -191,14 +321,12 @@ def _duplicates(given: HandlesFile) -> list[str]:
     return lines
 
 
-async def _dry_run(given: HandlesFile, options: Options) -> int:
+async def _dry_run(given: HandlesFile, asked: Order, options: Options) -> int:
     """Say what is left to do, and its price as far as known; only free requests are sent."""
     client = SocialFetchClient()  # before anything is said: it may have no key
     await say(_duplicates(given))
-    files = files_of(options.output, options.formats, spreadsheet=options.spreadsheet)
-    here = files.journal.exists() and not options.fresh
-    saved = await asyncio.to_thread(read_journal, files.journal) if here else None
-    plan = _plan(given, saved, options)
+    files = options.files()
+    plan = await asyncio.to_thread(_plan, files, asked)
     try:
         async with client:
             plan["balance"] = (await client.get_balance()).balance
@@ -208,22 +336,19 @@ async def _dry_run(given: HandlesFile, options: Options) -> int:
     return exit_codes.DONE
 
 
-def _plan(given: HandlesFile, saved: SavedRun | None, options: Options) -> dict[str, Any]:
-    if saved is None:
-        left, begun, spent = given.handles, [], 0
-    else:
-        left = saved.pending(given.handles)
-        begun = [one for h in left if (one := saved.handles.get(h.lower())) and one.pages]
-        spent = saved.credits_charged + saved.maybe_charged
-    lists = [] if saved is None else list(saved.handles.values())
-    rows = sum(one.followers for one in lists) / (sum(one.pages for one in lists) or 1)
-    pages = sum(
-        max(1, math.ceil(((one.total_followers or 0) - one.followers) / max(1, rows)))
-        for one in begun
-    )
-    limit = options.max_credits
+def _plan(files: BatchFiles, asked: Order) -> dict[str, Any]:
+    found, saved = estimated(files, asked), SavedRun.empty()
+    if files.journal.exists():
+        saved = read_journal(files.journal)
+    work = saved.work(asked.refresh)
+    steps = saved.plan(asked.starts, asked.wanted(work or ""))
+    left = {handle for handle, step in steps.items() if step.do != "nothing"}
+    begun = {h for h in left if (one := saved.handles.get(h.lower())) is not None and one.pages}
+    pages = sum(entry.credits_left or 1 for entry in found.handles if entry.handle in begun)
+    begins = asked.refresh is not None and work is None
+    spent, limit = 0 if begins else saved.spent(work), asked.max_credits
     return {
-        "handles": len(given.handles),
+        "handles": len(asked.starts),
         "left": len(left),
         "begun": len(begun),
         "credits_for_begun": pages,

@@ -1,18 +1,30 @@
 """`socialfetch convert`, `report`, `diff`: what journals hold, offline."""
 
+from collections.abc import Iterable
 from itertools import islice
-from pathlib import Path
 from typing import Final
 
 import click
 
 from socialfetch_async.cli.exit_codes import DONE
-from socialfetch_async.cli.export import show_written, written
+from socialfetch_async.cli.export import gaps, show_written, written
 from socialfetch_async.cli.output import write_lines
-from socialfetch_async.export import convert, diff
+from socialfetch_async.export import (
+    Lists,
+    blocks_of,
+    convert,
+    diff,
+    is_incomplete,
+    is_short,
+    real_path,
+    saved_run,
+    streamed_target,
+    write_diff,
+)
+from socialfetch_async.journal import SavedRun
 from socialfetch_async.report import write_report
 
-_LINES: Final = 500  # at once
+_BLOCKS: Final = 100  # at once
 
 
 def convert_journals(
@@ -23,15 +35,49 @@ def convert_journals(
     click.echo(written(file), err=True)
 
 
-def report_journals(journals: tuple[str, ...], output: str) -> None:
-    """Write a report."""
-    write_report(journals, output)
-    click.echo(show_written(Path(output)), err=True)
-
-
-async def write_changes(old: str, new: str, handle: str | None, *, partial: bool) -> int:
-    """Write gained and lost followers as lines of JSON."""
-    changes = diff(old, new, handle=handle, partial=partial)
-    while lines := [change.line() for change in islice(changes, _LINES)]:
-        await write_lines(lines)
+async def stream_journals(journals: tuple[str, ...], form: str | None, *, spreadsheet: bool) -> int:
+    """Write an export to stdout, and to stderr which lists lack followers."""
+    target = streamed_target(form, spreadsheet=spreadsheet)
+    saved = saved_run(journals)
+    await _write(target.blocks(Lists(saved)))
+    _say_gaps(saved)
     return DONE
+
+
+def report_journals(journals: tuple[str, ...], output: str) -> None:
+    """Write a report, and say which lists lack followers."""
+    saved = saved_run(journals)
+    write_report(saved, output)
+    click.echo(show_written(real_path(output)), err=True)
+    _say_gaps(saved)
+
+
+async def stream_changes(
+    old: str, new: str, handle: str | None, form: str | None, *, partial: bool
+) -> int:
+    """Write gained and lost followers to stdout."""
+    form = streamed_target(form).form
+    await _write(blocks_of(diff(old, new, handle=handle, partial=partial), form))
+    return DONE
+
+
+def write_changes(
+    old: str, new: str, handle: str | None, output: str, form: str | None, *, partial: bool
+) -> None:
+    """Write gained and lost followers to a file."""
+    path = write_diff(old, new, output, format=form, handle=handle, partial=partial)
+    click.echo(show_written(path), err=True)
+
+
+async def _write(blocks: Iterable[bytes]) -> None:
+    left = iter(blocks)
+    while some := [line for block in islice(left, _BLOCKS) for line in block.splitlines(True)]:
+        await write_lines(some)
+
+
+def _say_gaps(saved: SavedRun) -> None:
+    handles = saved.handles.values()
+    incomplete = [handle.handle for handle in handles if is_incomplete(handle)]
+    short = [handle.handle for handle in handles if is_short(handle)]
+    for line in gaps(incomplete, short):
+        click.echo(line, err=True)

@@ -19,7 +19,6 @@ from socialfetch_async._log import logger
 from socialfetch_async.batch import BatchEvent, BatchProgress, BatchResult
 from socialfetch_async.cli.output import write_lines
 from socialfetch_async.client import SocialFetchClient
-from socialfetch_async.errors import SocialFetchError
 from socialfetch_async.events import HandleDone
 
 _TICK: Final = 0.25  # seconds between two looks at the figures
@@ -38,8 +37,6 @@ class Progress:
     def __init__(self, client: SocialFetchClient) -> None:
         self._client = client
         self._progress: BatchProgress | None = None
-        self._asking: asyncio.Task[None] | None = None
-        self._balance: int | None = None  # credits, when the batch began
         self._samples: deque[tuple[float, int, int]] = deque(maxlen=_WINDOW)
         self._rates = 0.0, 0.0  # pages and credits a second
         self._latest = ""
@@ -50,8 +47,6 @@ class Progress:
         match event:
             case BatchProgress():
                 self._progress = event
-                if event.handles_done < event.handles:
-                    self._asking = asyncio.create_task(self._ask_balance())
             case BatchResult():
                 self.result = event
             case HandleDone():
@@ -64,11 +59,6 @@ class Progress:
         self._latest = record.getMessage()
         if record.levelno >= logging.WARNING:
             self._warned(self._latest)
-
-    async def _ask_balance(self) -> None:
-        # What is wrong with the key, or the network, the batch says itself.
-        with contextlib.suppress(SocialFetchError):
-            self._balance = (await self._client.get_balance()).balance
 
     def _ended(self, done: HandleDone) -> None:
         """Show the end of a handle, if that is to be shown."""
@@ -88,9 +78,6 @@ class Progress:
 
     async def close(self) -> None:
         """Show what is not shown yet."""
-        if self._asking is not None:
-            self._asking.cancel()
-            await asyncio.gather(self._asking, return_exceptions=True)
 
     def _figures(self) -> dict[str, str]:
         """Return what there is to show, by name."""
@@ -104,8 +91,8 @@ class Progress:
             "followers": f"{progress.followers:,}",
             "credits": self._credits(progress),
         }
-        if self._balance is not None:
-            figures["balance"] = self._left(self._balance - self._spent())
+        if progress.balance is not None:
+            figures["balance"] = self._left(progress.balance - self._spent())
         figures["in flight"] = f"{progress.in_flight:,}"
         if self._client.usage.retries:
             figures["retries"] = f"{self._client.usage.retries:,}"

@@ -23,6 +23,12 @@ from socialfetch_async.errors import (
     SocialFetchError,
 )
 
+# Arguments that the sentences of errors name, as options.
+_OPTIONS: Final = {
+    "format=...": "--format",
+    "partial=True": "--partial",
+    "overwrite=True": "--overwrite",
+}
 # `timeout`, `uv run` and others pass a signal on that the whole process group had already.
 _SAME_SIGNAL: Final = 0.5  # seconds
 
@@ -69,7 +75,9 @@ def run_offline(command: Callable[[], None]) -> None:
 
 def complain(error: Exception) -> None:
     """Print the sentence of an error; arguments that it names are options here."""
-    text = str(error).replace("format=...", "--format").replace("partial=True", "--partial")
+    text = str(error)
+    for argument, option in _OPTIONS.items():
+        text = text.replace(argument, option)
     with contextlib.suppress(OSError):
         click.echo(f"socialfetch: {text}", err=True)
 

@@ -1,41 +1,99 @@
-"""Files that are there whole or not at all: written aside, flushed to the disk, renamed."""
+"""Files that are whole or not there: written beside, flushed to the disk, renamed."""
 
+import contextlib
 import errno
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
+
+# A follower list is personal data: a new file is for its owner only, as the journal is.
+_NEW_FILE: Final = 0o600
+# Of a file's name in that of its part: both fit where a name has at most 255 bytes.
+_SHOWN_NAME: Final = 100
 
 
 @contextmanager
-def atomic_write(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path, *, keep: bool = True) -> Iterator[Path]:
     """Yield the path of a new, empty file that takes the place of `path` when the block ends.
 
-    If the block raises, Ctrl-C included, that file is removed and `path` is as it was.
+    It gets the mode and, where the system allows it, the owner of the file it replaces. If the
+    block raises, Ctrl-C included, the new file is removed and `path` stays as it was.
+
+    Args:
+        path: The file to write. Missing folders are made.
+        keep: False for a rehearsal: nothing is replaced, and the new file is removed.
+
+    Raises:
+        OSError: The file cannot be written.
     """
-    if path.exists() and not path.is_file():
-        # A rename would take the place of a device, or fail when all the work is done.
-        raise FileExistsError(errno.EEXIST, "it is a folder or a device, not a file", str(path))
-    # In the same folder: a rename does not cross file systems. Opened here and not by `tempfile`,
-    # whose files are for their owner only: this one is to have the mode of any new file.
-    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    refuse_other_kinds(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # In the same folder: a rename does not cross file systems.
+    name = os.fsencode(path.name)[:_SHOWN_NAME].decode(errors="ignore")
+    part = path.with_name(f".{name}.{secrets.token_hex(4)}.part")
+    os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, _NEW_FILE))
     try:
-        os.close(os.open(aside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
-        yield aside
-        _to_disk(aside)
-        aside.replace(path)
-    except BaseException:
-        aside.unlink(missing_ok=True)
-        raise
-    if os.name == "posix":  # elsewhere a folder can not be opened, and the rename is kept anyway
-        _to_disk(path.parent)
+        _become_like(path, part)
+        yield part
+        if keep:
+            _sync(part)
+            part.replace(path)  # on Windows an error while another program has `path` open
+    finally:
+        with contextlib.suppress(OSError):  # after the rename it is gone
+            part.unlink()
+    if keep:
+        _sync_folder(path.parent)
 
 
-def _to_disk(path: Path) -> None:
-    """Flush a file, or a folder's names, to the disk."""
-    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+def refuse_other_kinds(path: Path) -> None:
+    """Refuse what a rename would destroy, or fail at when all the work is done.
+
+    Raises:
+        OSError: The path is a folder or a device, or its name is too long.
+    """
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(mode):
+        raise FileExistsError(errno.EEXIST, "it is a folder or a device, not a file", str(path))
+
+
+def _become_like(path: Path, part: Path) -> None:
+    """Give a new file the owner and mode of the one that it replaces."""
+    try:
+        old = path.stat()
+    except FileNotFoundError:
+        return
+    new = part.stat()
+    if os.name == "posix" and (old.st_uid, old.st_gid) != (new.st_uid, new.st_gid):
+        # Only root gives files away, and a group only one of its members.
+        with contextlib.suppress(OSError):
+            os.chown(part, -1, old.st_gid)
+        with contextlib.suppress(OSError):
+            os.chown(part, old.st_uid, -1)
+    with contextlib.suppress(OSError):  # some file systems have no modes
+        part.chmod(stat.S_IMODE(old.st_mode))
+
+
+def _sync(path: Path) -> None:
+    """Flush a file to the disk."""
+    descriptor = os.open(path, os.O_RDWR)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Flush a folder's names to the disk, where the file system has a way to do so."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -3,7 +3,7 @@
 import os
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -14,13 +14,20 @@ from socialfetch_async.errors import ExportError
 from socialfetch_async.export import to_csv, to_jsonl, to_parquet, to_sqlite
 from socialfetch_async.export.atomic import atomic_write
 from socialfetch_async.export.lists import Lists
-from socialfetch_async.journal import HEADER_BEGINS, read_journal
+from socialfetch_async.export.outputs import (
+    STREAMED,
+    SUFFIXES,
+    PathLike,
+    checked_format,
+    format_of,
+    real_path,
+    refuse_to_replace,
+)
+from socialfetch_async.journal import SavedHandle, SavedRun, read_journal
 
-PathLike = str | os.PathLike[str]
-Journals = PathLike | Iterable[PathLike]
+Journals = PathLike | SavedRun | Iterable[PathLike]
 
-# The name of a format is the suffix of its files.
-FORMATS: Final[Mapping[str, Callable[[Path, Lists], None]]] = MappingProxyType(
+_WRITERS: Final[Mapping[str, Callable[[Path, Lists], None]]] = MappingProxyType(
     {
         "jsonl": to_jsonl.write,
         "jsonl.gz": to_jsonl.write_gzip,
@@ -29,6 +36,34 @@ FORMATS: Final[Mapping[str, Callable[[Path, Lists], None]]] = MappingProxyType(
         "sqlite": to_sqlite.write,
     }
 )
+CANNOT_WRITE: Final = (OSError, sqlite3.Error)
+# A complete list with less than this share of the vendor's count is reported.
+_MUCH_SHORTER: Final = 0.9
+
+
+class Target(msgspec.Struct, frozen=True):
+    """How an export is written.
+
+    Attributes:
+        form: The format.
+        spreadsheet: Whether a spreadsheet reads it.
+    """
+
+    form: str
+    spreadsheet: bool = False
+
+    def write(self, path: Path, lists: Lists) -> None:
+        """Write all rows."""
+        if self.spreadsheet:
+            to_csv.write_for_spreadsheets(path, lists)
+        else:
+            _WRITERS[self.form](path, lists)
+
+    def blocks(self, lists: Lists) -> Iterator[bytes]:
+        """Yield all rows as bytes, for a pipe."""
+        if self.form == "jsonl":
+            return to_jsonl.blocks(lists)
+        return to_csv.blocks(lists, spreadsheet=self.spreadsheet)
 
 
 class ExportResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,11 +75,15 @@ class ExportResult(msgspec.Struct, frozen=True, kw_only=True):
         pages: Pages they came on. `handles`: profiles in the journals, with or without pages.
         bytes: Size of the file.
         invalid_rows: Rows that were no followers and are left out.
-        statuses: How many handles have which status. `missing_cursor` lists may be short.
-        unfinished: Handles that are not finished: their lists are short.
+        statuses: How many handles have which status.
+        incomplete: The handles whose lists are not complete: unfinished, failed, or ended without
+            a next cursor. `unfinished`: how many of them a further run would continue.
+        short: The handles whose lists are complete, but have less than 90 % of the followers that
+            the vendor counts.
         without_first_page: Lists that went on from a cursor and whose beginning is in another
             journal, so that they are short here.
-        broken_lines: Lines of the journals that can not be read; the log names them.
+        broken_lines: Lines of the journals that cannot be read; the log names them.
+        unchanged: The file was not written again, because it holds this already.
     """
 
     path: Path
@@ -54,104 +93,159 @@ class ExportResult(msgspec.Struct, frozen=True, kw_only=True):
     bytes: int
     invalid_rows: int
     statuses: dict[str, int]
+    incomplete: tuple[str, ...]
+    short: tuple[str, ...]
     unfinished: int
     without_first_page: int
     broken_lines: int
+    unchanged: bool = False
 
 
 def convert(
-    journals: Journals,
+    journal: Journals,
     output: PathLike,
     *,
     format: str | None = None,  # noqa: A002 - what everyone calls it
     spreadsheet: bool = False,
 ) -> ExportResult:
-    """Write the followers in one or several journals to one file. Nothing is sent or spent.
+    """Write the followers in one or several journals to one file. No request is sent.
 
-    The file is written aside and renamed when it is whole: an export that fails, or is
+    The file is written beside its place and renamed when it is whole: an export that fails, or is
     interrupted, leaves an older one as it was. A journal that is being written can be read.
 
     Args:
-        journals: A path, or several: attempts at the same handles are read as one.
-        output: The file to write. Its suffix says the format, unless `format` does.
+        journal: A path, a folder that a batch has written, what `read_journal` returned, or
+            several paths: attempts at the same handles are read as one.
+        output: The file to write; an older one is replaced, but no journal. Its suffix says the
+            format, unless `format` does. Missing folders are made.
         format: `jsonl`, `jsonl.gz`, `csv`, `parquet` or `sqlite`.
-        spreadsheet: For CSV that goes into a spreadsheet: text that would run as a formula gets
-            an apostrophe before it.
+        spreadsheet: For CSV that a spreadsheet reads: it begins with a byte order mark, and text
+            that would run as a formula gets an apostrophe before it.
 
     Raises:
-        ValueError: The format is unknown, or has no cells to make safe.
-        ExportError: The output can not be written, is a journal, or needs pyarrow.
-        JournalError: A journal can not be read.
+        ValueError: The format is unknown, or `spreadsheet` is not for it.
+        ExportError: The output cannot be written, is a journal, or needs pyarrow.
+        JournalError: A journal cannot be read.
     """
-    path = Path(os.path.realpath(output))  # a link stays, what it points to is replaced
-    write = _writer(Path(output).name, format, spreadsheet=spreadsheet)
-    sources = paths_of(journals)
-    refuse_a_journal(path, sources)
-    saved = read_journal(*sources)
+    target = target_of(output, format, spreadsheet=spreadsheet)
+    saved = saved_run(journal)
+    path = real_path(output)
+    refuse_to_replace(path, saved.paths)
+    return write_export(saved, path, target)
+
+
+def write_export(
+    saved: SavedRun,
+    path: Path,
+    target: Target,
+    before_rename: Callable[[Path, Lists], None] = lambda _, __: None,
+) -> ExportResult:
+    """Write one file.
+
+    Args:
+        saved: What to write.
+        path: The file; it is replaced.
+        target: How to write it.
+        before_rename: Called with the file that is about to take its place, and what it holds.
+
+    Raises:
+        ExportError: The file cannot be written.
+        JournalError: A journal cannot be read.
+    """
     lists = Lists(saved)
     try:
-        with atomic_write(path) as aside:
-            write(aside, lists)
-    except (OSError, sqlite3.Error) as error:
+        with atomic_write(path) as part:
+            target.write(part, lists)
+            before_rename(part, lists)
+        size = path.stat().st_size
+    except CANNOT_WRITE as error:
         raise ExportError(
-            f"{path} was not written: {_reason(error)}. What stood there is as it was, and the "
+            f"{path} was not written: {reason(error)}. What stood there is as it was, and the "
             "journal has everything: nothing needs to be bought again."
         ) from error
+    return result_of(saved, lists, path, size)
+
+
+def result_of(
+    saved: SavedRun, lists: Lists, path: Path, size: int, *, unchanged: bool = False
+) -> ExportResult:
+    """Return what lists that were read to their end hold."""
+    handles = saved.handles.values()
     return ExportResult(
         path=path,
         rows=lists.rows,
         pages=lists.page_count,
-        handles=len(saved.handles),
-        bytes=path.stat().st_size,
+        handles=len(handles),
+        bytes=size,
         invalid_rows=lists.invalid_rows,
-        statuses=dict(sorted(Counter(h.status for h in saved.handles.values()).items())),
-        unfinished=sum(not handle.finished for handle in saved.handles.values()),
+        statuses=dict(sorted(Counter(handle.status for handle in handles).items())),
+        incomplete=tuple(handle.handle for handle in handles if is_incomplete(handle)),
+        short=tuple(handle.handle for handle in handles if is_short(handle)),
+        unfinished=sum(not handle.finished for handle in handles),
         without_first_page=lists.without_first_page,
         broken_lines=saved.broken_lines,
+        unchanged=unchanged,
     )
 
 
-def paths_of(journals: Journals) -> list[PathLike]:
-    """Return the one path, or the several."""
-    paths = [journals] if isinstance(journals, str | os.PathLike) else list(journals)
+def is_incomplete(handle: SavedHandle) -> bool:
+    """Whether followers of a list are missing, or may be."""
+    return not handle.finished or handle.status in {"missing_cursor", "failed"}
+
+
+def is_short(handle: SavedHandle) -> bool:
+    """Whether a complete list has much fewer followers than the vendor counts."""
+    total = handle.total_followers or 0
+    return handle.status == "complete" and handle.followers < _MUCH_SHORTER * total
+
+
+def saved_run(journal: Journals) -> SavedRun:
+    """Return what journals hold, read if that is to be done.
+
+    Raises:
+        JournalError: One cannot be read.
+        ValueError: None is named.
+    """
+    if isinstance(journal, SavedRun):
+        return journal
+    paths = [journal] if isinstance(journal, str | os.PathLike) else list(journal)
     if not paths:
         raise ValueError("no journal was named")
-    return paths
+    return read_journal(*paths)
 
 
-def _writer(file: str, name: str | None, *, spreadsheet: bool) -> Callable[[Path, Lists], None]:
-    if name is None:
-        names = [n for n in FORMATS if file.lower().endswith(f".{n}")]
-        if not names:
+def target_of(output: PathLike, form: str | None, *, spreadsheet: bool = False) -> Target:
+    """Return how a file is written, by its name or by what is said.
+
+    Raises:
+        ValueError: Neither says a format, or `spreadsheet` is not for it.
+    """
+    if form is None:
+        form = format_of(output)
+        if form is None:
             raise ValueError(
-                f"{file} says no format: end it with .{', .'.join(FORMATS)}, or name one with "
-                "format=..."
+                f"{Path(output).name or output} says no format: end it with {SUFFIXES}, or name "
+                "one with format=..."
             )
-        name = names[0]
-    if name not in FORMATS:
-        raise ValueError(f"no such format: {name!r}. There are {', '.join(FORMATS)}")
-    if spreadsheet:
-        if name != "csv":
-            raise ValueError(f"spreadsheet is for csv: {name} has no cells that run as formulas")
-        return to_csv.write_safe
-    return FORMATS[name]
+    if spreadsheet and checked_format(form) != "csv":
+        raise ValueError(f"spreadsheet is for csv: {form} has no cells that run as formulas")
+    return Target(checked_format(form), spreadsheet)
 
 
-def refuse_a_journal(path: Path, journals: Sequence[PathLike]) -> None:
-    """Keep paid pages: no export takes the place of a journal, also not of another batch's."""
-    if any(path == Path(os.path.realpath(journal)) for journal in journals) or _is_journal(path):
-        raise ExportError(
-            f"{path} is a journal: the export would take its place, and with it the pages that "
-            "were paid for. Choose another output."
+def streamed_target(form: str | None, *, spreadsheet: bool = False) -> Target:
+    """Return how stdout is written.
+
+    Raises:
+        ValueError: A pipe cannot carry the format, or `spreadsheet` is not for it.
+    """
+    target = target_of(f"-.{STREAMED[0]}", form, spreadsheet=spreadsheet)
+    if target.form not in STREAMED:
+        raise ValueError(
+            f"stdout takes {' or '.join(STREAMED)}, not {target.form}: name a file with --output"
         )
+    return target
 
 
-def _is_journal(path: Path) -> bool:
-    if not path.is_file():  # to open a pipe would wait for its other end
-        return False
-    with path.open("rb") as file:
-        return file.read(len(HEADER_BEGINS)) == HEADER_BEGINS
-
-
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """Return why a file cannot be written."""
     return getattr(error, "strerror", None) or str(error)

@@ -1,19 +1,26 @@
 """`diff`: who came and who went between two readings of one profile's list."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
 import msgspec
 
 from socialfetch_async._arguments import clean_handle
 from socialfetch_async.errors import ExportError
-from socialfetch_async.export.conversion import Journals, paths_of
+from socialfetch_async.export.atomic import atomic_write
+from socialfetch_async.export.columns import OF_ACCOUNT, account_cells
+from socialfetch_async.export.conversion import Journals, reason, saved_run, target_of
 from socialfetch_async.export.lists import as_text
+from socialfetch_async.export.outputs import STREAMED, PathLike, real_path, refuse_to_replace
+from socialfetch_async.export.to_csv import lines_of
 from socialfetch_async.export.to_jsonl import account
-from socialfetch_async.journal import SavedHandle, SavedRun, read_journal
+from socialfetch_async.journal import SavedHandle, SavedRun
 from socialfetch_async.models import Follower
 
 _NAMED: Final = 5
+_NAMES: Final = ("change", "source", *(c.name for c in OF_ACCOUNT), "extra", "fetched_at")
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -106,7 +113,7 @@ def diff(
         JournalError: A journal can not be read.
         InvalidHandleError: `handle` is none.
     """
-    lists = _lists(read_journal(*paths_of(old)), read_journal(*paths_of(new)), handle)
+    lists = _lists(saved_run(old), saved_run(new), handle)
     names = []
     for one in lists:
         found, short = one.names()
@@ -118,6 +125,58 @@ def diff(
             )
         names.append(found)
     return _changes(lists, names[1] - names[0], names[0] - names[1])
+
+
+def write_diff(
+    old: Journals,
+    new: Journals,
+    output: PathLike,
+    *,
+    format: str | None = None,  # noqa: A002 - as in `convert`
+    handle: str | None = None,
+    partial: bool = False,
+) -> Path:
+    """Write what `diff` yields to a file, which is replaced if it is no journal.
+
+    Args:
+        old: As in `diff`, and so are `new`, `handle` and `partial`.
+        new: The newer journal.
+        output: The file. Its suffix says the format, unless `format` does.
+        format: `jsonl` or `csv`.
+        handle: The profile.
+        partial: Whether lists may be incomplete.
+
+    Raises:
+        ValueError: The format is another one.
+        ExportError: The file cannot be written, or as in `diff`.
+        JournalError: A journal cannot be read.
+    """
+    form = target_of(output, format).form
+    if form not in STREAMED:
+        raise ValueError(f"changes are written as {' or '.join(STREAMED)}, not as {form}")
+    old, new = saved_run(old), saved_run(new)
+    path = real_path(output)
+    refuse_to_replace(path, [*old.paths, *new.paths])
+    changes = diff(old, new, handle=handle, partial=partial)
+    try:
+        with atomic_write(path) as part, part.open("wb") as file:
+            file.writelines(blocks_of(changes, form))
+    except OSError as error:
+        raise ExportError(
+            f"{path} was not written: {reason(error)}. What stood there is as it was."
+        ) from error
+    return path
+
+
+def blocks_of(changes: Iterable[Change], form: str) -> Iterator[bytes]:
+    """Yield changes as lines of JSON, or as CSV."""
+    if form == "jsonl":
+        return (change.line() for change in changes)
+    rows = (
+        (change.change, change.source, *account_cells(change.follower, None), change.fetched_at)
+        for change in changes
+    )
+    return lines_of(chain([_NAMES], rows))
 
 
 def _changes(lists: tuple[_List, _List], gained: set[str], lost: set[str]) -> Iterator[Change]:

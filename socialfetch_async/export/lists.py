@@ -42,17 +42,20 @@ class Lists:
         without_first_page: Lists that do not begin with their first page.
     """
 
-    def __init__(self, saved: SavedRun) -> None:
+    def __init__(self, saved: SavedRun | None) -> None:
+        """Begin to read. None holds nothing, as the journal of a batch before its first page."""
         self._saved = saved
         self.rows = self.invalid_rows = self.page_count = self.without_first_page = 0
 
     @property
     def handles(self) -> Collection[SavedHandle]:
         """Every handle, with or without pages, in the order of the pages."""
-        return self._saved.handles.values()
+        return () if self._saved is None else self._saved.handles.values()
 
     def pages(self) -> Iterator[Page]:
         """Yield the pages of all lists, each list in its order."""
+        if self._saved is None:
+            return
         of, source, number, position = "", "", 0, 0
         for saved in self._saved.pages():
             if saved.handle.lower() != of:

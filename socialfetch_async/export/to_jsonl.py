@@ -25,7 +25,7 @@ _encoder: Final = msgspec.json.Encoder()
 def write(path: Path, lists: Lists) -> None:
     """Write every row as a line."""
     with path.open("wb") as file:
-        file.writelines(_parts(lists))
+        file.writelines(blocks(lists))
 
 
 def write_gzip(path: Path, lists: Lists) -> None:
@@ -34,10 +34,11 @@ def write_gzip(path: Path, lists: Lists) -> None:
         path.open("wb") as file,
         gzip.GzipFile(filename="", mode="wb", compresslevel=6, fileobj=file, mtime=0) as packed,
     ):
-        packed.writelines(_parts(lists))
+        packed.writelines(blocks(lists))
 
 
-def _parts(lists: Lists) -> Iterator[bytes]:
+def blocks(lists: Lists) -> Iterator[bytes]:
+    """Yield the lines of page after page."""
     return (
         _encoder.encode_lines([_line(page, row) for row in page.rows]) for page in lists.pages()
     )

@@ -18,7 +18,13 @@ from socialfetch_async.journal.file import AppendOnly as AppendOnly
 from socialfetch_async.journal.journal import Journal
 from socialfetch_async.journal.lines import HEADER_BEGINS as HEADER_BEGINS, SavedPage, WrittenFile
 from socialfetch_async.journal.plan import Refresh as Refresh, Step as Step, Wanted as Wanted
-from socialfetch_async.journal.reading import SavedHandle, SavedReading, SavedRun, read_journal
+from socialfetch_async.journal.reading import (
+    FOLDER_JOURNAL as FOLDER_JOURNAL,
+    SavedHandle,
+    SavedReading,
+    SavedRun,
+    read_journal,
+)
 from socialfetch_async.journal.writer import Fsync as Fsync
 
 __all__ = [

@@ -176,9 +176,10 @@ class Index:
         origin: The API that the pages came from; None if no header said.
         handles: How many handles were asked for, at last; None if nobody said.
         balances: In the order of their lines.
-        written: The last `written` line of each file, by its path.
         latest: The time of the last line. `changed`: of the last that changes an export.
         largest: Bytes of the longest line.
+        written: The files that were written from the journal, by path, the newest first. Two of
+            each: a kill may leave the older one in its place.
     """
 
     def __init__(self) -> None:
@@ -188,9 +189,9 @@ class Index:
         self.origin: str | None = None
         self.handles: int | None = None
         self.balances: list[Balance] = []
-        self.written: dict[str, WrittenFile] = {}
         self.latest = self.changed = self._asked_at = datetime.fromtimestamp(0, UTC)
         self.largest = 0
+        self.written: dict[str, list[WrittenFile]] = {}
         # A row for each page, in columns: as objects they would take twice the memory.
         self._then: list[str | Ended | Met] = []
         self._at = array("d")
@@ -226,9 +227,7 @@ class Index:
                 if line.work in self.works:
                     self.works[line.work].finished = True
             case WrittenFile():
-                before = self.written.get(line.path)
-                if before is None or line.at >= before.at:
-                    self.written[line.path] = line
+                self.written[line.path] = [line, *self.written.get(line.path, [])[:1]]
             case Header():
                 self.origin = self.origin or line.origin
             case _:
@@ -335,6 +334,25 @@ class Index:
         last = max(refreshes, key=lambda work: work.name, default=None)
         return None if last is None or last.finished else last
 
+    def work(self, refresh: Literal["new", "all"] | None) -> str | None:
+        """Return the name of the piece of work that goes on; None when another one begins."""
+        if refresh is None:
+            names = (name for name, one in self.works.items() if one.kind == "first")
+            return min(names, default=None)
+        going = self.open_refresh()
+        return going.name if going is not None and going.kind == refresh else None
+
+    def spent(self, work: str | None) -> int:
+        """Return what a piece of work may have cost at most, in credits, in all sessions.
+
+        What is no refresh is of the first collection.
+        """
+        refreshes = {name for name, one in self.works.items() if one.kind != "first"}
+        spent = self.ledger.spent()
+        if work in refreshes:
+            return spent.get(work, 0)
+        return sum(credits_ for name, credits_ in spent.items() if name not in refreshes)
+
     def chain(self, saved: SavedList, reading: Reading, start: str | None = None) -> Chain:
         """Follow a reading from a cursor on; None is the top of the list."""
         cursor = start
@@ -395,6 +413,10 @@ class Index:
                 new = self._new[number]
                 total += new if joined and new >= 0 else self._rows[number]
         return total
+
+    def new_rows(self, numbers: Iterable[int]) -> int:
+        """Return how many followers on some pages no older reading has."""
+        return sum(max(0, self._new[number]) for number in numbers)
 
     def rows(self, numbers: Iterable[int]) -> int:
         """Return how many followers are on some pages."""

@@ -11,7 +11,7 @@ from socialfetch_async._log import logger
 from socialfetch_async.errors import JournalError
 from socialfetch_async.events import HandleDone
 from socialfetch_async.journal.file import AppendOnly, free_bytes
-from socialfetch_async.journal.index import Index
+from socialfetch_async.journal.index import Index, WorkState
 from socialfetch_async.journal.lines import (
     BalanceLine,
     Finished,
@@ -20,7 +20,7 @@ from socialfetch_async.journal.lines import (
     WrittenFile,
     parse_page,
 )
-from socialfetch_async.journal.plan import Refresh, Step, Wanted, left, plan
+from socialfetch_async.journal.plan import Refresh, Step, Wanted, plan
 from socialfetch_async.journal.reading import SavedRun, pending_of
 from socialfetch_async.journal.recording import Job, Session, new_name
 from socialfetch_async.journal.writer import FreeBytes, Fsync, Writer
@@ -155,16 +155,10 @@ class Journal:
         _ = self._open
         return plan(self._index, starts, wanted)
 
-    def left(self, starts: Mapping[str, str | None], wanted: Wanted) -> dict[str, str | None]:
-        """Return what the next run is to ask for, and have `record` follow the plan of it."""
-        steps = self.plan(starts, wanted)
-        self._job = Job(wanted, steps, len(starts))
-        return left(steps)
-
-    def saved(self) -> SavedRun:
-        """Return what is in the journal now, as `read_journal` would read it."""
-        _ = self._open
-        return SavedRun((self.path,), self._index, 0)
+    def follow(self, wanted: Wanted, steps: Mapping[str, Step]) -> None:
+        """Have the next run that is recorded follow the plan of a batch."""
+        self._job = Job(wanted, steps, len(steps))
+        self._open.say_work(self._job)
 
     def work(self, refresh: Refresh | None = None) -> str:
         """Return the piece of work that goes on, or the name of a new one.
@@ -172,19 +166,12 @@ class Journal:
         Args:
             refresh: The refresh that is asked for; None is the first collection.
         """
-        index = self._index
-        if refresh is None:
-            names = [work.name for work in index.works.values() if work.kind == "first"]
-            return min(names) if names else new_name(self._open.writer.now())
-        going = index.open_refresh()
-        if going is not None and going.kind == refresh:
-            return going.name
-        return new_name(self._open.writer.now())
+        return self._index.work(refresh) or new_name(self._open.writer.now())
 
     def spent(self, work: str) -> int:
         """Return what a piece of work may have cost at most, in credits, in all runs."""
         _ = self._open
-        return self._index.ledger.spent({work})
+        return self._index.spent(work)
 
     def name_origin(self, url: str) -> None:
         """Say which API the pages come from: a journal holds those of one.
@@ -198,29 +185,21 @@ class Journal:
         self._open.name_origin(arguments.origin(url))
 
     def finish(self, work: str) -> None:
-        """Say that a refresh is finished."""
-        writer = self._open.writer
-        writer.write(Finished(at=writer.now(), work=work))
+        """Say that a refresh is finished, if it was begun."""
+        writer, state = self._open.writer, self._index.works.get(work)
+        if state is not None and not state.finished:
+            writer.write(Finished(at=writer.now(), work=work))
+
+    @property
+    def open_refresh(self) -> WorkState | None:
+        """The refresh that was begun and is not finished."""
+        _ = self._open
+        return self._index.open_refresh()
 
     def note_balance(self, balance: int) -> None:
         """Keep the balance of the account, in credits, while no request is in flight."""
         writer = self._open.writer
         writer.write(BalanceLine(at=writer.now(), balance=balance))
-
-    def note_written(self, path: Path, size: int, digest: str, options: str = "") -> None:
-        """Keep which file was written from the journal, so that it is known again.
-
-        Args:
-            path: Where it is.
-            size: In bytes.
-            digest: What tells it from another file of that size.
-            options: What it was written with.
-        """
-        writer = self._open.writer
-        line = WrittenFile(
-            at=writer.now(), path=str(path.absolute()), size=size, digest=digest, options=options
-        )
-        writer.write(line)
 
     def settle(self, maybe_charged: int) -> None:
         """Lower what may have been charged to a bound that is known otherwise, in credits."""
@@ -241,6 +220,31 @@ class Journal:
         `concurrency` pages that may have been on their way. What is on its way now counts, too.
         """
         return self._open.maybe_charged
+
+    @property
+    def saved(self) -> SavedRun:
+        """What the journal holds now, without reading it again; also after its end."""
+        _ = self._open
+        return SavedRun((self.path,), self._index, 0)
+
+    @property
+    def written(self) -> list[WrittenFile]:
+        """The files that were written from the journal, as far as it was told."""
+        _ = self._open
+        return [file for files in self._index.written.values() for file in files]
+
+    def wrote(self, path: Path, size: int, digest: str, options: str) -> None:
+        """Keep what a file is known by that is written from the journal, before it is in place.
+
+        Raises:
+            JournalError: It cannot be kept.
+        """
+        writer = self._open.writer
+        writer.write(
+            WrittenFile(at=writer.now(), path=str(path), size=size, digest=digest, options=options)
+        )
+        if not writer.settled:
+            raise writer.error()
 
     def record(self, run: FollowersRun) -> AsyncIterator[FollowersPage | HandleDone]:
         """Iterate over a run whose events are written when they arrive, before they are seen.

@@ -97,10 +97,9 @@ class Ledger:
         """Upper bound for all sessions; one that has no end may be running, or was killed."""
         return self._all.maybe_charged(self.price) + self._elsewhere.before(self.price)
 
-    def spent(self, works: set[str | None]) -> int:
-        """Return what some pieces of work may have cost at most."""
-        return sum(
-            spent.charged + spent.maybe_charged(self.price)
+    def spent(self) -> dict[str | None, int]:
+        """Return what each piece of work may have cost at most; None is one without a name."""
+        return {
+            work: spent.charged + spent.maybe_charged(self.price)
             for work, spent in self._of.items()
-            if work in works
-        )
+        }

@@ -14,11 +14,10 @@ from zlib import crc32
 import msgspec
 from msgspec import Meta, Raw, Struct
 
-from socialfetch_async._protocol.decode import decode
+from socialfetch_async._protocol.decode import decode_page
 from socialfetch_async._protocol.ending import ended
-from socialfetch_async._protocol.endpoints import FOLLOWERS, profile_list
+from socialfetch_async._protocol.endpoints import FOLLOWERS
 from socialfetch_async._protocol.repair import repaired
-from socialfetch_async._protocol.status import Answer
 from socialfetch_async._version import __version__
 from socialfetch_async.errors import BadRequestError, PaginationError, SocialFetchError
 from socialfetch_async.events import HandleDone
@@ -472,8 +471,7 @@ def unread_line(handle: str, cursor: str | None, body: bytes, at: datetime, read
 
 def page_of(line: Unread) -> PageLine | None:
     """Return the page in an answer that could not be decoded when it came, if it can be now."""
-    request = profile_list(FOLLOWERS, line.handle, trim=False).at(line.cursor)
-    page = decode(request, Answer(200, line.body))
+    page = decode_page(FOLLOWERS, line.handle, line.cursor, line.body)
     return page_line(page, line.at, line.reading) if isinstance(page, FollowersPage) else None
 
 

@@ -13,18 +13,20 @@ from socialfetch_async import _arguments as arguments
 from socialfetch_async._log import logger
 from socialfetch_async.errors import JournalError
 from socialfetch_async.events import UNFINISHED
-from socialfetch_async.journal.index import Balance, Index, List, Reading, SavedList
+from socialfetch_async.journal.index import WHOLE, Balance, Index, List, Reading, SavedList
 from socialfetch_async.journal.lines import (
     HEADER_BEGINS,
     VERSION,
     SavedPage,
-    WrittenFile,
     parse,
     parse_page,
     version_of,
     without,
 )
-from socialfetch_async.journal.plan import GUARDS, Wanted, left, plan
+from socialfetch_async.journal.plan import GUARDS, Refresh, Step, Wanted, left, plan
+
+# The journal of a batch whose output is a folder.
+FOLDER_JOURNAL: Final = "followers.journal"
 
 _FILES: Final = 16  # open at the same time
 
@@ -66,6 +68,7 @@ class SavedHandle(Struct, frozen=True, kw_only=True):
         pages: Its pages, each once. `followers`: on them.
         credits_charged: Credits of all its pages in all readings.
         total_followers: The API's count, on the page of the list that came last.
+        lookup_status: The vendor's outcome: `found`, `private` ...; None without pages.
         error: Why it failed, if it did.
         reason: `repeated_cursor`, `no_progress`, `empty_pages`, or `refused` when the API
             refused a cursor that it had given.
@@ -82,6 +85,7 @@ class SavedHandle(Struct, frozen=True, kw_only=True):
     followers: int
     credits_charged: int
     total_followers: int | None
+    lookup_status: str | None
     error: str | None
     reason: str | None
     first_at: datetime
@@ -100,7 +104,6 @@ class SavedRun:
         maybe_charged: Upper bound, in credits, of what else may have been charged.
         balances: The account's balance when jobs opened and closed, with the credits that were
             confirmed by then.
-        written: The files that were written from the journal, by their absolute paths.
         changed_at: When what an export holds changed last; UTC.
         origin: The API that the pages come from: scheme, host, port and path.
         broken_lines: Lines that can not be read and are left out; the log names them.
@@ -114,7 +117,6 @@ class SavedRun:
         self.credits_charged = index.ledger.credits_charged
         self.maybe_charged = index.ledger.maybe_charged
         self.balances: tuple[Balance, ...] = tuple(index.balances)
-        self.written: dict[str, WrittenFile] = dict(index.written)
         self.changed_at = index.changed
         self.origin = index.origin
         self.broken_lines = broken_lines
@@ -165,6 +167,34 @@ class SavedRun:
     ) -> dict[str, str | None]:
         """Return what is left, as `Journal.pending` does."""
         return pending_of(self._index, None if handles is None else arguments.starts(handles)[0])
+
+    @classmethod
+    def empty(cls) -> "SavedRun":
+        """Return what no journal says."""
+        return cls((), Index(), 0)
+
+    @property
+    def price(self) -> int:
+        """Credits of the dearest page, at least 1."""
+        return self._index.ledger.price
+
+    def new_rows(self, handle: str, reading: str) -> int:
+        """Return how many followers a reading brought that the one it was joined to lacks."""
+        saved = self._index.lists.get(handle.lower())
+        one = None if saved is None else saved.readings.get(reading)
+        return 0 if one is None else self._index.new_rows(one.pages.values())
+
+    def plan(self, starts: Mapping[str, str | None], wanted: Wanted) -> dict[str, Step]:
+        """Return what a batch would do for each handle."""
+        return plan(self._index, starts, wanted)
+
+    def work(self, refresh: Refresh | None = None) -> str | None:
+        """Return the piece of work that would go on; None for a new one."""
+        return self._index.work(refresh)
+
+    def spent(self, work: str | None) -> int:
+        """Return what a piece of work may have cost at most, in credits, in all runs."""
+        return self._index.spent(work)
 
     def __repr__(self) -> str:
         if not hasattr(self, "origin"):  # half made: a traceback of the constructor shows it
@@ -258,7 +288,7 @@ def read_journal(*paths: str | os.PathLike[str]) -> SavedRun:
     A journal that is being written can be read: a last line that is not whole yet is left out.
 
     Args:
-        paths: The journals; of a folder its `followers.journal`.
+        paths: Journals, or folders that a batch has written.
 
     Raises:
         JournalError: A file is missing, is not a journal, or one of another version; or the
@@ -268,7 +298,8 @@ def read_journal(*paths: str | os.PathLike[str]) -> SavedRun:
     if not paths:
         raise ValueError("no journal was named")
     # The same file twice would cost twice.
-    files = tuple({os.path.realpath(path): Path(path) for path in paths}.values())
+    named = [file for path in paths for file in _journals_of(Path(path))]
+    files = tuple({os.path.realpath(path): path for path in named}.values())
     index = Index()
     broken_lines = 0
     origins: dict[str, Path] = {}
@@ -299,6 +330,20 @@ def refuse_origins(path: Path, origin: str | None, other: str | None, where: str
             f"{path} has pages of {origin}, not of {other}{where}: their pages are not mixed. "
             "Name another journal, or set SOCIALFETCH_BASE_URL to that API. No request was sent."
         )
+
+
+def _journals_of(path: Path) -> list[Path]:
+    """Return the file that is named, or the journals of the folder: of a batch, or its shards."""
+    if not path.is_dir():
+        return [path]
+    if (one := path / FOLDER_JOURNAL).exists():
+        return [one]
+    for folder in (path / f"{FOLDER_JOURNAL}s", path):
+        if shards := sorted(folder.glob("shard-*.journal")):
+            return shards
+    raise JournalError(
+        f"{path} can not be read: it is a folder without {FOLDER_JOURNAL}. Name a journal."
+    )
 
 
 class Tail(NamedTuple):
@@ -430,6 +475,8 @@ def _summary(index: Index, saved: SavedList) -> SavedHandle:
     elif status == "failed":
         error = (last and last.error) or "its cursors lead in a circle"
         reason = "repeated_cursor"
+    top = found.ended
+    unavailable = top not in {None, *WHOLE, "failed"}
     finished = found.ended is not None or reason in GUARDS
     pages = found.pages + len(strays)
     times = [index.at(number) for number in [*found.parts[0][1], *strays]]
@@ -442,6 +489,7 @@ def _summary(index: Index, saved: SavedList) -> SavedHandle:
         followers=index.followers(found) + index.rows(strays),
         credits_charged=saved.credits,
         total_followers=found.reading.total,
+        lookup_status=None if not pages else top if unavailable else "found",
         error=error,
         reason=reason,
         first_at=datetime.fromtimestamp(saved.first_at, UTC),

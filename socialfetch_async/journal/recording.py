@@ -8,7 +8,7 @@ from secrets import token_hex
 from typing import Final, NamedTuple, Self
 
 from socialfetch_async._protocol.walk import Walk
-from socialfetch_async.errors import JournalError, SocialFetchError
+from socialfetch_async.errors import DecodeError, JournalError, PayloadError, SocialFetchError
 from socialfetch_async.events import HandleDone, HandleStatus
 from socialfetch_async.journal.course import Course, StoredPage
 from socialfetch_async.journal.index import Index
@@ -229,10 +229,10 @@ class Recording:
         else:
             course = self._course(event.handle, event.cursor)
             del self._courses[event.handle]
-            body = getattr(event.error, "body", None)
-            if event.error is not None and body is not None:
-                cursor = event.error.cursor
-                writer.write(unread_line(event.handle, cursor, body, writer.now(), course.reading))
+            error = event.error
+            if isinstance(error, DecodeError | PayloadError) and error.body:
+                at, cursor = writer.now(), error.cursor
+                writer.write(unread_line(event.handle, cursor, error.body, at, course.reading))
             # A page that repeats the one before it is charged and not delivered.
             self.unseen += event.credits_charged - credits_.pop(event.handle, 0)
             writer.write(handle_line(event, writer.now(), course.reading))

@@ -1,37 +1,43 @@
 """`report`: what the journals of a batch say, as one HTML file that needs no network."""
 
-import os
-from pathlib import Path
-
 from socialfetch_async.errors import ExportError
-from socialfetch_async.export import Journals, PathLike, atomic_write, paths_of, refuse_a_journal
-from socialfetch_async.journal import read_journal
+from socialfetch_async.export import (
+    Journals,
+    PathLike,
+    atomic_write,
+    real_path,
+    refuse_to_replace,
+    saved_run,
+)
 from socialfetch_async.report.figures import figures_of
 from socialfetch_async.report.page import page
+from socialfetch_async.report.words import count as count, is_or_are as is_or_are
 
 
-def write_report(journals: Journals, output: PathLike) -> None:
-    """Write what happened in one or several journals to an HTML file. Nothing is sent or spent.
+def write_report(journal: Journals, output: PathLike) -> None:
+    """Write what happened in one or several journals to an HTML file. No request is sent.
 
-    The file holds no script and no address of anything else, so it can be mailed and printed. It
-    is written aside and renamed. The same journals make the same file, byte for byte.
+    The file holds no script and no URL of anything else, so it can be mailed and printed. It
+    is written beside its place and renamed. The same journals make the same file, byte for byte.
 
     Args:
-        journals: A path, or several: attempts at the same handles are read as one. One that is
-            being written can be read.
-        output: The file to write; an older one is replaced.
+        journal: A path, a folder that a batch has written, what `read_journal` returned, or
+            several paths: attempts at the same handles are read as one. One that is being
+            written can be read.
+        output: The file to write; an older one is replaced, but no journal. Missing folders are
+            made.
 
     Raises:
-        ExportError: The output can not be written, or is a journal.
-        JournalError: A journal can not be read.
+        ExportError: The output cannot be written, or is a journal.
+        JournalError: A journal cannot be read.
     """
-    path = Path(os.path.realpath(output))
-    sources = paths_of(journals)
-    refuse_a_journal(path, sources)
-    text = page(figures_of(read_journal(*sources)))
+    saved = saved_run(journal)
+    path = real_path(output)
+    refuse_to_replace(path, saved.paths)
+    text = page(figures_of(saved))
     try:
-        with atomic_write(path) as aside:
-            aside.write_text(text, encoding="utf-8")
+        with atomic_write(path) as part:
+            part.write_text(text, encoding="utf-8")
     except OSError as error:
         raise ExportError(
             f"{path} was not written: {error.strerror}. What stood there is as it was, and the "

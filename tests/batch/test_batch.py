@@ -26,10 +26,11 @@ from socialfetch_async import (
     InvalidHandleError,
     Journal,
     JournalError,
+    SocialFetchClient,
     export_followers,
     read_journal,
 )
-from socialfetch_async.batch import BatchProgress, BatchResult
+from socialfetch_async.batch import BatchProgress, BatchResult, files_of, order, run_batch
 from socialfetch_async.emulator import Emulator
 from socialfetch_async.models import FollowersPage
 from tests.batches import MAIN_JOB, expected, main_job
@@ -62,6 +63,13 @@ def rows_in(path: Path) -> list[tuple[str, int, str]]:
 def names_in(folder: Path) -> set[str]:
     """Return the names of all files in a folder."""
     return {path.name for path in folder.iterdir()}
+
+
+async def watched(
+    client: SocialFetchClient, handles: Any, output: Path, *, watch: Any, **asked: Any
+) -> BatchResult:
+    """Do what `export_followers` does, and see every event."""
+    return await run_batch(client, files_of(output, None), order(handles, **asked), "second", watch)
 
 
 # -- the main job -------------------------------------------------------------------------------
@@ -105,7 +113,7 @@ async def test_a_finished_batch_sends_nothing(client_of: MakeClient, tmp_path: P
         result = await export_followers(client, ["@ADA", "cy", "nobody"], tmp_path / "a.csv")
         assert len(api.requests) == requests
     assert (tmp_path / "a.csv").read_bytes() == before
-    assert result.journal == tmp_path / "a.csv.journal"
+    assert result.journal == tmp_path / "a.journal"
     assert (result.finished, result.credits_charged, result.total_credits_charged) == (True, 0, 5)
 
 
@@ -171,9 +179,7 @@ async def test_out_of_credits_keeps_all_and_goes_on(client_of: MakeClient, tmp_p
     async with Emulator(handles, credits=4) as api:
         client = client_of(api)
         with pytest.raises(InsufficientCreditsError):
-            await export_followers(
-                client, list(handles), tmp_path / "a.jsonl", on_event=results.append
-            )
+            await watched(client, list(handles), tmp_path / "a.jsonl", watch=results.append)
         assert len(rows_in(tmp_path / "a.jsonl")) == 80
         assert isinstance(results[-1], BatchResult)
         assert (results[-1].stop_reason, results[-1].exports[0].rows) == ("error", 80)
@@ -191,7 +197,7 @@ async def test_a_refused_key(client_of: MakeClient, tmp_path: Path) -> None:
         with pytest.raises(AuthenticationError):
             await export_followers(client, ["ada"], tmp_path)
         assert api.charges == []
-    assert (tmp_path / "followers.jsonl").read_bytes() == b""
+    assert not (tmp_path / "followers.jsonl").exists()
 
 
 async def test_handles_that_fail_do_not_end_it(client_of: MakeClient, tmp_path: Path) -> None:
@@ -218,9 +224,7 @@ async def test_an_error_of_the_observer_stops_it(client_of: MakeClient, tmp_path
     handles = {f"h{n}": 100 for n in range(10)}
     async with Emulator(handles, latency=0.01) as api:
         with pytest.raises(KeyError):
-            await export_followers(
-                client_of(api), list(handles), tmp_path, on_event=see, concurrency=3
-            )
+            await watched(client_of(api), list(handles), tmp_path, watch=see, concurrency=3)
         charged = len(api.charges)
         assert charged <= 6
         assert read_journal(tmp_path / "followers.journal").credits_charged == charged
@@ -240,7 +244,7 @@ async def test_events_come_in_order(client_of: MakeClient, tmp_path: Path) -> No
         )
 
     async with Emulator({"ada": 45, "cy": "private"}) as api:
-        result = await export_followers(client_of(api), ["ada", "cy"], tmp_path, on_event=see)
+        result = await watched(client_of(api), ["ada", "cy"], tmp_path, watch=see)
     kinds = Counter(type(event) for event in events)
     assert kinds == {BatchProgress: 1, FollowersPage: 4, HandleDone: 2, BatchResult: 1}
     assert isinstance(events[0], BatchProgress)
@@ -268,12 +272,19 @@ def refused(kind: type[Exception], words: str) -> Iterator[None]:
         ("a.xlsx", {"format": "xlsx"}, (ValueError, "no such format: 'xlsx'")),
         ("a.csv", {"format": ["csv", "parquet"]}, (ValueError, "name a folder")),
         ("text", {}, (ValueError, "says no format")),
-        ("nowhere/out", {}, (ExportError, "can not be written to")),
-        ("nowhere/a.csv", {}, (ExportError, "can not be written to")),
-        ("text/out", {}, (ExportError, "can not be written to")),
+        ("a.json", {}, (ValueError, "a.json says no format: end it with .jsonl, .jsonl.gz, .csv")),
+        ("a.xlsx", {}, (ValueError, "says no format")),
+        (".csv", {}, (ValueError, "says no format")),
+        ("text/out", {}, (ExportError, "cannot be written: Not a directory")),
+        ("text/a.csv", {}, (ExportError, "cannot be written: Not a directory")),
+        ("x" * 252 + ".csv", {}, (ExportError, "too long")),
+        ("x" * 248 + ".csv", {}, (ExportError, ".journal cannot be written: File name too long")),
+        ("x" * 256 + "/", {}, (ExportError, "too long")),
+        ("text.csv", {"journal": "text.csv"}, (ExportError, "is an input")),
+        ("theirs.csv", {}, (ExportError, "was not written from")),
+        ("theirs.csv", {"overwrite": 1}, (TypeError, "overwrite")),
         ("other.csv", {}, (ExportError, "is a journal")),
         ("a.csv", {"journal": "text"}, (JournalError, "is not a journal")),
-        ("a.csv", {"journal": "nowhere/j"}, (JournalError, "there is no folder")),
         ("a.jsonl", {"spreadsheet": True}, (ValueError, "spreadsheet")),
         ("a.csv", {"max_credits": 0}, (ValueError, "max_credits")),
         ("a.csv", {"concurrency": 0}, (ValueError, "concurrency")),
@@ -290,6 +301,7 @@ async def test_what_can_not_be_is_refused(
 ) -> None:
     """With a sentence, before a request, and nothing is left behind."""
     (tmp_path / "text").write_text("not a journal\n")
+    (tmp_path / "theirs.csv").write_text("last month\n")
     write(tmp_path / "other.csv")
     if "journal" in options:
         options = {"journal": tmp_path / options["journal"]}
@@ -297,7 +309,8 @@ async def test_what_can_not_be_is_refused(
         with refused(*error):
             await export_followers(client_of(api), ["ada"], tmp_path / output, **options)
         assert api.requests == []
-    assert names_in(tmp_path) == {"other.csv", "text"}
+    assert names_in(tmp_path) == {"other.csv", "text", "theirs.csv"}
+    assert (tmp_path / "theirs.csv").read_text() == "last month\n"
 
 
 async def test_a_bad_handle_is_refused(client_of: MakeClient, tmp_path: Path) -> None:
@@ -336,49 +349,12 @@ async def test_parquet_without_pyarrow_is_refused(tmp_path: Path) -> None:
 
 
 async def test_a_journal_that_is_being_written(client_of: MakeClient, tmp_path: Path) -> None:
-    """A second call on it is refused, `fresh` too, and sends nothing."""
+    """A second call on it is refused, and sends nothing."""
     async with Emulator({"ada": 1}) as api:
         with Journal(tmp_path / "followers.journal"):
-            for fresh in (False, True):
-                with refused(JournalError, "being written"):
-                    await export_followers(client_of(api), ["ada"], tmp_path, fresh=fresh)
+            with refused(JournalError, "being written"):
+                await export_followers(client_of(api), ["ada"], tmp_path)
         assert api.requests == []
-
-
-# -- fresh and recheck --------------------------------------------------------------------------
-
-
-async def test_fresh_keeps_the_old_journals(client_of: MakeClient, tmp_path: Path) -> None:
-    """Each gets a number; the export is of the new one."""
-    async with Emulator({"ada": 45}) as api:
-        client = client_of(api)
-        for kept in (None, "followers.1.journal", "followers.2.journal"):
-            result = await export_followers(client, ["ada"], tmp_path, fresh=True)
-            assert result.kept == (kept and tmp_path / kept)
-            assert (result.total_credits_charged, result.pages) == (3, 3)
-        assert len(api.charges) == 9
-        journals = [tmp_path / f"followers.{n}journal" for n in ("", "1.", "2.")]
-        assert [read_journal(path).credits_charged for path in journals] == [3, 3, 3]
-        assert rows_in(tmp_path / "followers.jsonl") == expected(api, ["ada"])
-
-
-async def test_recheck_asks_unavailable_profiles_again(
-    client_of: MakeClient, tmp_path: Path
-) -> None:
-    """And buys what has become visible; complete lists are left alone."""
-    async with Emulator({"ada": 25, "bo": "private", "cy": "hidden"}) as api:
-        client = client_of(api)
-        handles = ["ada", "bo", "cy", "dee"]
-        await export_followers(client, list(handles), tmp_path)
-        api.profile("bo", 30)
-        before = len(api.charges)
-        assert (await export_followers(client, list(handles), tmp_path)).statuses["private"] == 1
-        assert len(api.charges) == before
-        result = await export_followers(client, list(handles), tmp_path, recheck=True)
-        again = [charge.handle for charge in api.charges[before:]]
-        assert sorted(again) == ["bo", "bo", "cy", "dee"]
-        assert rows_in(tmp_path / "followers.jsonl") == expected(api, handles)
-    assert result.statuses == {"complete": 2, "hidden": 1, "not_found": 1}
 
 
 # -- stopped ------------------------------------------------------------------------------------
@@ -394,9 +370,7 @@ async def test_a_cancelled_call_keeps_what_is_paid_for(
     async with Emulator(handles, latency=0.005) as api:
         client = client_of(api)
         task = asyncio.create_task(
-            export_followers(
-                client, list(handles), tmp_path / "a.csv", concurrency=4, on_event=results.append
-            )
+            watched(client, list(handles), tmp_path / "a.csv", concurrency=4, watch=results.append)
         )
         await until(lambda: len(api.charges) >= pages)
         task.cancel()
@@ -422,9 +396,7 @@ async def test_a_second_cancellation_leaves_at_once(client_of: MakeClient, tmp_p
     handles = {f"h{n}": 90 for n in range(6)}
     async with Emulator(handles, latency=30) as api:
         task = asyncio.create_task(
-            export_followers(
-                client_of(api), list(handles), tmp_path, concurrency=4, on_event=results.append
-            )
+            watched(client_of(api), list(handles), tmp_path, concurrency=4, watch=results.append)
         )
         await until(lambda: len(api.charges) == 4)
         task.cancel()

@@ -1,9 +1,11 @@
 """Files of handles: what is read from them, and how everything else is refused at once."""
 
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -14,21 +16,22 @@ from socialfetch_async.batch.handles_file import Duplicate, HandlesFile, read_ha
 RULE = (
     "A line is one handle: 1 to 64 letters, digits, dots and underscores, with or without a "
     "leading @, or https://www.tiktok.com/@HANDLE. A CSV file begins with the names of its "
-    "columns, one of them `handle` or `username`. Correct the file; nothing was sent."
+    "columns, one of them `handle` or `username`, or the one that --column names. Correct the "
+    "file; no request was sent."
 )
 
 
-def read(tmp_path: Path, data: bytes | str) -> HandlesFile:
+def read(tmp_path: Path, data: bytes | str, **options: Any) -> HandlesFile:
     """Write a file and read its handles."""
     path = tmp_path / "list.txt"
     path.write_bytes(data.encode() if isinstance(data, str) else data)
-    return read_handles(path)
+    return read_handles(path, **options)
 
 
-def refused(tmp_path: Path, data: bytes | str) -> str:
+def refused(tmp_path: Path, data: bytes | str, **options: Any) -> str:
     """Return the message with which a file is refused, its folder cut away."""
     with pytest.raises(ValueError) as caught:
-        read(tmp_path, data)
+        read(tmp_path, data, **options)
     return str(caught.value).replace(f"{tmp_path}/", "")
 
 
@@ -54,11 +57,89 @@ def refused(tmp_path: Path, data: bytes | str) -> str:
         ("username,handle\nx y,ada\n", ["ada"]),
         ("rank,handle\n#1,ada\n#2,bo\n", ["ada", "bo"]),
         ("handle,note\nada,1\n# no longer, really\nbo,2\n", ["ada", "bo"]),
+        ('handle,note\n#old,"x\nada,1\n', ["ada"]),
+        ('handle,bio\r\nada,"one\r\ntwo"\r\nbo,"x"\r\n', ["ada", "bo"]),
+        ('bio;handle\n"one\n\n# two;""three""";ada\n;bo\n', ["ada", "bo"]),
+        ("ada\r\nbo\rcy\ndi", ["ada", "bo", "cy", "di"]),
+        ("handle,bio,,\nada,x,,\nbo,,,,\n", ["ada", "bo"]),
+        ("ada,\nbo,\n", ["ada", "bo"]),
+        ("sep=;\r\nnote;handle\r\na,b;ada\r\n", ["ada"]),
+        ("note, or not;handle\nx;ada\n", ["ada"]),
+        ("@user\nada\nname\n", ["user", "ada", "name"]),
+        ("user1\n", ["user1"]),
+        ("nameless\n", ["nameless"]),
+        ("linkin.park\n", ["linkin.park"]),
+        ("media\n", ["media"]),
     ],
 )
 def test_files_that_are_read(tmp_path: Path, text: str, handles: list[str]) -> None:
     """Handles come in the order of the file, however the file was made."""
     assert read(tmp_path, text) == (dict.fromkeys(handles), ())
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "user", "Users", "account", "name", "Names", "creator", "profile", "url", "tiktok", "link",
+        "influencer", "handles", "USERNAMES", "user_name", "user-name", "profile_url", "ProfileUrl",
+        "profileurl", "TikTok URL", "TikTok handles", "tiktok_link", "Account name", "user id",
+        "Handle:", "Creator (TikTok)", "social_media_link", "Benutzername", "usuario",
+    ],
+)  # fmt: skip
+def test_a_header_is_never_bought(tmp_path: Path, name: str) -> None:
+    """One column: it is refused, and the sentence has both ways to go on, which work."""
+    text = f"# list\n\n{name}\n@ada\nhttps://www.tiktok.com/@bo?lang=en\n"
+    typed = shlex.quote(name)
+    assert refused(tmp_path, text) == (
+        f"list.txt: line 3 looks like a header: {name!r}. If it is one, add --column {typed}. "
+        "If it is a handle, add --no-header. No request was sent."
+    )
+    assert list(read(tmp_path, text, column=name).handles) == ["ada", "bo"]
+    if name.isalnum():
+        assert list(read(tmp_path, text, header=False).handles) == [name, "ada", "bo"]
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "says"),
+    [
+        (
+            "name;followers\nada;12\nbo;7\n",
+            "Name",
+            "line 1 has 2 columns, 'name', 'followers', and none of them is `handle` or `username`",
+        ),
+        ("ada,bo\nbo,ada\nada,bo\n", "bo", "line 1 has 2 columns, 'ada', 'bo', and none"),
+        (
+            "source,position,page,handle,display_name\ncreator,0,1,ada,A\ncreator,1,1,bo,B\n",
+            "handle",
+            "this is an export of socialfetch: reading it would buy the followers of these ",
+        ),
+        ("change\tsource\thandle\ngained\tx\tada\nlost\tx\tbo\n", "handle", "this is an export"),
+        ("handle,handle,user\nx,y,ada\nx,y,bo\n", "user", "line 1 names 2 columns 'handle'."),
+        (
+            '"TikTok\nhandle",likes\nada,1\nbo,2\n',
+            "tiktok handle",
+            "line 1 has 2 columns, 'TikTok\\nhandle', 'likes', and none",
+        ),
+        ("spring\nhandle\nada\nbo\n", None, "line 2 looks like a header: 'handle'. If line 1"),
+    ],
+)
+def test_a_column_is_chosen(tmp_path: Path, text: str, column: str | None, says: str) -> None:
+    """Which of several columns has the handles is not guessed."""
+    message = refused(tmp_path, text)
+    assert message.startswith(f"list.txt: {says}")
+    assert message.endswith(" No request was sent.")
+    if column is not None:
+        assert list(read(tmp_path, text, column=column).handles) == ["ada", "bo"]
+
+
+def test_a_column_that_is_not_there(tmp_path: Path) -> None:
+    """The sentence names those that are; two answers to one question are refused."""
+    assert refused(tmp_path, "user,likes\nada,1\n", column="handle") == (
+        "list.txt: line 1 names no column 'handle'. Its columns are 'user', 'likes'. No request "
+        "was sent."
+    )
+    with pytest.raises(ValueError, match="--column and --no-header exclude each other"):
+        read_handles("-", column="user", header=False)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +191,7 @@ def test_other_addresses_are_refused(tmp_path: Path, address: str) -> None:
     """A short link, a video and another site name no profile for certain."""
     shown = address if len(address) <= 80 else f"{address[:77]}..."
     assert refused(tmp_path, f"bo\n{address}\n") == (
-        f"list.txt has 1 line that is no handle:\n  line 2: {shown!r} is no handle\n{RULE}"
+        f"list.txt has 1 invalid line:\n  line 2: {shown!r} is not a handle\n{RULE}"
     )
 
 
@@ -139,13 +220,13 @@ def test_all_bad_lines_are_named_at_once(tmp_path: Path) -> None:
     """One message has everything that is wrong, with the number of each line in the file."""
     text = '\ufeff# x\r\nnote,handle\r\n1,ada\r\n2,a b\r\n3,\r\n\r\n4\r\n5,x,y\r\n6,"z\r\n7,\x1b[2J'
     assert refused(tmp_path, text) == (
-        "list.txt has 6 lines that are no handle:\n"
-        "  line 4: 'a b' is no handle\n"
+        "list.txt has 6 invalid lines:\n"
+        "  line 4: 'a b' is not a handle\n"
         "  line 5: no handle\n"
         "  line 7: no handle\n"
         "  line 8: 3 columns instead of 2\n"
         "  line 9: its quotation marks do not match, or it is too long\n"
-        "  line 10: '\\x1b[2J' is no handle\n"
+        "  line 10: '\\x1b[2J' is not a handle\n"
         f"{RULE}"
     )
 
@@ -154,8 +235,8 @@ def test_all_bad_lines_are_named_at_once(tmp_path: Path) -> None:
 def test_twenty_bad_lines_are_shown(tmp_path: Path, bad: int, more: str) -> None:
     """A wrong file does not fill the terminal, and its size is said."""
     message = refused(tmp_path, "a b\n" * bad)
-    assert message.startswith(f"list.txt has {bad:,} lines that are no handle:\n  line 1: ")
-    assert message.count("is no handle\n") == 20
+    assert message.startswith(f"list.txt has {bad:,} invalid lines:\n  line 1: ")
+    assert message.count("is not a handle\n") == 20
     assert more in message
     assert ("more" in message) == bool(more)
 
@@ -163,15 +244,15 @@ def test_twenty_bad_lines_are_shown(tmp_path: Path, bad: int, more: str) -> None
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("name,followers\nada,10\n", "line 1: 2 columns instead of 1"),
-        ("ada;bo\n", "line 1: 'ada;bo' is no handle"),
-        ("TikTok name\nada\n", "line 1: 'TikTok name' is no handle"),
-        ('"ada\nbo"\ncy\n', "line 1: its quotation marks do not match, or it is too long"),
+        ("ada\nbo,cy\n", "line 2: 2 columns instead of 1"),
+        ("Our best\nada\n", "line 1: 'Our best' is not a handle"),
+        ('"ada\nbo"\ncy\n', "line 1: 'ada\\nbo' is not a handle"),
+        ('{"source":"ada"}\n', 'line 1: \'{"source":"ada"}\' is not a handle'),
         ("x" * 200_000, "line 1: its quotation marks do not match, or it is too long"),
-        ("@@ada", "line 1: '@@ada' is no handle"),
-        ("..", "line 1: '..' is no handle"),
-        ("ada # the baker", "line 1: 'ada # the baker' is no handle"),
-        ("n\u00e4sa", "line 1: 'n\u00e4sa' is no handle"),
+        ("@@ada", "line 1: '@@ada' is not a handle"),
+        ("..", "line 1: '..' is not a handle"),
+        ("ada # the baker", "line 1: 'ada # the baker' is not a handle"),
+        ("n\u00e4sa", "line 1: 'n\u00e4sa' is not a handle"),
     ],
 )
 def test_what_is_no_handle_is_never_left_out(tmp_path: Path, text: str, complaint: str) -> None:
@@ -199,7 +280,7 @@ def test_files_of_another_kind_are_refused(tmp_path: Path, data: bytes, what: st
     """A workbook or another encoding is named, with how to save it instead."""
     assert refused(tmp_path, data) == (
         f"list.txt {what}: save it as UTF-8 text, from a spreadsheet as `CSV UTF-8`. "
-        "Nothing was sent."
+        "No request was sent."
     )
 
 
@@ -209,7 +290,7 @@ def test_a_file_that_can_not_be_read(tmp_path: Path) -> None:
     with pytest.raises(ValueError) as caught:
         read_handles(missing)
     assert str(caught.value) == (
-        f"can not read {missing}: No such file or directory. Nothing was sent."
+        f"cannot read {missing}: No such file or directory. No request was sent."
     )
     with pytest.raises(ValueError, match="Is a directory"):
         read_handles(tmp_path)

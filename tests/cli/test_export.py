@@ -21,7 +21,7 @@ import pytest
 
 from socialfetch_async import Journal, read_journal
 from socialfetch_async.emulator import Emulator
-from socialfetch_async.export.conversion import FORMATS
+from socialfetch_async.export.outputs import FORMATS
 from tests.batches import expected
 from tests.commands import KEY, Done, Terminal, ended, environment, run, started, until
 from tests.journals import done as ended_line, page, write
@@ -97,21 +97,7 @@ async def test_a_limit_and_how_to_raise_it(tmp_path: Path) -> None:
         assert (third.code, len(api.charges)) == (0, 10)
         assert all("trim=true" in request.query for request in api.requests if request.handle)
     assert "unfinished: 2 handles: ada, bo" in first.err
-    assert "2 lists are short" in first.err
-
-
-async def test_fresh_and_recheck_are_not_in_the_printed_command(tmp_path: Path) -> None:
-    """Followed to the letter it would buy everything again."""
-    async with emulator({"ada": 100}) as api:
-        name, out = listed(tmp_path, "ada"), str(tmp_path / "out")
-        await run(api, "export", name, "-o", out)
-        done = await run(api, "export", name, "-o", out, "--fresh", "--recheck", "--max-credits=2")
-        assert f"kept as {out}/followers.1.journal" in done.err
-        assert "--recheck asks all of them once more" in done.err
-        command = done.says("go on with")
-        assert command == ["export", name, "-o", out, "--max-credits=4"]
-        assert len(api.charges) == 5 + 2
-    assert read_journal(f"{out}/followers.1.journal").credits_charged == 5
+    assert "2 lists are not complete (ada, bo)" in first.err
 
 
 async def test_some_handles_failed(tmp_path: Path) -> None:
@@ -153,16 +139,20 @@ async def test_handles_from_stdin(tmp_path: Path) -> None:
 
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 USAGE = [
-    (["bad.txt", "-o", "out"], "line 2: 'b o' is no handle"),
+    (["bad.txt", "-o", "out"], "line 2: 'b o' is not a handle"),
+    (["users.csv", "-o", "out"], "line 1 looks like a header: 'User'. If it is one, add --column"),
+    (["users.csv", "-o", "out", "--column=x"], "Its columns are 'User'. No request was sent."),
+    (["users.csv", "-o", "out", "--column=user", "--no-header"], "exclude each other"),
     (["good.txt"], "--output"),
-    (["good.txt", "-o", "no/where"], "can not be written to"),
+    (["good.txt", "-o", "text/where"], "cannot be written: Not a directory"),
     (["good.txt", "-o", "held"], "is being written by another process"),
-    (["good.txt", "-o", "held", "--fresh"], "is being written by another process"),
+    (["good.txt", "-o", "out", "--older-than=7d"], "older_than is for a refresh"),
+    (["good.txt", "-o", "out", "--refresh=new", "--older-than=7w"], "s, m, h or d"),
 ]
 OFFLINE = [
     (["convert", "no.journal", "-o", "a.csv"], "can not be read"),
     (["convert", "a.journal", "-o", "a.xlsx"], "or name one with --format"),
-    (["convert", "a.journal", "-o", "no/a.csv"], "was not written"),
+    (["convert", "a.journal", "-o", "text/a.csv"], "text"),
     (["report", "text", "-o", "r.html"], "is not a journal"),
     (["diff", "a.journal", "a.journal"], "several handles: name the one"),
 ]
@@ -172,6 +162,7 @@ async def test_usage_errors_send_nothing(tmp_path: Path) -> None:
     """2, with a sentence, before anything is spent or written."""
     (tmp_path / "bad.txt").write_text("ada\nb o\n")
     (tmp_path / "good.txt").write_text("ada\n")
+    (tmp_path / "users.csv").write_text("User\n@ada\n")
     (tmp_path / "text").write_text("text\n")
     (tmp_path / "held").mkdir()
     write(tmp_path / "a.journal", page("ada", ["x"]), page("bo", ["x"]))
@@ -414,7 +405,7 @@ async def test_convert_writes_an_export(tmp_path: Path) -> None:
     assert (done.code, done.out) == (0, "")
     assert rows(output) == [("ada", 0, "x"), ("ada", 1, "y"), ("ada", 2, "z"), ("bo", 0, "x")]
     assert "4 followers of 2 handles" in done.err
-    assert "1 lists are short" in done.err
+    assert "1 list is not complete (bo)" in done.err
     safe = ("--format=csv", "--spreadsheet")
     assert (await run(None, "convert", str(one), "-o", str(tmp_path / "x"), *safe)).code == 0
 
@@ -459,7 +450,7 @@ async def test_ctrl_c_on_convert_leaves_nothing(tmp_path: Path) -> None:
 
 
 async def test_demo_leaves_its_files(tmp_path: Path) -> None:
-    """A journal, its exports and a report; a journal that was there is kept."""
+    """A journal, its exports and a report."""
     write(tmp_path / "followers.journal")
     done = await run(None, "demo", "-o", str(tmp_path), SOCIALFETCH_API_KEY=None)
     assert (done.code, done.err) == (0, "")
@@ -467,7 +458,7 @@ async def test_demo_leaves_its_files(tmp_path: Path) -> None:
     names |= {f"followers.{name}" for name in ("jsonl", "csv", "sqlite")}
     for name in names:
         assert f"{tmp_path}/{name}  " in done.out
-    assert names_in(tmp_path) == names | {"followers.1.journal"}
+    assert names_in(tmp_path) == names
     assert len(rows(tmp_path / "followers.jsonl")) == 2_297
 
 

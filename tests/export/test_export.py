@@ -16,7 +16,7 @@ from hypothesis import given, settings, strategies as st
 from socialfetch_async import Journal, convert
 from socialfetch_async.emulator import Emulator
 from socialfetch_async.export.columns import NAMES
-from socialfetch_async.export.conversion import FORMATS
+from socialfetch_async.export.outputs import FORMATS
 from tests import journals
 from tests.conftest import MakeClient
 from tests.consumers import READERS, WITNESSES, Cells, Read, cells, found

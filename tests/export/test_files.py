@@ -1,8 +1,10 @@
 """The file of an export: whole or not there, never in the place of a journal."""
 
+import errno
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -15,7 +17,7 @@ import pytest
 from benchmarks import export
 from socialfetch_async import ExportError, JournalError, convert
 from socialfetch_async.export.atomic import atomic_write
-from socialfetch_async.export.conversion import FORMATS
+from socialfetch_async.export.outputs import FORMATS
 from tests import journals
 
 # A file may grow to so many bytes, as on a full disk; then every format is tried.
@@ -57,17 +59,85 @@ def journal(tmp_path: Path) -> Path:
 
 
 def test_a_block_that_ends_leaves_the_new_file(tmp_path: Path) -> None:
-    """With the mode of any new file, and nothing beside it."""
+    """A new file is for its owner only; missing folders are made; nothing stays beside it."""
+    path = tmp_path / "not/yet/out.csv"
+    with atomic_write(path) as part:
+        assert part.parent == path.parent
+        part.write_text("new")
+        assert not path.exists()
+    assert path.read_text() == "new"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [p.name for p in path.parent.iterdir()] == ["out.csv"]
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o660, 0o440])
+def test_what_is_replaced_keeps_its_mode(tmp_path: Path, mode: int) -> None:
+    """Whoever could read last month's export can read this one."""
     path = tmp_path / "out.csv"
     path.write_text("old")
-    with atomic_write(path) as aside:
-        assert aside.parent == path.parent
-        aside.write_text("new")
+    path.chmod(mode)
+    with atomic_write(path) as part:
+        part.write_text("new")
         assert path.read_text() == "old"
-    assert path.read_text() == "new"
-    (tmp_path / "other").touch()
-    assert path.stat().st_mode == (tmp_path / "other").stat().st_mode
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["other", "out.csv"]
+    assert (path.read_text(), stat.S_IMODE(path.stat().st_mode)) == ("new", mode)
+
+
+def test_what_is_replaced_keeps_its_owner(tmp_path: Path) -> None:
+    """An export that root renews in a user's folder stays the user's."""
+    path = tmp_path / "out.csv"
+    path.write_text("old")
+    # Only root gives files away; anybody may give one to a group of theirs.
+    owner = (
+        (1234, 2345) if os.geteuid() == 0 else (os.geteuid(), [os.getegid(), *os.getgroups()][-1])
+    )
+    os.chown(path, *owner)
+    with atomic_write(path) as part:
+        part.write_text("new")
+    assert (path.stat().st_uid, path.stat().st_gid) == owner
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EPERM])
+def test_a_folder_that_cannot_be_synced_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """Network and FUSE file systems refuse it; the file is there all the same."""
+    sync = os.fsync
+
+    def refuse_folders(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(number, os.strerror(number))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", refuse_folders)
+    with atomic_write(tmp_path / "out.csv") as part:
+        part.write_text("new")
+    assert [p.name for p in tmp_path.iterdir()] == ["out.csv"]
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+def test_a_step_that_fails_leaves_no_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """A full disk at the sync; a rename over a file that is open, which Windows refuses."""
+
+    def fail(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "held")
+
+    (tmp_path / "out.csv").write_text("old")
+    monkeypatch.setattr(os if step == "fsync" else Path, step, fail)
+    with pytest.raises(PermissionError), atomic_write(tmp_path / "out.csv") as part:
+        part.write_text("new")
+    assert {p.name: p.read_text() for p in tmp_path.iterdir()} == {"out.csv": "old"}
+
+
+def test_the_longest_name_has_a_part(tmp_path: Path) -> None:
+    """255 bytes are a name on most systems; a character is not cut in two."""
+    for name in ("x" * 251 + ".csv", "\u00e9" * 125 + "a.csv"):
+        with atomic_write(tmp_path / name) as part:
+            part.write_text("new")
+        assert (tmp_path / name).read_text() == "new"
+    with pytest.raises(OSError, match="too long"), atomic_write(tmp_path / ("x" * 252 + ".csv")):
+        pass
 
 
 @pytest.mark.parametrize("error", [OSError, KeyboardInterrupt, GeneratorExit])
@@ -78,8 +148,8 @@ def test_a_block_that_raises_leaves_the_old_file(
     for old in ({}, {"out.csv": "old"}):
         for name, text in old.items():
             (tmp_path / name).write_text(text)
-        with pytest.raises(error), atomic_write(tmp_path / "out.csv") as aside:
-            aside.write_text("new")
+        with pytest.raises(error), atomic_write(tmp_path / "out.csv") as part:
+            part.write_text("new")
             raise error
         assert {p.name: p.read_text() for p in tmp_path.iterdir()} == old
 
@@ -137,7 +207,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("batch/a.journal", {"format": "csv"}, "ExportError: {}/batch/a.journal is a journal: "),
     ("batch/link.csv", {}, "ExportError: {}/batch/a.journal is a journal: "),
     ("other.jsonl", {}, "ExportError: {}/other.jsonl is a journal: "),
-    ("no/out.csv", {}, "ExportError: {}/no/out.csv was not written: No such file or directory. "),
+    ("text/out.csv", {}, "ExportError: {}/text/out.csv was not written: Not a directory. "),
     ("folder.csv", {}, "ExportError: {}/folder.csv was not written: it is a folder or a device"),
     ("pipe.csv", {}, "ExportError: {}/pipe.csv was not written: it is a folder or a device"),
 ]
@@ -151,6 +221,7 @@ def test_what_can_not_be_written_is_refused(
     journals.write(tmp_path / "other.jsonl", journals.page("bo", ["paid"]))
     (journal.parent / "link.csv").symlink_to(journal)
     (tmp_path / "folder.csv").mkdir()
+    (tmp_path / "text").touch()
     os.mkfifo(tmp_path / "pipe.csv")
     before = {p: p.is_file() and p.read_bytes() for p in tmp_path.rglob("*")}
     with pytest.raises((ValueError, ExportError)) as caught:

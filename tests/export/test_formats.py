@@ -1,6 +1,7 @@
 """What one format has that the others have not."""
 
 import csv
+import io
 import json
 from contextlib import closing
 from pathlib import Path
@@ -46,8 +47,9 @@ def test_spreadsheet_are_for_spreadsheets(tmp_path: Path) -> None:
     kinds = {}
     for safe in (True, False):
         convert(journal, tmp_path / "out.csv", spreadsheet=safe)
-        with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as file:
-            (row,) = csv.DictReader(file)
+        text = (tmp_path / "out.csv").read_bytes()
+        assert text.startswith(b"\xef\xbb\xbfsource," if safe else b"source,")
+        (row,) = csv.DictReader(io.StringIO(text.decode("utf-8-sig"), newline=""))
         kinds[safe] = [row[name] for name in ("handle", "bio", "display_name", "sec_uid")]
     assert kinds[True] == ["'=1", "'\t@x", "a=1", "'\uff0b1"]
     assert kinds[False] == ["=1", "\t@x", "a=1", "\uff0b1"]

@@ -168,6 +168,7 @@ RULES: list[tuple[str, Rule]] = [
     ("PaginationError", HANDLE),
     ("ProfileUnavailableError", HANDLE),
     ("IncompleteRunError", NEVER),
+    ("CreditLimitError", NEVER),
     ("InvalidHandleError", HANDLE),
     ("JournalError", NEVER),
     ("ShardTakenError", NEVER),

@@ -346,13 +346,13 @@ def test_the_same_journal_makes_the_same_report(tmp_path: Path) -> None:
 
 
 def test_a_report_that_can_not_be_written(tmp_path: Path) -> None:
-    """A missing folder is a sentence, and so is a journal in the place of the report."""
+    """A file in the place of a folder is a sentence, and so is a journal in that of the report."""
     journal = write(tmp_path / "a.journal", *batch())
     before = journal.read_bytes()
     with pytest.raises(
-        ExportError, match=r"none/r.html was not written: No such file.*journal has"
+        ExportError, match=r"a.journal/r.html was not written: Not a directory.*journal has"
     ):
-        write_report(journal, tmp_path / "none" / "r.html")
+        write_report(journal, tmp_path / "a.journal" / "r.html")
     other = write(tmp_path / "b.journal")
     for output in (journal, other):
         with pytest.raises(ExportError, match="is a journal"):

@@ -40,6 +40,7 @@ from socialfetch_async import (
     Usage,
     User,
     __version__,
+    estimate_followers,
     export_followers,
     read_journal,
 )
@@ -116,20 +117,21 @@ async def journals(client: SocialFetchClient) -> None:
 
 
 async def a_batch(client: SocialFetchClient) -> None:
-    """A result with what was written; events of four kinds, or a function that takes any."""
+    """A result with what was written; progress as a function of the live figures."""
 
-    def see(event: BatchProgress | FollowersPage | HandleDone | BatchResult) -> None:
-        if isinstance(event, BatchProgress):
-            assert_type(event.total_credits_charged, int)
+    def see(progress: BatchProgress) -> None:
+        assert_type(progress.total_credits_charged, int)
 
-    result = await export_followers(client, ["ada"], Path("out"), format=["csv"], on_event=see)
+    result = await export_followers(client, ["ada"], Path("out"), format=["csv"], progress=see)
     assert_type(result, BatchResult)
     assert_type(result.pending, dict[str, str | None])
     assert_type(result.statuses, dict[str, int])
     assert_type(result.finished, bool)
     assert_type(result.advice, str)
     assert_type([export.rows for export in result.exports], list[int])
-    await export_followers(client, result.pending, "a.csv", fsync="page", on_event=print)
+    await export_followers(client, result.pending, "a.csv", fsync="page", progress=print)
+    estimate = await estimate_followers(client, ["ada"], "a.csv")
+    assert_type(estimate.credits_left, int)
 
 
 async def following(client: SocialFetchClient) -> None:

@@ -1,0 +1,104 @@
+"""What a batch would cost: from the pages that are there, and the vendor's counts on them."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import msgspec
+
+from socialfetch_async.journal import SavedHandle, SavedRun, Step, Wanted
+
+_ON_A_PAGE: Final = 20  # followers, as long as no page of a list is known
+
+
+class HandleEstimate(NamedTuple):
+    """What is left of one handle.
+
+    Attributes:
+        lookup_status: The vendor's outcome; None before its first page.
+        total_followers: The vendor's count; None where there is none.
+        credits_left: What is left to buy; None where that is not known.
+    """
+
+    handle: str
+    lookup_status: str | None
+    total_followers: int | None
+    credits_left: int | None
+
+
+class Estimate(msgspec.Struct, frozen=True, kw_only=True):
+    """What a batch would cost.
+
+    Attributes:
+        handles: One entry for each handle, in the order given.
+        total_followers: The vendor's counts, together.
+        credits_left: To buy, as far as known.
+        unavailable: How many handles have no list.
+        credits_charged: By this call.
+        balance: The account's balance in credits; None if it could not be asked for.
+        journal: Where the pages are.
+    """
+
+    handles: tuple[HandleEstimate, ...]
+    total_followers: int
+    credits_left: int
+    unavailable: int
+    credits_charged: int = 0
+    balance: int | None = None
+    journal: Path | None = None
+
+
+def estimate(
+    saved: SavedRun, steps: Mapping[str, Step], wanted: Wanted, price: int = 1
+) -> Estimate:
+    """Return what the steps of a plan would cost.
+
+    Args:
+        saved: What is there.
+        steps: The plan.
+        wanted: What was planned.
+        price: Of a page, in credits.
+    """
+    entries = tuple(
+        _entry(handle, saved.handles.get(handle.lower()), step, wanted, price)
+        for handle, step in steps.items()
+    )
+    return Estimate(
+        handles=entries,
+        total_followers=sum(entry.total_followers or 0 for entry in entries),
+        credits_left=sum(entry.credits_left or 0 for entry in entries),
+        unavailable=sum(entry.lookup_status not in {None, "found"} for entry in entries),
+    )
+
+
+def _entry(
+    handle: str, saved: SavedHandle | None, step: Step, wanted: Wanted, price: int
+) -> HandleEstimate:
+    if saved is None:
+        return HandleEstimate(handle, None, None, price if wanted.max_pages == 1 else None)
+    total = saved.total_followers
+    left = _pages_left(saved, step, wanted)
+    return HandleEstimate(
+        handle, saved.lookup_status, total, None if left is None else left * price
+    )
+
+
+def _pages_left(saved: SavedHandle, step: Step, wanted: Wanted) -> int | None:
+    match step.do:
+        case "nothing":
+            return 0
+        case "ask_again" | "read_new":
+            return 1
+        case _:
+            pass
+    total = saved.total_followers
+    if total is None and wanted.max_pages is None:
+        return None
+    rows = saved.followers / saved.pages if saved.pages and saved.followers else _ON_A_PAGE
+    followers, pages = step.followers, step.pages
+    wished = [] if total is None else [total]
+    wished += [] if wanted.max_followers is None else [wanted.max_followers]
+    left = [math.ceil(max(0, min(wished) - followers) / rows)] if wished else []
+    left += [] if wanted.max_pages is None else [wanted.max_pages - pages]
+    return max(1, min(left))
