@@ -136,5 +136,5 @@ def test_a_link_to_a_page_has_its_title(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_words_are_idiomatic(page: Path) -> None:
     """Phrases that were on every page once do not come back."""
-    prose = GENERATED.sub("", FENCE.sub("", page.read_text()))
+    prose = GENERATED.sub("", FENCE.sub("", read(page)))
     assert UNWANTED.findall(prose) == []
