@@ -555,16 +555,6 @@ def test_any_header_is_a_wait_or_none(value: str) -> None:
 # -- what is the same every time ----------------------------------------------------------------
 
 
-def test_a_page_that_is_damaged_as_a_whole_is_bought_once_more_at_most() -> None:
-    """It arrived and was charged; a second one like it says that the third would be, too."""
-    made = retries()
-    whole = PayloadError("x.", whole=True)
-
-    assert made.wait(whole, 1, FOREVER) == 0.5
-    assert made.wait(PayloadError("x."), 2, FOREVER) == 1.0
-    assert made.wait(whole, 3, FOREVER) == ""
-
-
 @pytest.mark.parametrize(
     ("status", "again"),
     [(None, True), (403, False), (407, False), (502, True), (503, True)],
