@@ -13,6 +13,11 @@ from socialfetch_async.errors import InvalidHandleError
 # TikTok's own alphabet; the vendor's page allows 1 to 64 characters. ASCII on purpose: `\w` and
 # `str.isalnum` would let other scripts through. `.` and `..` are path segments of their own.
 _HANDLE: Final = re.compile(r"[A-Za-z0-9._]{1,64}")
+# A profile's URL; what follows the handle is a slash, a query or a fragment, and nothing else.
+_PROFILE: Final = re.compile(
+    r"(?:https?://)?(?:www\.|m\.)?tiktok\.com/(?:@|%40)([A-Za-z0-9._]+)/?(?:[?#].*)?",
+    re.IGNORECASE | re.ASCII | re.DOTALL,
+)
 _PATH: Final = re.compile(r"/v[0-9]+(/([A-Za-z0-9._~@:!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+)+")
 _CREDITS: Final = re.compile(r"[0-9]{1,15}")
 _API_KEY: Final = re.compile(r"[\x21-\x7e]+")
@@ -21,19 +26,27 @@ _API_KEY: Final = re.compile(r"[\x21-\x7e]+")
 def clean_handle(handle: str) -> str:
     """Return the handle as it is sent: without white space around it and one leading @.
 
+    The URL of a profile, such as https://www.tiktok.com/@name, is its handle.
+
     Raises:
         InvalidHandleError: It is not 1 to 64 of `A-Z a-z 0-9 . _`, or it is `.` or `..`.
         TypeError: It is not text.
     """
     if not isinstance(handle, str):
         raise TypeError(f"a handle is a str, not {type(handle).__name__}")
-    cleaned = handle.strip().removeprefix("@")
-    if not _HANDLE.fullmatch(cleaned) or cleaned in {".", ".."}:
-        raise InvalidHandleError(
-            f"not a TikTok handle: {shortened(handle)}. A handle is 1 to 64 letters, digits, dots "
-            "and underscores, with or without a leading @. Nothing was sent."
+    cleaned = handle.strip()
+    profile = _PROFILE.fullmatch(cleaned)
+    cleaned = profile[1] if profile else cleaned.removeprefix("@")
+    if _HANDLE.fullmatch(cleaned) and cleaned not in {".", ".."}:
+        return cleaned
+    if "://" in handle or "tiktok.com/" in handle.lower():
+        rule = "Of URLs, only a profile's is a handle: https://www.tiktok.com/@name."
+    else:
+        rule = (
+            "A handle is 1 to 64 letters, digits, dots and underscores, with or without a "
+            "leading @."
         )
-    return cleaned
+    raise InvalidHandleError(f"not a TikTok handle: {shortened(handle)}. {rule} Nothing was sent.")
 
 
 def opaque(name: str, value: str | None) -> str | None:

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
-from typing import Any, Final, NoReturn, Self, TypeVar, cast
+from typing import Any, Final, NoReturn, Self, TypeVar
 
 import aiohttp
 
@@ -37,12 +37,13 @@ from socialfetch_async.events import OnEvent, Usage
 from socialfetch_async.models import Balance, FollowersPage, Profile, User
 from socialfetch_async.policy import RetryPolicy
 from socialfetch_async.run import FollowersRun, FollowingRun
-from socialfetch_async.stream import FollowerStream, FollowingStream, ItemStream
+from socialfetch_async.stream import FollowerStream, FollowingStream, ItemStream, Position
 
 DEFAULT_BASE_URL: Final = "https://api.socialfetch.dev"
 _DEFAULT_RETRY: Final = RetryPolicy()
 
 Item = TypeVar("Item")
+T = TypeVar("T")
 
 
 class SocialFetchClient:
@@ -172,7 +173,7 @@ class SocialFetchClient:
 
     def iter_followers(
         self,
-        handle: str,
+        handle: str | Position,
         *,
         cursor: str | None = None,
         user_id: str | None = None,
@@ -187,7 +188,9 @@ class SocialFetchClient:
         buys nothing more. `GET /v1/tiktok/profiles/{handle}/followers`, one credit a page.
 
         Args:
-            handle: TikTok handle, with or without @.
+            handle: TikTok handle, with or without @, or the URL of the profile; or the `position`
+                of an earlier stream, to go on there. Of a position that is done the stream yields
+                nothing and sends nothing.
             cursor: Where to go on: `stream.cursor` of an earlier stream, or `page.next_cursor`.
             user_id: TikTok user id; speeds the request up on the vendor's side.
             trim: Ask for fewer fields: no `avatar_urls`, `platform_user_id` and `sec_uid`.
@@ -197,16 +200,22 @@ class SocialFetchClient:
 
         Raises:
             InvalidHandleError: The handle can not be one; nothing was sent.
-            ValueError: An empty cursor or user id, a limit below 1.
+            ValueError: An empty cursor or user id, a limit below 1, a cursor beside a position.
             TypeError: An argument of another type.
 
         The iteration itself raises any `SocialFetchError`; then the stream's position is
         unchanged, and iterating over it again tries the same page again.
         """
+        done = False
+        if isinstance(handle, Position):
+            if cursor is not None:
+                raise ValueError("cursor is part of the position: pass the position alone")
+            cursor, done, handle = handle.cursor, handle.done, handle.handle
         return FollowerStream(
             self._exchange.fetch,
             _list_of(FOLLOWERS, arguments.clean_handle(handle), user_id=user_id, trim=trim),
             arguments.opaque("cursor", cursor),
+            done=done,
             max_rows=arguments.positive("max_followers", max_followers),
             max_pages=arguments.positive("max_pages", max_pages),
             budget=self._budget(max_credits),
@@ -299,6 +308,7 @@ class SocialFetchClient:
         *,
         concurrency: int = 10,
         trim: bool = False,
+        max_followers_per_handle: int | None = None,
         max_pages_per_handle: int | None = None,
         max_credits: int | None = None,
     ) -> FollowersRun:
@@ -312,6 +322,8 @@ class SocialFetchClient:
                 The same handle twice is fetched once.
             concurrency: Pages that are on their way or not yet taken by the loop, together.
             trim: Ask for fewer fields.
+            max_followers_per_handle: Stop each handle when it has this many followers. They come
+                in whole pages: the page that reaches the limit is the last.
             max_pages_per_handle: Stop each handle after this many pages.
             max_credits: Never spend more than this in the whole run.
 
@@ -328,6 +340,7 @@ class SocialFetchClient:
             starts,
             duplicates=duplicates,
             concurrency=arguments.required("concurrency", concurrency),
+            max_rows=arguments.positive("max_followers_per_handle", max_followers_per_handle),
             max_pages=arguments.positive("max_pages_per_handle", max_pages_per_handle),
             budget=self._budget(max_credits),
             origin=arguments.origin(self._base_url),
@@ -397,7 +410,7 @@ class SocialFetchClient:
         handle = arguments.clean_handle(handle)
         requests = _list_of(FOLLOWERS, handle, user_id=user_id, trim=trim)
         request = requests.at(arguments.opaque("cursor", cursor))
-        return cast(FollowersPage, await self._one(request))
+        return await self._one(request)
 
     async def get_profile(self, handle: str) -> Profile:
         """Fetch what a profile says of itself: one credit, also if it is private or not found.
@@ -410,7 +423,7 @@ class SocialFetchClient:
             SocialFetchError: No answer could be had.
         """
         request = profile_request(PROFILE, arguments.clean_handle(handle))
-        return cast(Profile, await self._one(request))
+        return await self._one(request)
 
     async def whoami(self) -> User:
         """Return whose key this is; free, so it is the way to check a key.
@@ -419,7 +432,7 @@ class SocialFetchClient:
             AuthenticationError: The key is not valid.
             SocialFetchError: No answer could be had.
         """
-        return cast(User, await self._value(WHOAMI))
+        return await self._value(WHOAMI)
 
     async def get_balance(self) -> Balance:
         """Return the credits of the account; free.
@@ -428,12 +441,12 @@ class SocialFetchClient:
             AuthenticationError: The key is not valid.
             SocialFetchError: No answer could be had.
         """
-        return cast(Balance, await self._value(BALANCE))
+        return await self._value(BALANCE)
 
-    async def _value(self, endpoint: ValueEndpoint) -> Any:
+    async def _value(self, endpoint: ValueEndpoint[T]) -> T:
         return await self._one(Request(endpoint, endpoint.path))
 
-    async def _one(self, request: Request) -> Any:
+    async def _one(self, request: Request[T]) -> T:
         """Fetch one page or value that is no part of a stream or run."""
         with contextlib.suppress(NothingMoreMaySend):
             return await self._exchange.fetch(request, self._exchange.budget_of())
@@ -485,8 +498,8 @@ def _are_trace_configs(values: object) -> bool:
 
 
 def _list_of(
-    endpoint: ListEndpoint, handle: str, *, user_id: str | None = None, trim: bool
-) -> PageRequests:
+    endpoint: ListEndpoint[T], handle: str, *, user_id: str | None = None, trim: bool
+) -> PageRequests[T]:
     arguments.opaque("user_id", user_id)
     arguments.flag("trim", trim)
     return profile_list(endpoint, handle, user_id=user_id, trim=trim)

@@ -9,7 +9,7 @@ import contextlib
 import time
 from collections.abc import Awaitable, Sequence
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -131,7 +131,11 @@ class Transport:
         return session
 
     def _ask(
-        self, session: aiohttp.ClientSession, request: Request, timeout: float, attempt: Attempt
+        self,
+        session: aiohttp.ClientSession,
+        request: Request[Any],
+        timeout: float,
+        attempt: Attempt,
     ) -> Awaitable[aiohttp.ClientResponse]:
         """Send a request; whatever is attached to the session gets to see it."""
         attempt.sent = True  # unless the own connector, which knows better, says otherwise
@@ -158,7 +162,7 @@ class Transport:
         )
 
     async def send(
-        self, request: Request, timeout: float, attempt: Attempt
+        self, request: Request[Any], timeout: float, attempt: Attempt
     ) -> Answer | TransportError:
         """Send a request once and read its answer.
 
@@ -195,7 +199,7 @@ class Transport:
         attempt.sent &= not isinstance(error, ConnectError | TLSError)
         return error
 
-    def _url(self, request: Request) -> URL:
+    def _url(self, request: Request[Any]) -> URL:
         # Built and not parsed: what is encoded in the target stays as it is, byte for byte.
         path, _, query = request.target.partition("?")
         return URL.build(

@@ -80,12 +80,13 @@ class Retries:
         jitter: Returns a random number between 0 and its argument.
     """
 
-    __slots__ = ("_delays", "_jitter", "_policy", "_stale_seen")
+    __slots__ = ("_delays", "_jitter", "_policy", "_stale_seen", "_whole_seen")
 
     def __init__(self, policy: RetryPolicy, jitter: Callable[[float], float]) -> None:
         self._policy = policy
         self._jitter = jitter
         self._stale_seen = False
+        self._whole_seen = False
         self._delays = delays(2, policy.base, policy.cap)
 
     def wait(
@@ -112,6 +113,12 @@ class Retries:
         """
         if not rule(error).retry or attempts >= self._policy.max_attempts:
             return ""
+        if isinstance(error, PayloadError) and error.whole:
+            # What arrived whole and is damaged beyond repair may be the same each time, and each
+            # time it is paid for: it is bought once more at most.
+            if self._whole_seen:
+                return "A second answer was damaged as well."
+            self._whole_seen = True
         left = remaining + patience
         delay = 0.0 if held else self._jitter(next(self._delays))
         asked = error.retry_after
