@@ -34,7 +34,7 @@ from tests.protocol.test_decode import (
     without,
 )
 
-ABSENT = object()
+ABSENT: Any = ...
 
 
 def raw_row(**fields: str) -> bytes:
