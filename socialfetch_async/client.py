@@ -71,8 +71,8 @@ class SocialFetchClient:
             leaving it must not wait: whoever is cancelled there loses the page that came.
         on_event: Is told every attempt, retry and outage, as values of
             `socialfetch_async.events`; for metrics. It must not block.
-        trace_configs: aiohttp's own tracing, for the client's own session. It costs an eighth of
-            a page. An injected session brings its own.
+        trace_configs: aiohttp's own tracing, for the client's own session. It costs a tenth of a
+            page's CPU. An injected session brings its own.
         max_response_bytes: The largest answer, after decompression, in bytes.
 
     Attributes:

@@ -4,6 +4,7 @@ Contract: an unknown extra field is normal. The Structs leave it out; an export 
 """
 
 from collections.abc import Mapping
+from itertools import repeat
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -69,7 +70,8 @@ def rows_of(raw: bytes | msgspec.Raw) -> tuple[list[Row], int]:
     except _BROKEN:
         raw_rows = _raw_rows.decode(raw)
         return [r for at, row in enumerate(raw_rows) if (r := _one(at, row))], len(raw_rows)
-    return [Row(at, row, None) for at, row in enumerate(documented)], len(documented)
+    rows = map(Row._make, zip(range(len(documented)), documented, repeat(None)))
+    return list(rows), len(documented)
 
 
 def _one(at: int, raw: msgspec.Raw) -> Row | None:
