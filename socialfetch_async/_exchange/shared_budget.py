@@ -12,7 +12,7 @@ class NothingMoreMaySend(Exception):
 
     def __init__(self, reason: CloseReason) -> None:
         super().__init__(reason)
-        self.reason = reason
+        self.reason: CloseReason = reason
 
 
 class SharedBudget(Budget):
