@@ -31,6 +31,7 @@ class Scale:
     draws: int = 1000
     long_list: int = 100_000
     leftovers: int = 25
+    honest_lists: int = 10_000
     timeout: float = 3.0
     compare: bool = True
 
@@ -47,6 +48,7 @@ SMALL = Scale(
     draws=200,
     long_list=10_000,
     leftovers=8,
+    honest_lists=200,
     timeout=1.0,
 )
 
@@ -55,7 +57,7 @@ class Line(NamedTuple):
     """One number of a figure.
 
     Attributes:
-        figure: 1 to 11. `what`: the number's name.
+        figure: 1 to 12. `what`: the number's name.
         got: What was measured. `least`, `most`: the goal.
         timed: It depends on how busy the machine is.
     """

@@ -27,6 +27,7 @@ from tests.faults.figures_limits import (
     routes_and_cursors,
     waits_and_deadlines,
 )
+from tests.faults.figures_lists import begins_again
 from tests.faults.figures_many import cancellations, many_faults, mixed_faults, no_credits, outage
 
 Measured = tuple[list[Line], list[Compared]]
@@ -68,6 +69,7 @@ def measures(seeds: int) -> dict[int, Measure]:
         7: _alone(routes_and_cursors),
         9: _alone(waits_and_deadlines),
         11: _alone(leftovers),
+        12: _alone(begins_again),
     }
 
 
