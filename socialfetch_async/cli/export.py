@@ -345,8 +345,7 @@ def _plan(files: BatchFiles, asked: Order) -> dict[str, Any]:
     left = {handle for handle, step in steps.items() if step.do != "nothing"}
     begun = {h for h in left if (one := saved.handles.get(h.lower())) is not None and one.pages}
     pages = sum(entry.credits_left or 1 for entry in found.handles if entry.handle in begun)
-    begins = asked.refresh is not None and work is None
-    spent, limit = 0 if begins else saved.spent(work), asked.max_credits
+    spent, limit = saved.spent(work, asked.refresh), asked.max_credits
     return {
         "handles": len(asked.starts),
         "left": len(left),
