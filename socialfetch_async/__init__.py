@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         ClusterError as ClusterError,
         ConnectError as ConnectError,
         ConnectionLostError as ConnectionLostError,
+        CreditLimitError as CreditLimitError,
         DecodeError as DecodeError,
         ExportError as ExportError,
         GatewayError as GatewayError,
@@ -90,13 +91,14 @@ if TYPE_CHECKING:
         FollowerStream as FollowerStream,
         FollowingStream as FollowingStream,
         ItemStream as ItemStream,
+        Position as Position,
     )
 
 # Rooms from the core outwards, and what each gives to the top. Everything else is imported from
 # its room: events, journal, batch, export, cluster, web, emulator.
 _ROOMS: Final = {
     "client": ["SocialFetchClient"],
-    "stream": ["FollowerStream", "FollowingStream", "ItemStream"],
+    "stream": ["FollowerStream", "FollowingStream", "ItemStream", "Position"],
     "run": ["FollowersRun", "FollowingRun"],
     "models": [
         "Account",
@@ -124,6 +126,7 @@ _ROOMS: Final = {
         "ClusterError",
         "ConnectError",
         "ConnectionLostError",
+        "CreditLimitError",
         "DecodeError",
         "ExportError",
         "GatewayError",

@@ -13,12 +13,20 @@ from socialfetch_async.errors import InvalidHandleError
 # TikTok's own alphabet; the vendor's page allows 1 to 64 characters. ASCII on purpose: `\w` and
 # `str.isalnum` would let other scripts through. `.` and `..` are path segments of their own.
 _HANDLE: Final = re.compile(r"[A-Za-z0-9._]{1,64}")
+# A profile's URL; what follows the handle is a slash, a query or a fragment, and nothing else.
+_PROFILE: Final = re.compile(
+    r"(?:https?://)?(?:www\.|m\.)?tiktok\.com/(?:@|%40)([A-Za-z0-9._]+)/?(?:[?#].*)?",
+    re.IGNORECASE | re.ASCII | re.DOTALL,
+)
 _PATH: Final = re.compile(r"/v[0-9]+(/([A-Za-z0-9._~@:!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+)+")
+_CREDITS: Final = re.compile(r"[0-9]{1,15}")
 _API_KEY: Final = re.compile(r"[\x21-\x7e]+")
 
 
 def clean_handle(handle: str) -> str:
     """Return the handle as it is sent: without white space around it and one leading @.
+
+    The URL of a profile, such as https://www.tiktok.com/@name, is its handle.
 
     Raises:
         InvalidHandleError: It is not 1 to 64 of `A-Z a-z 0-9 . _`, or it is `.` or `..`.
@@ -26,13 +34,19 @@ def clean_handle(handle: str) -> str:
     """
     if not isinstance(handle, str):
         raise TypeError(f"a handle is a str, not {type(handle).__name__}")
-    cleaned = handle.strip().removeprefix("@")
-    if not _HANDLE.fullmatch(cleaned) or cleaned in {".", ".."}:
-        raise InvalidHandleError(
-            f"not a TikTok handle: {shortened(handle)}. A handle is 1 to 64 letters, digits, dots "
-            "and underscores, with or without a leading @. Nothing was sent."
+    cleaned = handle.strip()
+    profile = _PROFILE.fullmatch(cleaned)
+    cleaned = profile[1] if profile else cleaned.removeprefix("@")
+    if _HANDLE.fullmatch(cleaned) and cleaned not in {".", ".."}:
+        return cleaned
+    if "://" in handle or "tiktok.com/" in handle.lower():
+        rule = "Of URLs, only a profile's is a handle: https://www.tiktok.com/@name."
+    else:
+        rule = (
+            "A handle is 1 to 64 letters, digits, dots and underscores, with or without a "
+            "leading @."
         )
-    return cleaned
+    raise InvalidHandleError(f"not a TikTok handle: {shortened(handle)}. {rule} Nothing was sent.")
 
 
 def opaque(name: str, value: str | None) -> str | None:
@@ -126,6 +140,21 @@ def required(name: str, value: int) -> int:
     if value < 1:
         raise ValueError(f"{name} is at least 1, not {value}")
     return value
+
+
+def credits_of(name: str, text: str | None) -> int | None:
+    """Read a number of credits from the environment; unset or empty is no limit.
+
+    Raises:
+        ValueError: It is not a whole number from 1 on, in ASCII digits.
+    """
+    if not text:
+        return None
+    if not _CREDITS.fullmatch(text) or not int(text):
+        raise ValueError(
+            f"{name} must be a whole number of credits from 1 on, not {shortened(text)}"
+        )
+    return int(text)
 
 
 def flag(name: str, value: bool) -> bool:  # noqa: FBT001 - it is what is checked

@@ -5,22 +5,16 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from operator import attrgetter
 from typing import Final, Generic, TypeVar
 
 from socialfetch_async._exchange.shared_budget import NothingMoreMaySend, SharedBudget
+from socialfetch_async._protocol.brakes import Brakes
 from socialfetch_async._protocol.endpoints import PageRequests
 from socialfetch_async._protocol.walk import Walk
-from socialfetch_async.errors import (
-    AuthenticationError,
-    InsufficientCreditsError,
-    PermissionDeniedError,
-    ProfileUnavailableError,
-    SocialFetchError,
-)
+from socialfetch_async.errors import ProfileUnavailableError, SocialFetchError
 from socialfetch_async.events import HandleDone, HandleStatus
 from socialfetch_async.models import ListPage
-from socialfetch_async.stream import Fetch, warn_invalid_rows, warn_missing_cursor
+from socialfetch_async.stream import Fetch, ListStep
 
 # Pages a handle has before it queues behind the others: small enough that a handle which has not
 # begun waits for a few pages and never for a whole big list.
@@ -28,9 +22,6 @@ PAGES_PER_TURN: Final = 5
 
 # Seconds after which a loop is one that works on its pages.
 _BUSY: Final = 0.0005
-
-# They concern the account and not the handle, so no other handle would fare better.
-_ENDS_THE_RUN: Final = (AuthenticationError, InsufficientCreditsError, PermissionDeniedError)
 
 PageT = TypeVar("PageT", bound=ListPage)
 
@@ -53,26 +44,27 @@ class Workers(Generic[PageT]):
 
     def __init__(
         self,
-        fetch: Fetch,
-        requests_of: Callable[[str], PageRequests],
+        fetch: Fetch[PageT],
+        requests_of: Callable[[str], PageRequests[PageT]],
         starts: Mapping[str, str | None],
-        rows_field: str,
         *,
         concurrency: int,
+        max_rows: int | None,
         max_pages: int | None,
-        max_credits: int | None,
+        budget: SharedBudget,
     ) -> None:
         self._fetch = fetch
         self._requests_of = requests_of
-        self._rows_of = attrgetter(rows_field)
+        self._max_rows = max_rows
         self._max_pages = max_pages
         self._unstarted = iter(starts.items())
-        self._queue: deque[_Lane] = deque()  # started handles between two turns
+        self._queue: deque[_Lane[PageT]] = deque()  # started handles between two turns
         self._begin_next = False  # whether it is the turn of a handle that has not begun
         self._slots = asyncio.Semaphore(concurrency)
         self._tasks: set[asyncio.Task[None]] = set()
         self._cancelled = False
         self._fatal: Exception | None = None
+        self._brakes = Brakes()
         self._event_came = asyncio.Event()
         self._awaited = False  # somebody waits for an event
         self._slot_freed = False  # for the page that is the next event
@@ -80,7 +72,7 @@ class Workers(Generic[PageT]):
         self.events: deque[PageT | HandleDone] = deque()
         self.save: Callable[[PageT | HandleDone], None] | None = None
         self.guide: Guide | None = None
-        self.budget = SharedBudget(max_credits)
+        self.budget = budget
         self.pages_fetched = 0
         self.credits_charged = 0
 
@@ -97,13 +89,22 @@ class Workers(Generic[PageT]):
         self._end_waits()
 
     async def cancel(self) -> None:
-        """End every worker, whatever it does."""
+        """End every worker, whatever it does, and wait until each has accounted for its request."""
         self._cancelled = True
         self.budget.close("stopped")
-        tasks = list(self._tasks)
+        tasks = set(self._tasks)
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        cancelled: asyncio.CancelledError | None = None
+        while tasks:
+            try:
+                _, tasks = await asyncio.wait(tasks)
+            except asyncio.CancelledError as error:
+                # Under anyio a cancelled scope cancels each wait in it: that is no second wish.
+                cancelled = error
+                tasks = {task for task in tasks if not task.done()}
+        if cancelled is not None:
+            raise cancelled
 
     async def next_event(self) -> PageT | HandleDone:
         """Wait for what comes next.
@@ -151,7 +152,7 @@ class Workers(Generic[PageT]):
                 self._end(lane, "unavailable")
             except SocialFetchError as error:
                 self._end(lane, "failed", error)
-                if isinstance(error, _ENDS_THE_RUN):
+                if self._brakes.failed(lane.handle, error):
                     self._abort(error)
             except Exception as error:  # noqa: BLE001 - the client was closed, or a defect of ours
                 self._end(lane, "stopped")
@@ -160,7 +161,7 @@ class Workers(Generic[PageT]):
                 if again:
                     self._queue.append(lane)
 
-    def _next_lane(self) -> "_Lane | None":
+    def _next_lane(self) -> "_Lane[PageT] | None":
         """Return whose turn it is; None when there is nobody or nothing may be sent.
 
         Handles that have begun and handles that have not take turns, so that neither a huge one
@@ -172,13 +173,21 @@ class Workers(Generic[PageT]):
         if self._queue and not self._begin_next:
             return self._queue.popleft()
         for handle, cursor in self._unstarted:
-            requests = self._requests_of(handle)
-            identity = requests.endpoint.identity
-            walk = Walk(handle, cursor, identity=identity, max_pages=self._max_pages)
-            return _Lane(handle, requests, walk)
+            return self._begin(handle, cursor)
         return self._queue.popleft() if self._queue else None
 
-    async def _turn(self, lane: "_Lane") -> bool:
+    def _begin(self, handle: str, cursor: str | None) -> "_Lane[PageT]":
+        requests = self._requests_of(handle)
+        walk = Walk(
+            handle,
+            cursor,
+            identity=requests.endpoint.identity,
+            max_pages=self._max_pages,
+            max_rows=self._max_rows,
+        )
+        return _Lane(self._fetch, requests, walk, handle)
+
+    async def _turn(self, lane: "_Lane[PageT]") -> bool:
         """Fetch some pages of one handle; return whether it wants another turn."""
         try:
             for _ in range(PAGES_PER_TURN):
@@ -187,10 +196,7 @@ class Workers(Generic[PageT]):
                 if not lane.has_slot:
                     await self._take_slot()
                     lane.has_slot = True
-                page = await self._fetch(
-                    lane.requests.at(lane.walk.cursor, lane.walk.pages + 1), self.budget
-                )
-                self._receive(lane, page)
+                self._receive(lane, await lane.fetch(self.budget))
             return self._wants_more(lane)
         finally:
             if lane.has_slot:
@@ -204,55 +210,50 @@ class Workers(Generic[PageT]):
         else:
             await self._slots.acquire()  # free, so this does not wait
 
-    def _wants_more(self, lane: "_Lane") -> bool:
+    def _wants_more(self, lane: "_Lane[PageT]") -> bool:
         """Leave the page received last; end the lane if nothing follows.
 
         Also before a lane is parked: how it ended, and where it goes on, must not depend on
         whether it has another turn.
         """
         walk = lane.walk
-        if walk.advance():
+        if lane.advance():
             if self.guide is None or (status := self.guide(lane.handle, walk)) is None:
                 return True
             self._end(lane, status)
             return False
-        reason = walk.stop_reason or "complete"
-        if reason == "missing_cursor":
-            warn_missing_cursor(lane.requests, lane.cursor)
-        self._end(lane, reason)
+        reason = walk.stop_reason
+        assert reason is not None
+        self._end(lane, "max_followers" if reason == "max_rows" else reason)
         return False
 
-    def _receive(self, lane: "_Lane", page: PageT) -> None:
+    def _receive(self, lane: "_Lane[PageT]", page: PageT) -> None:
         self.pages_fetched += 1
         self.credits_charged += page.credits_charged
-        lane.lookup_status, lane.total = page.lookup_status, page.total
-        rows = self._rows_of(page)
-        if page.invalid_rows and not lane.walk.invalid_rows:
-            warn_invalid_rows(lane.requests, page, len(rows))
+        self._brakes.page_came()
         try:
-            lane.walk.receive(page, rows)
+            lane.receive(page)
         except ProfileUnavailableError:
             self._deliver(lane, page)  # it was paid for, and says who is private, hidden or gone
             raise
-        lane.cursor = page.cursor
         self._deliver(lane, page)
 
-    def _deliver(self, lane: "_Lane", page: PageT) -> None:
+    def _deliver(self, lane: "_Lane[PageT]", page: PageT) -> None:
         """Emit a page. Its slot goes with it, but if the loop waits for a page, it takes it now."""
         lane.has_slot = self._awaited and not self.events
         self._slot_freed |= lane.has_slot
         self._emit(page)
 
     def _end(
-        self, lane: "_Lane", status: HandleStatus, error: SocialFetchError | None = None
+        self, lane: "_Lane[PageT]", status: HandleStatus, error: SocialFetchError | None = None
     ) -> None:
         walk = lane.walk
         self._emit(
             HandleDone(
                 handle=lane.handle,
                 status=status,
-                lookup_status=lane.lookup_status,
-                total_followers=lane.total,
+                lookup_status=walk.lookup_status,
+                total_followers=walk.total,
                 cursor=None if status == "complete" else walk.cursor,
                 pages=walk.pages,
                 followers=walk.rows,
@@ -287,16 +288,14 @@ class Workers(Generic[PageT]):
         self._event_came.set()
 
 
-class _Lane:
-    """One started handle: what to ask for, where it is, and what its last page said."""
+class _Lane(ListStep[PageT]):
+    """One started handle."""
 
-    __slots__ = ("cursor", "handle", "has_slot", "lookup_status", "requests", "total", "walk")
+    __slots__ = ("handle", "has_slot")
 
-    def __init__(self, handle: str, requests: PageRequests, walk: Walk) -> None:
+    def __init__(
+        self, fetch: Fetch[PageT], requests: PageRequests[PageT], walk: Walk, handle: str
+    ) -> None:
+        super().__init__(fetch, requests, walk)
         self.handle = handle
-        self.requests = requests
-        self.walk = walk
         self.has_slot = False
-        self.cursor: str | None = None
-        self.lookup_status: str | None = None
-        self.total: int | None = None

@@ -1,12 +1,13 @@
 """The client: joins the parts; one short method for each thing to ask."""
 
+import contextlib
 import inspect
 import os
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
-from typing import Any, Final, NoReturn, Self, TypeVar, cast
+from typing import Any, Final, NoReturn, Self, TypeVar
 
 import aiohttp
 
@@ -14,7 +15,7 @@ from socialfetch_async import _arguments as arguments
 from socialfetch_async._exchange.exchange import Exchange
 from socialfetch_async._exchange.proxy import Proxy
 from socialfetch_async._exchange.secret import ApiKey, hidden
-from socialfetch_async._exchange.shared_budget import SharedBudget
+from socialfetch_async._exchange.shared_budget import NothingMoreMaySend, SharedBudget
 from socialfetch_async._exchange.transport import Transport
 from socialfetch_async._protocol.endpoints import (
     BALANCE,
@@ -31,16 +32,18 @@ from socialfetch_async._protocol.endpoints import (
     profile_request,
     query_of,
 )
+from socialfetch_async.errors import CreditLimitError
 from socialfetch_async.events import OnEvent, Usage
 from socialfetch_async.models import Balance, FollowersPage, Profile, User
 from socialfetch_async.policy import RetryPolicy
 from socialfetch_async.run import FollowersRun, FollowingRun
-from socialfetch_async.stream import FollowerStream, FollowingStream, ItemStream
+from socialfetch_async.stream import FollowerStream, FollowingStream, ItemStream, Position
 
 DEFAULT_BASE_URL: Final = "https://api.socialfetch.dev"
 _DEFAULT_RETRY: Final = RetryPolicy()
 
 Item = TypeVar("Item")
+T = TypeVar("T")
 
 
 class SocialFetchClient:
@@ -60,13 +63,16 @@ class SocialFetchClient:
             session's connection limit lowers it.
         timeout: Seconds for one attempt, from its slot to the decoded body.
         retry: What is tried again, and for how long.
+        max_credits: Never spend more than this, in credits, in all calls of this client together;
+            by default the environment's SOCIALFETCH_MAX_CREDITS, else no limit. Streams and runs
+            can have limits of their own besides.
         limiter: An async context manager that each request is made in, as aiolimiter's
             `AsyncLimiter(10, 1)` for ten a second. It must let several tasks in at once, and
             leaving it must not wait: whoever is cancelled there loses the page that came.
         on_event: Is told every attempt, retry and outage, as values of
             `socialfetch_async.events`; for metrics. It must not block.
-        trace_configs: aiohttp's own tracing, for the client's own session. It costs an eighth of
-            a page. An injected session brings its own.
+        trace_configs: aiohttp's own tracing, for the client's own session. It costs a tenth of a
+            page's CPU. An injected session brings its own.
         max_response_bytes: The largest answer, after decompression, in bytes.
 
     Attributes:
@@ -88,6 +94,7 @@ class SocialFetchClient:
         max_concurrency: int = 50,
         timeout: float = 30.0,
         retry: RetryPolicy = _DEFAULT_RETRY,
+        max_credits: int | None = None,
         limiter: AbstractAsyncContextManager[Any] | None = None,
         on_event: OnEvent | None = None,
         trace_configs: Sequence[aiohttp.TraceConfig] = (),
@@ -117,6 +124,10 @@ class SocialFetchClient:
         arguments.required("max_concurrency", max_concurrency)
         arguments.required("max_response_bytes", max_response_bytes)
         arguments.seconds("timeout", timeout)
+        self._max_credits = arguments.positive("max_credits", max_credits)
+        if max_credits is None:
+            name = "SOCIALFETCH_MAX_CREDITS"
+            self._max_credits = arguments.credits_of(name, os.environ.get(name))
         proxy = arguments.proxy(proxy)
         key = ApiKey(arguments.api_key(api_key))
         self._transport = Transport(
@@ -133,6 +144,7 @@ class SocialFetchClient:
             policy=retry,
             timeout=timeout,
             max_concurrency=max_concurrency,
+            max_credits=self._max_credits,
             limiter=limiter,
             on_event=on_event,
         )
@@ -161,7 +173,7 @@ class SocialFetchClient:
 
     def iter_followers(
         self,
-        handle: str,
+        handle: str | Position,
         *,
         cursor: str | None = None,
         user_id: str | None = None,
@@ -176,7 +188,9 @@ class SocialFetchClient:
         buys nothing more. `GET /v1/tiktok/profiles/{handle}/followers`, one credit a page.
 
         Args:
-            handle: TikTok handle, with or without @.
+            handle: TikTok handle, with or without @, or the URL of the profile; or the `position`
+                of an earlier stream, to go on there. Of a position that is done the stream yields
+                nothing and sends nothing.
             cursor: Where to go on: `stream.cursor` of an earlier stream, or `page.next_cursor`.
             user_id: TikTok user id; speeds the request up on the vendor's side.
             trim: Ask for fewer fields: no `avatar_urls`, `platform_user_id` and `sec_uid`.
@@ -186,19 +200,25 @@ class SocialFetchClient:
 
         Raises:
             InvalidHandleError: The handle can not be one; nothing was sent.
-            ValueError: An empty cursor or user id, a limit below 1.
+            ValueError: An empty cursor or user id, a limit below 1, a cursor beside a position.
             TypeError: An argument of another type.
 
         The iteration itself raises any `SocialFetchError`; then the stream's position is
         unchanged, and iterating over it again tries the same page again.
         """
+        done = False
+        if isinstance(handle, Position):
+            if cursor is not None:
+                raise ValueError("cursor is part of the position: pass the position alone")
+            cursor, done, handle = handle.cursor, handle.done, handle.handle
         return FollowerStream(
             self._exchange.fetch,
             _list_of(FOLLOWERS, arguments.clean_handle(handle), user_id=user_id, trim=trim),
             arguments.opaque("cursor", cursor),
+            done=done,
             max_rows=arguments.positive("max_followers", max_followers),
             max_pages=arguments.positive("max_pages", max_pages),
-            max_credits=arguments.positive("max_credits", max_credits),
+            budget=self._budget(max_credits),
         )
 
     def iter_following(
@@ -235,7 +255,7 @@ class SocialFetchClient:
             arguments.opaque("cursor", cursor),
             max_rows=arguments.positive("max_accounts", max_accounts),
             max_pages=arguments.positive("max_pages", max_pages),
-            max_credits=arguments.positive("max_credits", max_credits),
+            budget=self._budget(max_credits),
         )
 
     def iter_items(
@@ -279,7 +299,7 @@ class SocialFetchClient:
             arguments.opaque("cursor", cursor),
             max_rows=arguments.positive("max_items", max_items),
             max_pages=arguments.positive("max_pages", max_pages),
-            max_credits=arguments.positive("max_credits", max_credits),
+            budget=self._budget(max_credits),
         )
 
     def iter_followers_many(
@@ -288,6 +308,7 @@ class SocialFetchClient:
         *,
         concurrency: int = 10,
         trim: bool = False,
+        max_followers_per_handle: int | None = None,
         max_pages_per_handle: int | None = None,
         max_credits: int | None = None,
     ) -> FollowersRun:
@@ -301,6 +322,8 @@ class SocialFetchClient:
                 The same handle twice is fetched once.
             concurrency: Pages that are on their way or not yet taken by the loop, together.
             trim: Ask for fewer fields.
+            max_followers_per_handle: Stop each handle when it has this many followers. They come
+                in whole pages: the page that reaches the limit is the last.
             max_pages_per_handle: Stop each handle after this many pages.
             max_credits: Never spend more than this in the whole run.
 
@@ -317,8 +340,9 @@ class SocialFetchClient:
             starts,
             duplicates=duplicates,
             concurrency=arguments.required("concurrency", concurrency),
+            max_rows=arguments.positive("max_followers_per_handle", max_followers_per_handle),
             max_pages=arguments.positive("max_pages_per_handle", max_pages_per_handle),
-            max_credits=arguments.positive("max_credits", max_credits),
+            budget=self._budget(max_credits),
             origin=arguments.origin(self._base_url),
         )
 
@@ -354,7 +378,7 @@ class SocialFetchClient:
             duplicates=duplicates,
             concurrency=arguments.required("concurrency", concurrency),
             max_pages=arguments.positive("max_pages_per_handle", max_pages_per_handle),
-            max_credits=arguments.positive("max_credits", max_credits),
+            budget=self._budget(max_credits),
         )
 
     @property
@@ -386,7 +410,7 @@ class SocialFetchClient:
         handle = arguments.clean_handle(handle)
         requests = _list_of(FOLLOWERS, handle, user_id=user_id, trim=trim)
         request = requests.at(arguments.opaque("cursor", cursor))
-        return cast(FollowersPage, await self._exchange.fetch(request, SharedBudget()))
+        return await self._one(request)
 
     async def get_profile(self, handle: str) -> Profile:
         """Fetch what a profile says of itself: one credit, also if it is private or not found.
@@ -399,7 +423,7 @@ class SocialFetchClient:
             SocialFetchError: No answer could be had.
         """
         request = profile_request(PROFILE, arguments.clean_handle(handle))
-        return cast(Profile, await self._exchange.fetch(request, SharedBudget()))
+        return await self._one(request)
 
     async def whoami(self) -> User:
         """Return whose key this is; free, so it is the way to check a key.
@@ -408,7 +432,7 @@ class SocialFetchClient:
             AuthenticationError: The key is not valid.
             SocialFetchError: No answer could be had.
         """
-        return cast(User, await self._value(WHOAMI))
+        return await self._value(WHOAMI)
 
     async def get_balance(self) -> Balance:
         """Return the credits of the account; free.
@@ -417,13 +441,34 @@ class SocialFetchClient:
             AuthenticationError: The key is not valid.
             SocialFetchError: No answer could be had.
         """
-        return cast(Balance, await self._value(BALANCE))
+        return await self._value(BALANCE)
 
-    async def _value(self, endpoint: ValueEndpoint) -> Any:
-        return await self._exchange.fetch(Request(endpoint, endpoint.path), None)
+    async def _value(self, endpoint: ValueEndpoint[T]) -> T:
+        return await self._one(Request(endpoint, endpoint.path))
+
+    async def _one(self, request: Request[T]) -> T:
+        """Fetch one page or value that is no part of a stream or run."""
+        with contextlib.suppress(NothingMoreMaySend):
+            return await self._exchange.fetch(request, self._exchange.budget_of())
+        raise CreditLimitError(
+            f"the client's max_credits={self._max_credits} allows no further request.",
+            handle=request.handle,
+            cursor=request.cursor,
+        )
+
+    def _budget(self, max_credits: int | None) -> SharedBudget:
+        return self._exchange.budget_of(arguments.positive("max_credits", max_credits))
+
+    def _learn_price(self, credits_: int) -> None:
+        """Take a price that is known before the first page: a journal has kept what pages cost.
+
+        Args:
+            credits_: The most that a page has cost.
+        """
+        self._exchange.budget.price.seen(credits_)
 
     def __repr__(self) -> str:
-        if not hasattr(self, "_exchange"):  # a traceback of the constructor shows it
+        if not hasattr(self, "_exchange"):  # half made: a traceback of the constructor shows it
             return "<SocialFetchClient>"
         state = "closed" if self._exchange.closed else "open"
         return f"<SocialFetchClient {self._base_url} {state}>"
@@ -453,8 +498,8 @@ def _are_trace_configs(values: object) -> bool:
 
 
 def _list_of(
-    endpoint: ListEndpoint, handle: str, *, user_id: str | None = None, trim: bool
-) -> PageRequests:
+    endpoint: ListEndpoint[T], handle: str, *, user_id: str | None = None, trim: bool
+) -> PageRequests[T]:
     arguments.opaque("user_id", user_id)
     arguments.flag("trim", trim)
     return profile_list(endpoint, handle, user_id=user_id, trim=trim)

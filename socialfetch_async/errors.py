@@ -19,6 +19,7 @@ SocialFetchError
 ├── PaginationError              the list leads nowhere
 ├── ProfileUnavailableError      the profile's list can not be had
 ├── IncompleteRunError           some handles of a run failed
+├── CreditLimitError             the client's own `max_credits` allows no further request
 ├── InvalidHandleError           not a TikTok handle; before any request is sent
 ├── JournalError                 a journal cannot be used, or could not keep what arrived
 │   └── ShardTakenError          another process fetches this shard
@@ -337,6 +338,15 @@ class IncompleteRunError(SocialFetchError):
         super().__init__(summary, **kw)
         self.outcomes = dict(outcomes)
         self.pending = dict(pending)
+
+
+class CreditLimitError(SocialFetchError):
+    """The client's `max_credits` allows no further request.
+
+    Of single pages and profiles. Streams and runs end with the stop reason `max_credits`.
+    """
+
+    advice = "A client with a higher max_credits can go on."
 
 
 class InvalidHandleError(SocialFetchError, ValueError):

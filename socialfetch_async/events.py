@@ -134,23 +134,29 @@ class RetryPlanned(Struct, frozen=True, kw_only=True):
 
 
 class OutageBegan(Struct, frozen=True, kw_only=True):
-    """The API answers nobody: one probe at a time goes out from now on.
+    """The circuit breaker has opened: the API is down, and one probe at a time is sent.
 
     Attributes:
-        error: The failure that opened the circuit breaker.
+        error: The failure that opened it.
+        since: When it opened: ISO 8601, in UTC.
     """
 
     error: SocialFetchError
+    since: str
 
 
 class OutageEnded(Struct, frozen=True, kw_only=True):
-    """The API answers again.
+    """The circuit breaker has closed: the API responds again.
 
     Attributes:
-        seconds: How long it did not.
+        seconds: How long it was open.
+        since: When it had opened: ISO 8601, in UTC.
+        error: The failure that had opened it.
     """
 
     seconds: float
+    since: str
+    error: SocialFetchError
 
 
 Event = AttemptEnded | RetryPlanned | OutageBegan | OutageEnded

@@ -4,9 +4,10 @@ Contract: the vendor's page "List TikTok profile followers", section "Response b
 Fields the vendor adds later are ignored; an optional field that is absent reads None.
 """
 
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Any, Final, Generic, Self, TypeVar
 
 from msgspec import Meta, Struct
+from msgspec.structs import asdict, replace
 
 Item = TypeVar("Item")
 
@@ -56,6 +57,14 @@ class Follower(Struct, frozen=True, gc=False, kw_only=True, rename="camel"):
     platform_user_id: str | None = None
     sec_uid: str | None = None
 
+    def to_dict(self, *, flat: bool = False) -> dict[str, Any]:
+        """Return the fields under their names here.
+
+        Args:
+            flat: Without dicts inside: the columns of an export, for a DataFrame.
+        """
+        return _as_dict(self, _FLAT_FOLLOWER if flat else ())
+
 
 class Account(Struct, frozen=True, gc=False, kw_only=True, rename="camel"):
     """One account that a profile follows, from `/following`.
@@ -82,6 +91,14 @@ class Account(Struct, frozen=True, gc=False, kw_only=True, rename="camel"):
     account_created_at: int | float | str | None = None
     metrics: "AccountMetrics | None" = None
 
+    def to_dict(self, *, flat: bool = False) -> dict[str, Any]:
+        """Return the fields under their names here.
+
+        Args:
+            flat: Without dicts inside: counts as columns, for a DataFrame.
+        """
+        return _as_dict(self, _FLAT_ACCOUNT if flat else ())
+
 
 class AccountMetrics(Struct, frozen=True, gc=False):
     """Counts that TikTok reports for an account."""
@@ -89,6 +106,27 @@ class AccountMetrics(Struct, frozen=True, gc=False):
     followers: int | None = None
     following: int | None = None
     posts: int | None = None
+
+
+# The structs inside a row: what their fields are called in a flat one, before the field's name.
+_Flat = tuple[tuple[str, type[Struct], str], ...]
+_FLAT_FOLLOWER: Final[_Flat] = (
+    ("metrics", FollowerMetrics, ""),
+    ("avatar_urls", AvatarUrls, "avatar_"),
+)
+_FLAT_ACCOUNT: Final[_Flat] = (("metrics", AccountMetrics, ""),)
+
+
+def _as_dict(row: Struct, flat: _Flat) -> dict[str, Any]:
+    fields = asdict(row)
+    for name, kind, before in flat:
+        inside = fields.pop(name)
+        for field in kind.__struct_fields__:
+            fields[before + field] = None if inside is None else getattr(inside, field)
+    return {
+        name: asdict(value) if isinstance(value, Struct) else value
+        for name, value in fields.items()
+    }
 
 
 class ListPage(Struct, frozen=True, kw_only=True, dict=True):
@@ -124,9 +162,30 @@ class ListPage(Struct, frozen=True, kw_only=True, dict=True):
         return self.__dict__.get("body")
 
     @property
+    def rows(self) -> list[Any]:
+        """The rows, whatever the list calls them; a page of a list knows their type."""
+        raise NotImplementedError
+
+    @property
     def total(self) -> int | None:
         """The vendor's count of the whole list, whatever the list calls it; None without one."""
         return None
+
+    def with_rows(self, rows: list[Any]) -> Self:
+        """Return this page with other rows, such as a part of its own."""
+        raise NotImplementedError
+
+
+PageT = TypeVar("PageT", bound=ListPage)
+
+
+def keep_body(page: PageT, body: bytes) -> PageT:
+    """Keep the answer with its page, and return the page.
+
+    Not a field: msgspec has none that `repr`, `==` and its encoders leave out.
+    """
+    page.__dict__["body"] = body  # pyright: ignore[reportIndexIssue] - it has one of its own
+    return page
 
 
 class FollowersPage(ListPage, frozen=True, kw_only=True):
@@ -143,9 +202,18 @@ class FollowersPage(ListPage, frozen=True, kw_only=True):
     total_followers: int | None
 
     @property
+    def rows(self) -> list[Follower]:
+        """`followers`."""
+        return self.followers
+
+    @property
     def total(self) -> int | None:
         """`total_followers`."""
         return self.total_followers
+
+    def with_rows(self, rows: list[Follower]) -> Self:
+        """Return this page with other followers, such as a part of its own."""
+        return replace(self, followers=rows)
 
 
 class FollowingPage(ListPage, frozen=True, kw_only=True):
@@ -162,9 +230,18 @@ class FollowingPage(ListPage, frozen=True, kw_only=True):
     total_following: int | None
 
     @property
+    def rows(self) -> list[Account]:
+        """`accounts`."""
+        return self.accounts
+
+    @property
     def total(self) -> int | None:
         """`total_following`."""
         return self.total_following
+
+    def with_rows(self, rows: list[Account]) -> Self:
+        """Return this page with other accounts, such as a part of its own."""
+        return replace(self, accounts=rows)
 
 
 class ItemsPage(ListPage, Generic[Item], frozen=True, kw_only=True):
@@ -177,6 +254,15 @@ class ItemsPage(ListPage, Generic[Item], frozen=True, kw_only=True):
 
     path: str
     items: list[Item]
+
+    @property
+    def rows(self) -> list[Item]:
+        """`items`."""
+        return self.items
+
+    def with_rows(self, rows: list[Item]) -> Self:
+        """Return this page with other items, such as a part of its own."""
+        return replace(self, items=rows)
 
 
 class ProfileDetails(Struct, frozen=True, kw_only=True, rename="camel"):

@@ -18,6 +18,8 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
         retry_after_cap: The longest Retry-After that is waited for; beyond it the error is raised
             at once, with `retry_after`.
         wait_in_outage: Whether to wait while the API is down for everybody, or to fail at once.
+        outage_patience: How long waiting for an API that is down, or that limits the rate, may
+            take besides the deadline. Attempts during it do not count against `max_attempts`.
     """
 
     max_attempts: int = 6
@@ -26,11 +28,12 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
     cap: float = 20.0
     retry_after_cap: float = 120.0
     wait_in_outage: bool = True
+    outage_patience: float = 0.0
 
     def __post_init__(self) -> None:
         arguments.required("max_attempts", self.max_attempts)
         arguments.seconds("deadline", self.deadline)
-        for name in ("base", "cap", "retry_after_cap"):
+        for name in ("base", "cap", "retry_after_cap", "outage_patience"):
             arguments.seconds(name, getattr(self, name), zero=True)
         arguments.flag("wait_in_outage", self.wait_in_outage)
 
@@ -38,3 +41,8 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
     def interactive(cls) -> Self:
         """Return the policy for a web request: 2 attempts, 10 s, no waiting in an outage."""
         return cls(max_attempts=2, deadline=10.0, wait_in_outage=False)
+
+    @classmethod
+    def batch(cls) -> Self:
+        """Return the policy for a long job: an outage or a Retry-After of an hour is waited out."""
+        return cls(outage_patience=3600.0, retry_after_cap=3600.0)

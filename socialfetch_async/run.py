@@ -3,8 +3,9 @@
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from itertools import repeat
 from types import TracebackType
-from typing import Any, ClassVar, Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar, cast
 
+from socialfetch_async._exchange.shared_budget import SharedBudget
 from socialfetch_async._protocol.ending import ended
 from socialfetch_async._protocol.endpoints import PageRequests
 from socialfetch_async._workers import Guide, Workers
@@ -14,16 +15,20 @@ from socialfetch_async.models import Account, Follower, FollowersPage, Following
 from socialfetch_async.stream import Fetch
 
 Item = TypeVar("Item")
-PageT = TypeVar("PageT", FollowersPage, FollowingPage)
+PageT = TypeVar("PageT", bound=FollowersPage | FollowingPage)
 
 
 class BaseRun(Generic[PageT, Item]):
     """Many handles at once.
 
     `async with` starts and ends the workers, `async for` delivers a page for each page that was
-    paid for and, last for each started handle, its `HandleDone`. A page counts as handled when
-    the next event is asked for; `pending()` is exact at any moment, also after the run was left
-    early.
+    paid for (but one that repeats the page before it) and, last for each started handle, its
+    `HandleDone`. A page counts as handled when the next event is asked for; `pending()` is exact
+    at any moment, also after the run was left early.
+
+    What would fail for every handle ends the run with that error, and all handles that are not
+    finished stay in `pending()`: a 401, 402 or 403, five paid answers in a row from at least three
+    handles that cannot be read, ten handles in a row with the same failure that is not about them.
 
     What is on its way and what is not yet taken by the loop are together never more than
     `concurrency` pages, so that a slow loop slows the buying down.
@@ -35,28 +40,27 @@ class BaseRun(Generic[PageT, Item]):
         origin: The base URL of the API that is asked.
     """
 
-    _rows_field: ClassVar[str]
-
     def __init__(
         self,
-        fetch: Fetch,
-        requests_of: Callable[[str], PageRequests],
+        fetch: Fetch[PageT],
+        requests_of: Callable[[str], PageRequests[PageT]],
         starts: Mapping[str, str | None],
         *,
         duplicates: int,
         concurrency: int,
+        max_rows: int | None = None,
         max_pages: int | None,
-        max_credits: int | None,
+        budget: SharedBudget,
         origin: str | None = None,
     ) -> None:
         self._workers: Workers[PageT] = Workers(
             fetch,
             requests_of,
             starts,
-            self._rows_field,
             concurrency=concurrency,
+            max_rows=max_rows,
             max_pages=max_pages,
-            max_credits=max_credits,
+            budget=budget,
         )
         self._pending = dict(starts)
         self._entered = self._left = False
@@ -135,8 +139,8 @@ class BaseRun(Generic[PageT, Item]):
     def pending(self) -> dict[str, str | None]:
         """Return every handle that is not finished, with the cursor to go on from.
 
-        JSON can hold it, and the method that made this run takes it. `hidden`, `private`,
-        `not_found` and `missing_cursor` are finished; `failed`, `stopped`, `max_pages`,
+        JSON can hold it, and the method that made this run takes it. `complete`, `unavailable`
+        and `missing_cursor` are finished; `failed`, `stopped`, `max_followers`, `max_pages` and
         `max_credits` are not.
         """
         return dict(self._pending)
@@ -174,7 +178,7 @@ class BaseRun(Generic[PageT, Item]):
                 self._raise_if_incomplete()
                 raise
             if not isinstance(event, HandleDone):
-                self._rest = zip(repeat(event.handle), getattr(event, self._rows_field))
+                self._rest = zip(repeat(event.handle), cast("list[Item]", event.rows))
 
     def _raise_if_incomplete(self) -> None:
         failed = [done for done in self.outcomes.values() if done.error is not None]
@@ -205,6 +209,8 @@ class BaseRun(Generic[PageT, Item]):
             self._pending.pop(done.handle, None)
 
     def __repr__(self) -> str:
+        if not hasattr(self, "origin"):  # half made: a traceback of the constructor shows it
+            return f"<{type(self).__name__}>"
         return (
             f"<{type(self).__name__} handles_done={self.handles_done}/{self.handles_total} "
             f"pages_fetched={self.pages_fetched} credits_charged={self.credits_charged}>"
@@ -213,8 +219,6 @@ class BaseRun(Generic[PageT, Item]):
 
 class FollowersRun(BaseRun[FollowersPage, Follower]):
     """The followers of many profiles; made by `client.iter_followers_many()`."""
-
-    _rows_field = "followers"
 
     def followers(self) -> AsyncIterator[tuple[str, Follower]]:
         """Iterate over (handle, follower) instead of pages and outcomes.
@@ -230,8 +234,6 @@ class FollowersRun(BaseRun[FollowersPage, Follower]):
 
 class FollowingRun(BaseRun[FollowingPage, Account]):
     """The accounts that many profiles follow; made by `client.iter_following_many()`."""
-
-    _rows_field = "accounts"
 
     def accounts(self) -> AsyncIterator[tuple[str, Account]]:
         """Iterate over (handle, account) instead of pages and outcomes, as `followers()` does.

@@ -16,6 +16,7 @@ import sqlite_utils
 from socialfetch_async.export.columns import NAMES
 from tests import journals
 
+TIMES = ("fetched_at", "first_seen_at", "last_seen_at")
 Cells = tuple[Any, ...]
 Read = Callable[[Path], Iterable[dict[str, Any]]]
 
@@ -34,7 +35,7 @@ def cells(source: str, position: int, page: int, row: dict[str, Any], seconds: i
         pictures.get("large"), pictures.get("medium"), pictures.get("thumb"),
         row.get("platformUserId"), row.get("secUid"),
         extra or None,
-        micros(journals.at(seconds)),
+        *[micros(journals.at(seconds))] * len(TIMES),
     )  # fmt: skip
 
 
@@ -66,7 +67,8 @@ def found(rows: Iterable[dict[str, Any]]) -> list[Cells]:
     result = []
     for row in rows:
         assert set(row) == set(NAMES)
-        row["fetched_at"] = micros(row["fetched_at"])
+        for name in TIMES:
+            row[name] = micros(row[name])
         row["extra"] = extra(row["extra"])
         for name in ("verified", "private_account"):
             row[name] = {"true": True, "false": False}.get(row[name], row[name])
@@ -78,10 +80,8 @@ def by_duckdb(query: str, *, nested: bool = False) -> Read:
     def read(path: Path) -> list[dict[str, Any]]:
         with duckdb.connect() as database:
             # Python gets times with a zone only if yet another package is there.
-            answer = database.execute(
-                f"SELECT * REPLACE (epoch_us(CAST(fetched_at AS TIMESTAMPTZ)) AS fetched_at) "
-                f"FROM {query.format(path=path)}"
-            )
+            times = ", ".join(f"epoch_us(CAST({n} AS TIMESTAMPTZ)) AS {n}" for n in TIMES)
+            answer = database.execute(f"SELECT * REPLACE ({times}) FROM {query.format(path=path)}")
             names = [column[0] for column in answer.description or []]
             rows = [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
         return [flat(row) for row in rows] if nested else rows

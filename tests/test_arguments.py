@@ -38,6 +38,58 @@ def test_handles_that_are_sent(given_handle: str, sent: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "url",
+    [
+        "https://www.tiktok.com/@a.Handle_1",
+        "http://www.tiktok.com/@a.Handle_1",
+        "https://tiktok.com/@a.Handle_1",
+        "https://m.tiktok.com/@a.Handle_1",
+        "HTTPS://WWW.TikTok.com/@a.Handle_1",
+        "www.tiktok.com/@a.Handle_1",
+        "tiktok.com/@a.Handle_1/",
+        " https://www.tiktok.com/@a.Handle_1/ ",
+        "https://www.tiktok.com/@a.Handle_1?lang=en&q=a/b",
+        "https://www.tiktok.com/@a.Handle_1/?_t=1#top",
+        "https://www.tiktok.com/%40a.Handle_1",
+    ],
+)
+def test_the_url_of_a_profile_is_a_handle(url: str) -> None:
+    """People copy it from the browser, with a query or without."""
+    assert arguments.clean_handle(url) == "a.Handle_1"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://www.tiktok.com/@nasa/video/7301",
+        "https://www.tiktok.com/nasa",
+        "https://www.tiktok.com/@",
+        "https://www.tiktok.com/@..",
+        "https://www.tiktok.com/@a-b",
+        "https://www.tiktok.com/@" + "x" * 65,
+        "https://www.tiktok.com/",
+        "https://vm.tiktok.com/ZM1/",
+        "https://www.tiktok.com.example/@nasa",
+        "https://evil.example/www.tiktok.com/@nasa",
+        "https://user@www.tiktok.com/@nasa",
+        "https://www.instagram.com/nasa",
+        "ftp://www.tiktok.com/@nasa",
+        "https://www.ti\u212atok.com/@nasa",
+    ],
+)
+def test_other_urls_are_refused_with_a_sentence(url: str) -> None:
+    """Nothing is guessed: what is not a profile's URL is said to be none."""
+    with pytest.raises(InvalidHandleError) as caught:
+        arguments.clean_handle(url)
+
+    shown = url if len(url) <= 80 else f"{url[:77]}..."
+    assert str(caught.value) == (
+        f"not a TikTok handle: {shown!r}. Of URLs, only a profile's is a handle: "
+        "https://www.tiktok.com/@name. Nothing was sent."
+    )
+
+
+@pytest.mark.parametrize(
     "handle",
     [
         "",
@@ -68,7 +120,6 @@ def test_handles_that_are_sent(given_handle: str, sent: str) -> None:
         "\u0661\u0662",
         "\ud83d",
         "\U0001f680",
-        "https://www.tiktok.com/@nasa",
     ],
 )
 def test_handles_that_are_refused(handle: str) -> None:

@@ -288,7 +288,7 @@ async def test_limits(
 
 
 async def test_the_highest_price_seen_is_set_aside(client_of: MakeClient) -> None:
-    """A page for 3 credits leaves 2 of 8 that buy nothing; the first price can not be known."""
+    """A page for 3 credits leaves 2 of 8 that buy nothing, and a limit below it sends nothing."""
     async with Scripted(by=lambda seen: comments("a", f"{seen.cursor}x", charged=3)) as api:
         client = client_of(api)
         stream = client.iter_items(PATH, items="comments", type=dict, max_credits=8)
@@ -296,7 +296,8 @@ async def test_the_highest_price_seen_is_set_aside(client_of: MakeClient) -> Non
         assert (stream.stop_reason, stream.credits_charged) == ("max_credits", 6)
         assert client.usage.credits_charged == 6
         least = client.iter_items(PATH, items="comments", type=dict, max_credits=1)
-        assert len([_ async for _ in least.pages()]) == 1
+        assert len([_ async for _ in least.pages()]) == 0
+        assert least.stop_reason == "max_credits"
 
 
 LOOPS = {

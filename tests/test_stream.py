@@ -1,17 +1,20 @@
 """One handle: position, limits, guards, and going on after anything."""
 
 import asyncio
+import json
 import logging
 from pathlib import Path
 from random import Random
 from urllib.parse import quote
 
+import anyio
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from socialfetch_async import (
     FollowerStream,
     PaginationError,
+    Position,
     ProfileUnavailableError,
     RetryPolicy,
     ServiceUnavailableError,
@@ -441,3 +444,163 @@ async def test_a_stream_shows_where_it_is(client_of: MakeClient) -> None:
         stream = client_of(api).iter_followers("ada")
         await anext(stream)
         assert repr(stream) == "<FollowerStream 'ada' pages_fetched=1 cursor=None done=False>"
+
+
+# -- positions ----------------------------------------------------------------------------------
+
+
+async def test_a_position_goes_on_where_a_stream_stood(client_of: MakeClient) -> None:
+    """Saved as text at any moment, it leads to the rest of the list."""
+    async with Emulator({"ada": 50}) as api:
+        client = client_of(api)
+        stream = client.iter_followers("ada", max_pages=2)
+        assert stream.position == Position("ada", None, done=False)
+        got = await names(stream)
+        saved = stream.position.to_json()
+        assert json.loads(saved) == {"handle": "ada", "cursor": stream.cursor, "done": False}
+        rest = client.iter_followers(Position.from_json(saved))
+        got += await names(rest)
+        assert got == [row_["handle"] for row_ in api.followers("ada")]
+        assert len(api.charges) == 3
+        assert rest.position == Position("ada", None, done=True)
+
+
+async def test_a_position_that_is_done_sends_nothing(client_of: MakeClient) -> None:
+    """A saved cursor of None would buy the finished list again; a position does not."""
+    async with Emulator({"ada": 50}) as api:
+        stream = client_of(api).iter_followers(Position("ada", None, done=True))
+        assert (stream.done, stream.stop_reason) == (True, "complete")
+        assert await names(stream) == []
+        assert [page_ async for page_ in stream.pages()] == []
+        assert (stream.done, stream.stop_reason, stream.cursor) == (True, "complete", None)
+        assert not api.requests
+
+
+async def test_a_position_and_a_cursor_are_one_too_many(client_of: MakeClient) -> None:
+    """Which of them would count is not guessed."""
+    async with Emulator() as api:
+        with pytest.raises(ValueError, match="pass the position alone"):
+            client_of(api).iter_followers(Position("ada", "1", done=False), cursor="2")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "null",
+        "{}",
+        '"ada"',
+        '{"handle": "ada"}',
+        '{"handle": "ada", "cursor": null}',
+        '{"handle": "ada", "done": false}',
+        '{"handle": "ada", "cursor": 7, "done": false}',
+        '{"handle": "ada", "cursor": "", "done": false}',
+        '{"handle": "ada", "cursor": "1", "done": true}',
+        '{"handle": "ada", "cursor": "1", "done": 0}',
+        '{"handle": "..", "cursor": null, "done": false}',
+        '{"handle": "ada", "cursor": null, "done": false',
+    ],
+)
+def test_what_is_no_position_is_refused(text: str) -> None:
+    """A file that was cut, or is another one, is not taken for the top of a list."""
+    with pytest.raises(ValueError, match="not a saved position"):
+        Position.from_json(text)
+
+
+@pytest.mark.parametrize("cursor", ODD_CURSORS)
+def test_a_position_keeps_any_cursor(cursor: str) -> None:
+    """What was saved is what is read again."""
+    position = Position("ada", cursor, done=False)
+    assert Position.from_json(position.to_json()) == position
+
+
+async def test_the_url_of_a_profile_can_be_passed(client_of: MakeClient) -> None:
+    """It is sent as the handle that it names."""
+    async with Emulator({"ada": 5}) as api:
+        assert len(await names(client_of(api).iter_followers("https://www.tiktok.com/@ada?x"))) == 5
+
+
+async def test_the_total_is_that_of_the_last_page(client_of: MakeClient) -> None:
+    """The vendor's count changes while a list is read; it is shown and never used to stop."""
+    async with Scripted(page(["a"], "1", total=7), page(["b"], total=8)) as api:
+        stream = client_of(api).iter_followers("ada")
+        totals = [stream.total_followers]
+        async for _ in stream:
+            totals.append(stream.total_followers)
+    assert totals == [None, 7, 8]
+
+
+def warned_of_few(caplog: pytest.LogCaptureFixture) -> int:
+    return sum("the API counts" in r.getMessage() for r in caplog.records)
+
+
+@pytest.mark.parametrize(("total", "warnings"), [(3, 1), (2, 0), (None, 0), (0, 0)])
+async def test_a_complete_list_that_is_short_is_said_aloud(
+    client_of: MakeClient, caplog: pytest.LogCaptureFixture, total: int | None, warnings: int
+) -> None:
+    """Fewer than 90 % of the vendor's count: one warning, however often the end is met."""
+    async with Scripted(page(["a"], "1"), page(["b"], total=total)) as api:
+        stream = client_of(api).iter_followers("ada")
+        for _ in range(2):
+            await names(stream)
+    assert stream.stop_reason == "complete"
+    assert warned_of_few(caplog) == warnings
+
+
+async def test_a_list_that_is_read_from_its_middle_is_not_called_short(
+    client_of: MakeClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """How many rows came before is not known then."""
+    async with Scripted(page(["b"], total=100)) as api:
+        await names(client_of(api).iter_followers("ada", cursor="1"))
+    assert warned_of_few(caplog) == 0
+
+
+# -- lists that begin again ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("period", [2, 3, 20])
+@pytest.mark.parametrize("new", [0, 2])
+async def test_a_list_that_begins_again_is_left_after_three_pages(
+    client_of: MakeClient, period: int, new: int
+) -> None:
+    """Three pages of known followers are delivered, as they were paid for; no fourth is bought."""
+    people = [f"u{n}" for n in range(5 * period)]
+
+    def answer(seen: Seen) -> bytes:
+        number = int(seen.cursor or 0)
+        lap, at = divmod(number, period)
+        now = [f"new{lap}.{n}" for n in range(new * min(lap, 1))] + people
+        return page(now[5 * at : 5 * at + 5], str(number + 1))
+
+    async with Scripted(by=answer) as api:
+        stream = client_of(api).iter_followers("ada")
+        pages = 0
+        for _ in range(2):
+            with pytest.raises(PaginationError) as caught:
+                async for _page in stream.pages():
+                    pages += 1
+            assert caught.value.reason == "no_progress"
+        assert len(api.seen) == period + 3
+        assert pages == period + 3
+        assert stream.cursor == caught.value.cursor == str(period + 3)
+
+
+@pytest.mark.parametrize("wait", [0.0, 0.002, 0.005, 0.012, 0.03])
+async def test_a_scope_of_anyio_around_a_stream(client_of: MakeClient, wait: float) -> None:
+    """It cancels each wait in it again and again; the same stream then goes on with no loss."""
+    async with Emulator({"ada": 200}, latency=0.003) as api:
+        client = client_of(api)
+        stream = client.iter_followers("ada")
+        got: list[str] = []
+        while not stream.done:
+            with anyio.move_on_after(wait or 0.02) as scope:
+                if not wait:
+                    scope.cancel()  # before the first wait
+                    wait = 0.02
+                async for follower in stream:
+                    got.append(follower.handle)
+            wait += 0.005
+        assert got == [row_["handle"] for row_ in api.followers("ada")]
+        assert client.usage.pages == stream.pages_fetched == 10
+        assert len(api.charges) <= 10 + client.usage.maybe_charged

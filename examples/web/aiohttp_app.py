@@ -4,46 +4,43 @@ GET /followers/HANDLE   some followers at once, as JSON   ?cursor= &max_follower
 GET /stream/HANDLE      one after the other, as NDJSON    ?cursor= &max_credits=
 GET /events/HANDLE      the same as server-sent events    ?cursor= &max_credits=
 
-From the environment: SOCIALFETCH_API_KEY, SOCIALFETCH_BASE_URL, PORT, and MAX_CREDITS, which all
-requests to this process may spend together.
+From the environment: SOCIALFETCH_API_KEY, SOCIALFETCH_BASE_URL, PORT, and SOCIALFETCH_MAX_CREDITS,
+which all requests to this process may spend together.
 """
 
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractContextManager, aclosing
+from contextlib import aclosing
 from urllib.parse import unquote
 
+import serving
 from aiohttp import web as http
 
 from socialfetch_async import FollowerStream, RetryPolicy, SocialFetchClient, web
 
-MOST_CREDITS = 500  # for one request, whatever it asks for
-LIMIT = http.AppKey("LIMIT", web.CreditLimit)
+CLIENT = http.AppKey("CLIENT", SocialFetchClient)
 
 
 async def lifespan(app: http.Application) -> AsyncIterator[None]:
     """Open the client of this process, and close it when the last request is over."""
     async with SocialFetchClient(retry=RetryPolicy.interactive()) as client:
-        app[LIMIT] = web.CreditLimit(client, int(os.environ.get("MAX_CREDITS", "10000")))
+        app[CLIENT] = client
         yield
 
 
-def asked(request: http.Request, max_credits: int) -> AbstractContextManager[FollowerStream]:
+def asked(request: http.Request, max_credits: int) -> FollowerStream:
     """Open the stream that a request asks for."""
-    wanted = web.whole_number("max_credits", request.query.get("max_credits"), max_credits)
+    wanted = serving.whole_number("max_credits", request.query.get("max_credits"), max_credits)
     cursor = request.query.get("cursor")
     if last_event_id := request.headers.get("Last-Event-ID"):
         cursor = unquote(last_event_id)
-    return request.app[LIMIT].stream(
-        request.match_info["handle"], cursor=cursor, max_credits=min(wanted, MOST_CREDITS)
-    )
+    return serving.followers(request.app[CLIENT], request.match_info["handle"], cursor, wanted)
 
 
 async def collected(request: http.Request) -> http.Response:
     """Answer when there are enough; `handler_cancellation` ends this when the reader leaves."""
-    enough = web.whole_number("max_followers", request.query.get("max_followers"), 100)
-    with asked(request, 20) as stream:
-        found = await web.collect(stream, max_followers=enough)
+    enough = serving.whole_number("max_followers", request.query.get("max_followers"), 100)
+    found = await web.collect(asked(request, 20), max_followers=enough)
     return http.Response(body=found.encode(), content_type="application/json")
 
 
@@ -100,7 +97,7 @@ def application() -> http.Application:
 
 def main() -> None:
     """Serve until SIGTERM or Ctrl-C."""
-    listener = web.listen("127.0.0.1", int(os.environ.get("PORT", "8000")))
+    listener = serving.listen("127.0.0.1", int(os.environ.get("PORT", "8000")))
     print("http://{}:{}".format(*listener.getsockname()), flush=True)
     http.run_app(
         application(), sock=listener, handler_cancellation=True, shutdown_timeout=5, print=None

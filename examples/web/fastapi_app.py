@@ -4,8 +4,8 @@ GET /followers/HANDLE   some followers at once, as JSON   ?cursor= &max_follower
 GET /stream/HANDLE      one after the other, as NDJSON    ?cursor= &max_credits=
 GET /events/HANDLE      the same as server-sent events    ?cursor= &max_credits=
 
-From the environment: SOCIALFETCH_API_KEY, SOCIALFETCH_BASE_URL, PORT, and MAX_CREDITS, which all
-requests to this process may spend together.
+From the environment: SOCIALFETCH_API_KEY, SOCIALFETCH_BASE_URL, PORT, and SOCIALFETCH_MAX_CREDITS,
+which all requests to this process may spend together.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 from typing import Annotated, Any, cast
 from urllib.parse import unquote
 
+import serving
 import uvicorn
 from fastapi import Depends, FastAPI, Header, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -24,26 +25,24 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from socialfetch_async import RetryPolicy, SocialFetchClient, web
 
-MOST_CREDITS = 500  # for one request, whatever it asks for
-
 
 @asynccontextmanager
 async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Any]]:
     """Open the client of this process, and close it when the last request is over."""
     async with SocialFetchClient(retry=RetryPolicy.interactive()) as client:
-        yield {"limit": web.CreditLimit(client, int(os.environ.get("MAX_CREDITS", "10000")))}
+        yield {"client": client}
 
 
 app = FastAPI(title="Followers", lifespan=lifespan)
 
 
-def credit_limit(request: Request) -> web.CreditLimit:
-    """Return the limit that all requests share."""
-    limit: web.CreditLimit = request.state.limit
-    return limit
+def shared_client(request: Request) -> SocialFetchClient:
+    """Return the client that all requests share, with its credit limit."""
+    client: SocialFetchClient = request.state.client
+    return client
 
 
-Limit = Annotated[web.CreditLimit, Depends(credit_limit)]
+Client = Annotated[SocialFetchClient, Depends(shared_client)]
 
 
 def streamed(body: web.StartedBody, media_type: str) -> StreamingResponse:
@@ -55,31 +54,30 @@ def streamed(body: web.StartedBody, media_type: str) -> StreamingResponse:
 @app.get("/followers/{handle:path}")
 async def collected(
     request: Request,
-    limit: Limit,
+    client: Client,
     handle: str,
     cursor: str | None = None,
     max_followers: int = 100,
     max_credits: int = 20,
 ) -> Response:
     """Answer when there are enough; a reader that left is noticed between two pages."""
-    credits_ = min(max_credits, MOST_CREDITS)
-    with limit.stream(handle, cursor=cursor, max_credits=credits_) as stream:
-        found = await web.collect(stream, max_followers=max_followers, gone=request.is_disconnected)
+    stream = serving.followers(client, handle, cursor, max_credits)
+    found = await web.collect(stream, max_followers=max_followers, gone=request.is_disconnected)
     return Response(found.encode(), media_type="application/json")
 
 
 @app.get("/stream/{handle:path}")
 async def ndjson(
-    limit: Limit, handle: str, cursor: str | None = None, max_credits: int = 100
+    client: Client, handle: str, cursor: str | None = None, max_credits: int = 100
 ) -> Response:
     """Send each page as it comes."""
-    stream = limit.stream(handle, cursor=cursor, max_credits=min(max_credits, MOST_CREDITS))
+    stream = serving.followers(client, handle, cursor, max_credits)
     return streamed(await web.started(stream, web.ndjson), "application/x-ndjson")
 
 
 @app.get("/events/{handle:path}")
 async def events(
-    limit: Limit,
+    client: Client,
     handle: str,
     cursor: str | None = None,
     max_credits: int = 100,
@@ -90,7 +88,7 @@ async def events(
         return Response(status_code=204)  # the only answer after which a browser stays away
     if last_event_id:
         cursor = unquote(last_event_id)
-    stream = limit.stream(handle, cursor=cursor, max_credits=min(max_credits, MOST_CREDITS))
+    stream = serving.followers(client, handle, cursor, max_credits)
     return streamed(await web.started(stream, web.server_sent_events), "text/event-stream")
 
 
@@ -118,7 +116,7 @@ class Protocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # chosen at
 
 def main() -> None:
     """Serve until SIGTERM or Ctrl-C."""
-    listener = web.listen("127.0.0.1", int(os.environ.get("PORT", "8000")))
+    listener = serving.listen("127.0.0.1", int(os.environ.get("PORT", "8000")))
     print("http://{}:{}".format(*listener.getsockname()), flush=True)
     config = uvicorn.Config(app, http=Protocol, log_level="warning", timeout_graceful_shutdown=5)
     uvicorn.Server(config).run(sockets=[listener])

@@ -4,8 +4,8 @@ GET /followers/HANDLE   some followers at once, as JSON   ?cursor= &max_follower
 GET /stream/HANDLE      one after the other, as NDJSON    ?cursor= &max_credits=
 GET /events/HANDLE      the same as server-sent events    ?cursor= &max_credits=
 
-From the environment: SOCIALFETCH_API_KEY, SOCIALFETCH_BASE_URL, PORT, and MAX_CREDITS, which all
-requests to this process may spend together.
+From the environment: SOCIALFETCH_API_KEY, SOCIALFETCH_BASE_URL, PORT, and SOCIALFETCH_MAX_CREDITS,
+which all requests to this process may spend together.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ from typing import Any, cast
 from urllib.parse import unquote
 
 import anyio
+import serving
 import uvicorn
 from litestar import Litestar, Request, Response, get
 from litestar.background_tasks import BackgroundTask
@@ -27,14 +28,12 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from socialfetch_async import RetryPolicy, SocialFetchClient, web
 
-MOST_CREDITS = 500  # for one request, whatever it asks for
-
 
 @asynccontextmanager
 async def lifespan(app: Litestar) -> AsyncIterator[None]:
     """Open the client of this process, and close it when the last request is over."""
     async with SocialFetchClient(retry=RetryPolicy.interactive()) as client:
-        app.state.limit = web.CreditLimit(client, int(os.environ.get("MAX_CREDITS", "10000")))
+        app.state.client = client
         yield
 
 
@@ -65,11 +64,8 @@ async def collected(
     max_credits: FromQuery[int] = 20,
 ) -> bytes:
     """Answer when there are enough; a reader that left is noticed between two pages."""
-    credits_ = min(max_credits, MOST_CREDITS)
-    with state.limit.stream(
-        handle.removeprefix("/"), cursor=cursor, max_credits=credits_
-    ) as stream:
-        found = await web.collect(stream, max_followers=max_followers, gone=lambda: gone(request))
+    stream = serving.followers(state.client, handle.removeprefix("/"), cursor, max_credits)
+    found = await web.collect(stream, max_followers=max_followers, gone=lambda: gone(request))
     return found.encode()
 
 
@@ -81,8 +77,7 @@ async def ndjson(
     max_credits: FromQuery[int] = 100,
 ) -> Stream:
     """Send each page as it comes."""
-    credits_ = min(max_credits, MOST_CREDITS)
-    stream = state.limit.stream(handle.removeprefix("/"), cursor=cursor, max_credits=credits_)
+    stream = serving.followers(state.client, handle.removeprefix("/"), cursor, max_credits)
     return streamed(await web.started(stream, web.ndjson), "application/x-ndjson")
 
 
@@ -100,8 +95,7 @@ async def events(
         return Response(None, status_code=204)  # the only answer after which a browser stays away
     if last_event_id:
         cursor = unquote(last_event_id)
-    credits_ = min(max_credits, MOST_CREDITS)
-    stream = state.limit.stream(handle.removeprefix("/"), cursor=cursor, max_credits=credits_)
+    stream = serving.followers(state.client, handle.removeprefix("/"), cursor, max_credits)
     return streamed(await web.started(stream, web.server_sent_events), "text/event-stream")
 
 
@@ -133,7 +127,7 @@ class Protocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # chosen at
 
 def main() -> None:
     """Serve until SIGTERM or Ctrl-C."""
-    listener = web.listen("127.0.0.1", int(os.environ.get("PORT", "8000")))
+    listener = serving.listen("127.0.0.1", int(os.environ.get("PORT", "8000")))
     print("http://{}:{}".format(*listener.getsockname()), flush=True)
     config = uvicorn.Config(app, http=Protocol, log_level="warning", timeout_graceful_shutdown=5)
     uvicorn.Server(config).run(sockets=[listener])

@@ -4,23 +4,21 @@ GET /followers/HANDLE   some followers at once, as JSON   ?cursor= &max_follower
 GET /stream/HANDLE      one after the other, as NDJSON    ?cursor= &max_credits=
 GET /events/HANDLE      the same as server-sent events    ?cursor= &max_credits=
 
-From the environment: SOCIALFETCH_API_KEY, SOCIALFETCH_BASE_URL, PORT, MAX_CREDITS, which all
-requests to this process may spend together, and Quart's own settings as QUART_*.
+From the environment: SOCIALFETCH_API_KEY, SOCIALFETCH_BASE_URL, PORT, Quart's own settings as
+QUART_*, and SOCIALFETCH_MAX_CREDITS, which all requests to this process may spend together.
 """
 
 import asyncio
 import os
 from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractContextManager
 from urllib.parse import unquote
 
+import serving
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from quart import Quart, Response, request
 
 from socialfetch_async import FollowerStream, RetryPolicy, SocialFetchClient, web
-
-MOST_CREDITS = 500  # for one request, whatever it asks for
 
 app = Quart(__name__)
 app.config.from_prefixed_env()
@@ -30,19 +28,18 @@ app.config.from_prefixed_env()
 async def lifespan() -> AsyncGenerator[None, None]:
     """Open the client of this process, and close it when the last request is over."""
     async with SocialFetchClient(retry=RetryPolicy.interactive()) as client:
-        limit = web.CreditLimit(client, int(os.environ.get("MAX_CREDITS", "10000")))
-        app.extensions["credit_limit"] = limit
+        app.extensions["client"] = client
         yield
 
 
-def asked(handle: str, max_credits: int) -> AbstractContextManager[FollowerStream]:
+def asked(handle: str, max_credits: int) -> FollowerStream:
     """Open the stream that a request asks for."""
-    wanted = web.whole_number("max_credits", request.args.get("max_credits"), max_credits)
-    limit: web.CreditLimit = app.extensions["credit_limit"]
+    wanted = serving.whole_number("max_credits", request.args.get("max_credits"), max_credits)
+    client: SocialFetchClient = app.extensions["client"]
     cursor = request.args.get("cursor")
     if last_event_id := request.headers.get("Last-Event-ID"):
         cursor = unquote(last_event_id)
-    return limit.stream(handle, cursor=cursor, max_credits=min(wanted, MOST_CREDITS))
+    return serving.followers(client, handle, cursor, wanted)
 
 
 @app.before_request
@@ -54,9 +51,8 @@ async def no_head() -> Response | None:
 @app.get("/followers/<path:handle>")
 async def collected(handle: str) -> Response:
     """Answer when there are enough; Quart cancels this when the reader leaves."""
-    enough = web.whole_number("max_followers", request.args.get("max_followers"), 100)
-    with asked(handle, 20) as stream:
-        found = await web.collect(stream, max_followers=enough)
+    enough = serving.whole_number("max_followers", request.args.get("max_followers"), 100)
+    found = await web.collect(asked(handle, 20), max_followers=enough)
     return Response(found.encode(), content_type="application/json")
 
 
@@ -75,7 +71,7 @@ async def events(handle: str) -> Response:
 
 
 async def streamed(
-    stream: AbstractContextManager[FollowerStream],
+    stream: FollowerStream,
     form: Callable[[FollowerStream], AsyncGenerator[bytes, None]],
     content_type: str,
 ) -> Response:
@@ -98,7 +94,7 @@ for kind in web.ERRORS:
 
 def main() -> None:
     """Serve until SIGTERM or Ctrl-C."""
-    listener = web.listen("127.0.0.1", int(os.environ.get("PORT", "8000")))
+    listener = serving.listen("127.0.0.1", int(os.environ.get("PORT", "8000")))
     print("http://{}:{}".format(*listener.getsockname()), flush=True)
     config = Config()
     config.loglevel = "WARNING"

@@ -1,57 +1,63 @@
 """One page, or value, on its way through all its attempts."""
 
+import copy
 from typing import Any
 
 from socialfetch_async._exchange.shared_budget import SharedBudget
-from socialfetch_async._exchange.transport import Attempt
-from socialfetch_async._protocol.endpoints import Request
+from socialfetch_async._protocol.endpoints import ListEndpoint, Request
 from socialfetch_async._protocol.retry import Retries
 from socialfetch_async.errors import SocialFetchError
-from socialfetch_async.events import AttemptEnded
 
 
 class Call:
-    """What is asked, what pays for it, and what became of it so far."""
+    """What is asked, what pays for it, and what became of it so far. Times are the loop's.
 
-    attempts = reserved = maybe_charged = 0
+    Attributes:
+        attempts: Attempts so far.
+        counted: Of these, the ones that count against `max_attempts`: not those in an outage that
+            is waited out, and no refusals of an API that limits the rate.
+        deadline: When attempts and waits end; None before the first slot.
+        patience_used: Seconds waited for the API that the deadline was put off by.
+        error: Why the last attempt failed.
+        seen: Answers that the client had when the last attempt failed.
+    """
+
+    attempts = counted = reserved = maybe_charged = 0
     deadline: float | None = None
+    patience_used = 0.0
     error: SocialFetchError | None = None
     retries: Retries | None = None  # from the first failure on
+    seen = -1
 
-    def __init__(self, request: Request, budget: SharedBudget | None) -> None:
+    def __init__(self, request: Request[Any], budget: SharedBudget) -> None:
         self.request = request
         self.budget = budget
+        self.paid = request.endpoint.paid
 
     def reserve(self) -> bool:
-        """Set the credit for the next attempt aside, if the limit allows it now."""
-        if self.budget is None:
+        """Set the credit for the next attempt aside, if the limits allow it now."""
+        if not self.paid:
             return True
         self.reserved = self.budget.reserve()
         return self.reserved > 0
 
-    def where(self, error: SocialFetchError) -> dict[str, Any]:
-        """Return what the log record of a failed attempt has besides its sentence."""
-        return {
-            "handle": self.request.handle,
-            "cursor": self.request.cursor,
-            "attempt": self.attempts,
-            "request_id": error.request_id,
-        }
+    def given_up(self, why: str, outage: SocialFetchError | None = None) -> SocialFetchError:
+        """Complete the last error with where and how often, and why it is the last.
 
-    def ended(self, attempt: Attempt, result: Any, seconds: float) -> AttemptEnded:
-        """Return the event of an attempt that was counted. No result: it was cancelled."""
-        request, paid = self.request, self.budget is not None
-        error = result if isinstance(result, SocialFetchError) else None
-        return AttemptEnded(
-            path=request.endpoint.path,
-            handle=request.handle,
-            cursor=request.cursor,
-            page=request.page,
-            attempt=attempt.number,
-            seconds=seconds,
-            sent=attempt.sent,
-            credits_charged=getattr(result, "credits_charged", 0) if paid else 0,
-            maybe_charged=attempt.maybe_charged,
-            error=error,
-            cancelled=result is None,
-        )
+        Args:
+            why: A sentence, or nothing.
+            outage: The reason when no attempt was made: what opened the circuit breaker for all.
+        """
+        error = self.error
+        if error is None:
+            assert outage is not None
+            error = copy.copy(outage).at(request_id=None)
+        if not isinstance(self.request.endpoint, ListEndpoint):
+            error.at(go_on="")  # a value has no page before it
+        return error.at(
+            handle=self.request.handle,
+            cursor=self.request.cursor,
+            attempts=self.attempts,
+            maybe_charged=self.maybe_charged,
+            summary=f"{error.summary} {why}".rstrip(),
+        ).with_traceback(None)

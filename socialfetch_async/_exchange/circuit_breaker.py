@@ -17,22 +17,32 @@ _GROWTH: Final = 1.3  # slowly, so that the end of an outage is seen soon after 
 _LONGEST_WAIT: Final = 5.0
 
 
+async def _sleep(seconds: float) -> None:
+    await asyncio.sleep(seconds)
+
+
 class CircuitBreaker:
     """Lets everything through until ten failures in a row; then one probe at a time.
 
     The first success closes it. A probe is an ordinary request, of the task that waits longest:
-    the breaker itself never sends anything.
+    the breaker itself never sends anything. A Retry-After is a floor for the next probe of all.
 
     Args:
         jitter: Returns a random number between 0 and its argument.
         sleep: Waits some seconds.
         on_change: Called when it has opened or closed.
+
+    Attributes:
+        open: Whether requests are blocked.
+        cause: The last failure that counted.
+        since: When it opened, on the loop's clock.
+        not_before: When the next probe may leave at the earliest, on the loop's clock.
     """
 
     def __init__(
         self,
         jitter: Callable[[float], float] = backoff.full_jitter,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        sleep: Callable[[float], Awaitable[None]] = _sleep,
         on_change: Callable[[], None] = lambda: None,
     ) -> None:
         self._jitter = jitter
@@ -43,11 +53,13 @@ class CircuitBreaker:
         self._probing = asyncio.Lock()  # fair, and handed on when its holder is cancelled
         self.open = False
         self.cause: SocialFetchError | None = None
+        self.since = self.not_before = 0.0
 
-    async def wait(self, *, patient: bool) -> bool:
+    async def wait(self, clock: Callable[[], float], *, patient: bool) -> bool:
         """Wait until the breaker is closed, or until it is this request's turn to probe.
 
         Args:
+            clock: The loop's clock.
             patient: False: do not wait; probe if nobody does, else give up.
 
         Returns:
@@ -55,7 +67,7 @@ class CircuitBreaker:
             False: the breaker is closed; or, if it is still open, there was no patience.
         """
         if not patient:
-            if self._probing.locked():
+            if self._probing.locked() or clock() < self.not_before:
                 return False
             await self._probing.acquire()  # free, so this does not wait
             return True
@@ -64,6 +76,8 @@ class CircuitBreaker:
             if self.open:
                 wait = next(self._waits)
                 await self._sleep(wait / 2 + self._jitter(wait / 2))
+            while self.open and (left := self.not_before - clock()) > 0:
+                await self._sleep(left)
         except BaseException:
             self._probing.release()
             raise
@@ -79,17 +93,21 @@ class CircuitBreaker:
     def succeeded(self) -> None:
         """Note an answer that shows the API alive: it closes the breaker."""
         self._failures = 0
+        self.not_before = 0.0
         if self.open:
             self.open = False
             self._on_change()
 
-    def failed(self, error: SocialFetchError) -> None:
+    def failed(self, error: SocialFetchError, now: float) -> None:
         """Note a failure that may be an outage."""
         self._failures += 1
+        if error.retry_after is not None:
+            self.not_before = max(self.not_before, now + error.retry_after)
         if self._failures < FAILURES_THAT_OPEN:
             return
         self.cause = error
         if not self.open:
             self.open = True
+            self.since = now
             self._waits = delays(_GROWTH, _FIRST_WAIT, _LONGEST_WAIT)
             self._on_change()

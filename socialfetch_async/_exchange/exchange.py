@@ -1,37 +1,28 @@
-"""One page, whatever it takes: slot, circuit breaker, budget, and attempts until it is here."""
+"""Fetch one page: wait for admission, send, account, tell; again if it failed and may pass."""
 
 import asyncio
-import copy
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import backoff
 
+from socialfetch_async._exchange.accounts import Accounts
+from socialfetch_async._exchange.admission import Admission
 from socialfetch_async._exchange.call import Call
-from socialfetch_async._exchange.circuit_breaker import CircuitBreaker
+from socialfetch_async._exchange.reports import Reports
 from socialfetch_async._exchange.shared_budget import NothingMoreMaySend, SharedBudget
 from socialfetch_async._exchange.transport import Attempt, Transport
-from socialfetch_async._log import logger
 from socialfetch_async._protocol.decode import decode
-from socialfetch_async._protocol.endpoints import ListEndpoint, Request
-from socialfetch_async._protocol.retry import Retries, deadline_passed, rule
+from socialfetch_async._protocol.endpoints import Request
+from socialfetch_async._protocol.retry import Retries
 from socialfetch_async._protocol.status import Answer
 from socialfetch_async.errors import SocialFetchError
-from socialfetch_async.events import (
-    Event,
-    OnEvent,
-    OutageBegan,
-    OutageEnded,
-    RetryPlanned,
-    Usage,
-)
+from socialfetch_async.events import OnEvent, Usage
 from socialfetch_async.policy import RetryPolicy
 
 T = TypeVar("T")
-
-_OUTAGE: Final = "The API does not answer anybody at the moment, so nothing was sent."
 
 
 class Exchange:
@@ -45,6 +36,7 @@ class Exchange:
         policy: RetryPolicy,
         timeout: float,
         max_concurrency: int,
+        max_credits: int | None = None,
         limiter: AbstractAsyncContextManager[Any] | None = None,
         on_event: OnEvent | None = None,
         jitter: Callable[[float], float] = backoff.full_jitter,
@@ -53,16 +45,34 @@ class Exchange:
         self._secret = secret
         self._policy = policy
         self._timeout = timeout
-        self._limiter = limiter
-        self._on_event = on_event
         self._jitter = jitter
+        self._reports = Reports(on_event)
+        self._accounts = Accounts(max_credits)
         limit = transport.connection_limit
-        self._slots = asyncio.Semaphore(min(max_concurrency, limit or max_concurrency))
-        self._breaker = CircuitBreaker(jitter, on_change=self._outage)
-        self._outage_began = 0.0
+        self.admission = Admission(
+            policy,
+            slots=min(max_concurrency, limit or max_concurrency),
+            limiter=limiter,
+            jitter=jitter,
+            check_usable=self.check_usable,
+            reports=self._reports,
+        )
         self._loop: asyncio.AbstractEventLoop | None = None
-        self.usage = Usage()
         self.closed = False
+
+    @property
+    def usage(self) -> Usage:
+        """Live counters of everything that was sent."""
+        return self._accounts.usage
+
+    @property
+    def budget(self) -> SharedBudget:
+        """The client's own budget: its limit and the price of a request."""
+        return self._accounts.budget
+
+    def budget_of(self, max_credits: int | None = None) -> SharedBudget:
+        """Return the budget of a list or run, within the client's own."""
+        return SharedBudget(max_credits, within=self._accounts.budget)
 
     def check_usable(self) -> asyncio.AbstractEventLoop:
         """Return the running loop, which is the same for the whole life of a client.
@@ -82,12 +92,12 @@ class Exchange:
             )
         return loop
 
-    async def fetch(self, request: Request, budget: SharedBudget | None) -> Any:
+    async def fetch(self, request: Request[T], budget: SharedBudget) -> T:
         """Ask until the answer is there, or the retry policy gives up.
 
         Args:
             request: What to ask for.
-            budget: What the request is paid from; None when it is free.
+            budget: What the request is paid from, unless its route is free.
 
         Returns:
             The page or value.
@@ -98,21 +108,18 @@ class Exchange:
             RuntimeError: The client is closed, or belongs to another event loop.
         """
         clock = self.check_usable().time
+        admission = self.admission
         call = Call(request, budget)
         while True:
             # Mostly there is nothing to wait for, and a coroutine that finds that out costs.
-            if (
-                self._breaker.open
-                or self._slots.locked()
-                or self._limiter is not None
-                or not call.reserve()
-            ):
-                held = await self._admit(call)
-            else:
-                await self._slots.acquire()  # free, so this does not wait
+            if admission.straight and not admission.slots.locked() and call.reserve():
+                await admission.slots.acquire()  # free, so this does not wait
                 held = None
+            else:
+                held = await admission.admit(call)
             call.attempts += 1
-            attempt, result = Attempt(call.attempts), None
+            attempt = Attempt(call.attempts)
+            result: Any = None
             began = clock()
             try:
                 if call.deadline is None:
@@ -120,79 +127,24 @@ class Exchange:
                 timeout = min(self._timeout, call.deadline - began)
                 result = await self._transport.send(request, timeout, attempt)
                 if isinstance(result, Answer):
+                    # In its place: an answer that quotes the key stays in no frame of a traceback.
                     result = decode(request, result, secret=self._secret)
             finally:
-                self._account(call, attempt, result)
-                if self._on_event is not None:
-                    self._tell(call.ended(attempt, result, clock() - began))
+                self._accounts.count(call, attempt, result)
+                if self._reports.on_event is not None:
+                    self._reports.attempt_ended(call, attempt, result, clock() - began)
                 if held is None:
-                    self._slots.release()
+                    admission.slots.release()
                 else:
                     await held.aclose()
             if not isinstance(result, SocialFetchError):
-                self._breaker.succeeded()
-                return result
-            pause = self._pause(call, result, call.deadline - clock())
-            await self._wait(call, partial(asyncio.sleep, pause))
+                admission.answered(began)
+                found: T = result
+                return found
+            await self._pause(call, result, began, clock())
 
-    async def _admit(self, call: Call) -> AsyncExitStack:
-        """Wait until the request may leave; return what it holds until its answer is here.
-
-        That is a slot, the caller's limiter, and the turn to probe, if it is the circuit
-        breaker's probe. Its credit is set aside last, and it waits for none while it holds a slot.
-        """
-        while True:
-            async with AsyncExitStack() as held:
-                probing = self._breaker.open and await self._pass_breaker(call)
-                if probing:
-                    held.callback(self._breaker.probed)
-                if self._limiter is not None:
-                    await self._wait(call, self._limiter.__aenter__)
-                    held.push_async_callback(self._leave, self._limiter)
-                await self._wait(call, self._slots.acquire)
-                held.callback(self._slots.release)
-                self.check_usable()
-                passable = probing or not self._breaker.open
-                if passable and call.reserve():
-                    return held.pop_all()
-            if passable and call.budget is not None:
-                await self._wait(call, call.budget.credit)
-
-    async def _leave(self, limiter: AbstractAsyncContextManager[Any]) -> None:
-        try:
-            await limiter.__aexit__(None, None, None)
-        except Exception:  # noqa: BLE001 - a page that is paid for is not lost for somebody's limiter
-            logger.exception("the limiter failed when a request left it; the request went on")
-
-    async def _pass_breaker(self, call: Call) -> bool:
-        """Wait at the open circuit breaker; return whether this request is the probe."""
-        if call.deadline is None:
-            call.deadline = asyncio.get_running_loop().time() + self._policy.deadline
-        wait = partial(self._breaker.wait, patient=self._policy.wait_in_outage)
-        probing = await self._wait(call, wait, _OUTAGE)
-        if not probing and self._breaker.open:
-            raise self._given_up(call, _OUTAGE)
-        return probing
-
-    async def _wait(self, call: Call, begin: Callable[[], Awaitable[T]], why: str = "") -> T:
-        """Wait for something, but not beyond the deadline, nor when nothing more may be sent.
-
-        The deadline has not begun before the first slot: a queue in front of the own limit is no
-        fault of the API, and how long it is depends on the caller alone.
-        """
-        limit = asyncio.timeout_at(call.deadline)
-        try:
-            with nullcontext() if call.budget is None else call.budget.wait():
-                async with limit:
-                    return await begin()
-        except TimeoutError:
-            if not limit.expired():
-                raise  # of the caller's limiter
-            # Ours is raised below, where this does not become its context.
-        raise self._given_up(call, f"{why} {deadline_passed(self._policy)}".lstrip())
-
-    def _pause(self, call: Call, error: SocialFetchError, remaining: float) -> float:
-        """Tell the circuit breaker about a failed attempt; return the seconds before the next one.
+    async def _pause(self, call: Call, error: SocialFetchError, sent: float, now: float) -> None:
+        """Wait before the next attempt.
 
         Raises:
             SocialFetchError: There is no next one.
@@ -203,101 +155,28 @@ class Exchange:
                 "the SocialFetchClient was closed while a request was on its way: close it when "
                 "nothing uses it any more"
             )
-        what = rule(error)
-        if what.outage:
-            self._breaker.failed(error)
-        elif what.alive:
-            self._breaker.succeeded()
+        admission = self.admission
+        spared = admission.failed(call, error, sent, now)
+        for_api = spared or error.retry_after is not None
         call.error = error
+        call.counted += not spared
         call.retries = call.retries or Retries(self._policy, self._jitter)
-        pause = call.retries.wait(error, call.attempts, remaining)
+        assert call.deadline is not None
+        pause = call.retries.wait(
+            error,
+            call.counted,
+            call.deadline - now,
+            patience=admission.patience(call, now) if for_api else 0.0,
+            # The breaker and the pace say when: no further wait on top of theirs.
+            held=spared or admission.breaker.open,
+        )
         if isinstance(pause, str):
-            raise self._given_up(call, pause)
-        where = call.where(error)
-        if call.budget is not None:
+            raise call.given_up(pause)
+        if call.paid:
             try:
                 call.budget.check()
             except NothingMoreMaySend:
-                logger.warning(
-                    "not tried again, for the credit limit or a stop: %s", error, extra=where
-                )
+                self._reports.no_retry(call, error)
                 raise
-        logger.info(
-            "trying again in %.2f s: %s", pause, error.summary, extra=where | {"wait": pause}
-        )
-        if self._on_event is not None:
-            request = call.request
-            self._tell(
-                RetryPlanned(
-                    handle=request.handle,
-                    cursor=request.cursor,
-                    attempt=call.attempts,
-                    wait=pause,
-                    error=error,
-                )
-            )
-        return pause
-
-    def _outage(self) -> None:
-        """Say that the circuit breaker has opened or closed."""
-        now = asyncio.get_running_loop().time()
-        error = self._breaker.cause
-        if self._breaker.open:
-            assert error is not None
-            self._outage_began = now
-            logger.warning(
-                "the API answers nobody, so one probe at a time is sent: %s", error.summary
-            )
-            self._tell(OutageBegan(error=error))
-        else:
-            seconds = now - self._outage_began
-            logger.warning("the API answers again, after %.1f s", seconds)
-            self._tell(OutageEnded(seconds=seconds))
-
-    def _tell(self, event: Event) -> None:
-        if self._on_event is None:
-            return
-        try:
-            self._on_event(event)
-        except Exception:  # noqa: BLE001 - a page that is paid for is not lost for somebody's metrics
-            logger.exception("on_event failed at %r and is called again at the next event", event)
-
-    def _account(self, call: Call, attempt: Attempt, result: Any) -> None:
-        """Count an attempt. No result means cancelled: if it was sent, it may have been billed."""
-        usage, budget = self.usage, call.budget
-        if call.attempts > 1:
-            usage.retries += 1
-        if attempt.sent:
-            usage.requests_sent += 1
-        if budget is None:
-            if isinstance(result, SocialFetchError):
-                result.at(maybe_charged=0)  # these routes are free
-        elif result is None or isinstance(result, SocialFetchError):
-            charged = attempt.sent if result is None else result.maybe_charged
-            cost = attempt.maybe_charged = call.reserved if charged else 0
-            call.maybe_charged += cost
-            usage.maybe_charged += cost
-            budget.maybe_charged += cost
-            budget.settle(call.reserved, cost)
-        else:
-            cost = result.credits_charged
-            usage.pages += 1
-            usage.credits_charged += cost
-            budget.settle(call.reserved, cost)
-
-    def _given_up(self, call: Call, why: str) -> SocialFetchError:
-        """Complete the last error with where and how often, and why it is the last."""
-        error = call.error
-        if error is None:
-            # Nothing was sent for this page: what opened the breaker for all is the reason.
-            assert self._breaker.cause is not None
-            error = copy.copy(self._breaker.cause).at(request_id=None)
-        if not isinstance(call.request.endpoint, ListEndpoint):
-            error.at(go_on="")  # a value has no page before it
-        return error.at(
-            handle=call.request.handle,
-            cursor=call.request.cursor,
-            attempts=call.attempts,
-            maybe_charged=call.maybe_charged,
-            summary=f"{error.summary} {why}".rstrip(),
-        ).with_traceback(None)
+        self._reports.retry(call, error, pause)
+        await admission.wait(call, partial(asyncio.sleep, pause), for_api=for_api)

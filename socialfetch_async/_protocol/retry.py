@@ -47,6 +47,8 @@ def rule(error: SocialFetchError) -> Rule:
     if isinstance(error, APIStatusError):
         return meaning(error.status, vendor=not isinstance(error, GatewayError)).rule
     if isinstance(error, ConnectError) and 400 <= (error.proxy_status or 0) < 500:
+        return _NEVER  # a proxy that wants a user name, or forbids the API, does so every time
+    if isinstance(error, ConnectError) and 400 <= (error.proxy_status or 0) < 500:
         return _NEVER  # a proxy that refuses: it would again
     return next((found for kind, found in RULES if isinstance(error, kind)), _NEVER)
 
@@ -80,41 +82,57 @@ class Retries:
         jitter: Returns a random number between 0 and its argument.
     """
 
-    __slots__ = ("_delays", "_jitter", "_policy", "_stale_seen")
+    __slots__ = ("_delays", "_jitter", "_policy", "_stale_seen", "_whole_seen")
 
     def __init__(self, policy: RetryPolicy, jitter: Callable[[float], float]) -> None:
         self._policy = policy
         self._jitter = jitter
         self._stale_seen = False
+        self._whole_seen = False
         self._delays = delays(2, policy.base, policy.cap)
 
-    def wait(self, error: SocialFetchError, attempts: int, remaining: float) -> float | str:
+    def wait(
+        self,
+        error: SocialFetchError,
+        attempts: int,
+        remaining: float,
+        *,
+        patience: float = 0.0,
+        held: bool = False,
+    ) -> float | str:
         """Decide about a failed attempt.
 
         Args:
             error: Why the attempt failed.
-            attempts: How many there were, with this one.
+            attempts: How many there were that count, with this one.
             remaining: Seconds until the deadline.
+            patience: Seconds that may be waited for the API besides.
+            held: Something else holds the request back, so it needs no delay of its own.
 
         Returns:
             The seconds to wait before the next attempt; or, to give up, a sentence that says why
             where the error itself does not.
         """
-        policy = self._policy
-        if not rule(error).retry or attempts >= policy.max_attempts:
+        if not rule(error).retry or attempts >= self._policy.max_attempts:
             return ""
-        delay = self._jitter(next(self._delays))
-        if error.retry_after is not None:
-            if error.retry_after > policy.retry_after_cap:
-                return (
-                    f"It asks to wait {error.retry_after:g} s, longer than retry_after_cap="
-                    f"{policy.retry_after_cap:g} allows."
-                )
+        if isinstance(error, PayloadError) and error.whole and self._second_whole():
+            return ""
+        left = remaining + patience
+        delay = 0.0 if held else self._jitter(next(self._delays))
+        asked = error.retry_after
+        if asked is not None:
+            if why := too_long_to_wait(self._policy, asked, left, patience):
+                return why
             # A floor: full jitter alone would come back early almost every time.
-            delay = max(delay, error.retry_after + self._jitter(error.retry_after / 10))
+            delay = max(delay, asked + self._jitter(min(asked / 10, self._policy.cap)))
         elif isinstance(error, ConnectionLostError) and self._first_stale(error):
             delay = 0.0
-        return delay if delay < remaining else deadline_passed(policy)
+        return delay if delay < left else deadline_passed(self._policy)
+
+    def _second_whole(self) -> bool:
+        """Whether a page arrived whole and damaged before: then it is the same every time."""
+        second, self._whole_seen = self._whole_seen, True
+        return second
 
     def _first_stale(self, error: ConnectionLostError) -> bool:
         """Whether it was, or may have been, an idle connection that the server had closed."""
@@ -123,9 +141,31 @@ class Retries:
         return first
 
 
+def too_long_to_wait(policy: RetryPolicy, asked: float, left: float, patience: float) -> str:
+    """Say why what the API asks to wait is too long; nothing if it is not.
+
+    Args:
+        policy: The limits.
+        asked: Seconds that the API asks to wait.
+        left: Seconds until the deadline, patience included.
+        patience: Seconds that may be waited for the API.
+    """
+    if asked > max(policy.retry_after_cap, patience):
+        return (
+            f"It asks to wait {asked:g} s, longer than retry_after_cap="
+            f"{policy.retry_after_cap:g} allows."
+        )
+    return deadline_passed(policy) if asked >= left else ""
+
+
 def deadline_passed(policy: RetryPolicy) -> str:
     """Say that there was no time left."""
     return f"The deadline of {policy.deadline:g} s leaves no time for another attempt."
+
+
+def slows_down(error: SocialFetchError) -> bool:
+    """Whether it says that requests come too fast, if the API answers others meanwhile."""
+    return isinstance(error, APIStatusError) and error.status in {429, 503}
 
 
 _SECONDS: Final = re.compile(r"[0-9]{1,9}")

@@ -4,10 +4,11 @@ Contract, "Pagination": ask first without a cursor, then with `data.page.nextCur
 `hasMore` is false or `nextCursor` is null.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, Final, Literal
 
 from socialfetch_async._protocol.ending import ended
+from socialfetch_async._protocol.seen import Seen
 from socialfetch_async._text import shortened
 from socialfetch_async.errors import (
     PaginationError,
@@ -16,38 +17,62 @@ from socialfetch_async.errors import (
 )
 from socialfetch_async.models import ListPage
 
+Identity = Callable[[ListPage, Sequence[Any]], Iterable[Hashable]]
+"""For each row of a page, in its order, what makes it the same as another."""
+
 # Real lists have single empty pages (deleted accounts); a longer series leads nowhere and costs
-# a credit a page.
+# a credit per page.
 EMPTY_PAGES_IN_A_ROW: Final = 6
+
+# Hashes have 60 bits here, since an int of 64 takes half as much memory again. Two cursors of
+# one list share one in a hundred million lists or so, and then the walk ends with an error, never
+# silently.
+_SIXTY_BITS: Final = (1 << 60) - 1
 
 
 class Walk:
     """The walk through one list. It knows no client: it is told what came, and says what next.
 
+    Args:
+        handle: The profile; None for a list that belongs to none.
+        cursor: Where to begin; None is the top.
+        identity: What makes rows the same.
+        max_pages: Ask for no further page after so many.
+        max_rows: Ask for no further page when so many rows came; they come in whole pages.
+
     Attributes:
         cursor: The page to go on from: the one being delivered, or the next to ask for.
         done: Nothing is left.
-        stop_reason: Why the walk ended: `complete`, `missing_cursor`, `max_pages`; None before.
+        stop_reason: Why the walk ended: `complete`, `missing_cursor`, `max_pages`, `max_rows`;
+            None before.
         pages: Pages received. `rows`: rows on them. `credits_charged`: their price.
+        lookup_status: The vendor's outcome on the page received last; None before the first.
+        total: The vendor's count of the whole list on that page, if it had one.
     """
 
     __slots__ = (
         "_asked",
+        "_begins_again",
+        "_begun_at_top",
         "_empty_in_a_row",
         "_error",
         "_handle",
         "_identity",
-        "_last_rows",
         "_max_pages",
+        "_max_rows",
         "_page",
+        "_recalled",
         "_request_id",
+        "_seen",
         "credits_charged",
         "cursor",
         "done",
         "invalid_rows",
+        "lookup_status",
         "pages",
         "rows",
         "stop_reason",
+        "total",
     )
 
     def __init__(
@@ -55,25 +80,50 @@ class Walk:
         handle: str | None,
         cursor: str | None,
         *,
-        identity: Callable[[ListPage, Sequence[Any]], object],
+        identity: Identity,
         max_pages: int | None = None,
+        max_rows: int | None = None,
     ) -> None:
         self._handle = handle
         self._identity = identity
         self._max_pages = max_pages
+        self._max_rows = max_rows
         self._page: ListPage | None = None
-        self._last_rows = 0
         self._request_id: str | None = None
         self._empty_in_a_row = 0
         self._error: SocialFetchError | None = None
-        # Hashes, not cursors: 26 MB for the 235,000 pages of the largest accounts. Python's
-        # string hash has 64 bits; two cursors of one list share one in a billion lists or so,
-        # and then the walk ends with an error, never silently.
-        self._asked = {hash(cursor)}
+        self._asked = {hash(cursor) & _SIXTY_BITS}
+        self._seen = Seen()
+        self._begins_again = False
+        self._begun_at_top = cursor is None
+        self._recalled = 0  # rows of pages that were known before
         self.cursor = cursor
         self.done = False
-        self.stop_reason: Literal["complete", "missing_cursor", "max_pages"] | None = None
+        self.stop_reason: Literal["complete", "missing_cursor", "max_pages", "max_rows"] | None = (
+            None
+        )
         self.pages = self.rows = self.invalid_rows = self.credits_charged = 0
+        self.lookup_status: str | None = None
+        self.total: int | None = None
+
+    def recall(self, cursor: str | None, rows: Sequence[Hashable]) -> None:
+        """Take a page that an earlier walk received, so that a circle cut in two is still one.
+
+        Call it before the first page is asked for, from the top of the list on.
+
+        Args:
+            cursor: What it was asked for with.
+            rows: What identifies its rows: for followers, their handles.
+        """
+        self._asked.add(hash(cursor) & _SIXTY_BITS)
+        self._begun_at_top |= cursor is None
+        self._recalled += len(rows)
+        self._seen.recall(rows)
+
+    @property
+    def found(self) -> int | None:
+        """Rows from the top of the list to here; None when its top is not known."""
+        return self._recalled + self.rows if self._begun_at_top else None
 
     def advance(self) -> bool:
         """Leave the page received last and say whether to ask for another.
@@ -82,8 +132,9 @@ class Walk:
             True: ask for `cursor`. False: the walk has ended, `stop_reason` says why.
 
         Raises:
-            PaginationError: A cursor came again, or six pages in a row were empty.
-            ProfileUnavailableError: The list can not be had. It is raised at every further
+            PaginationError: A cursor came again, the list begins again under new ones, or six
+                pages in a row were empty.
+            ProfileUnavailableError: The list cannot be had. It is raised at every further
                 call too, so that the answer is not bought again by accident.
         """
         self.leave()
@@ -93,6 +144,9 @@ class Walk:
             return False
         if self._max_pages is not None and self.pages >= self._max_pages:
             self.stop_reason = "max_pages"
+            return False
+        if self._max_rows is not None and self.rows >= self._max_rows:
+            self.stop_reason = "max_rows"
             return False
         if self._empty_in_a_row >= EMPTY_PAGES_IN_A_ROW:
             self._empty_in_a_row = 0  # asked again on purpose, it goes on from here
@@ -117,10 +171,15 @@ class Walk:
     def _go_to(self, cursor: str | None) -> None:
         assert cursor is not None
         self.cursor = cursor
-        asked = hash(cursor)
+        # Hashes, not cursors: 16 MB for the 235,000 pages of the largest accounts.
+        asked = hash(cursor) & _SIXTY_BITS
         if asked in self._asked:
             self._error = self._pagination(
                 "repeated_cursor", f"the cursor {shortened(cursor)} came again"
+            )
+        elif self._begins_again:
+            self._error = self._pagination(
+                "no_progress", "the list begins again: new cursors bring rows that came before"
             )
         self._asked.add(asked)
 
@@ -129,23 +188,24 @@ class Walk:
 
         Raises:
             PaginationError: The page repeats the one before; it is not to be delivered.
-            ProfileUnavailableError: The list can not be had, and no rows came with that.
+            ProfileUnavailableError: The list cannot be had, and no rows came with that.
         """
         self._request_id = page.request_id
         self.pages += 1
         self.credits_charged += page.credits_charged
+        self.lookup_status = page.lookup_status
+        self.total = page.total
         if page.lookup_status != "found" and not rows:
             self._error = self._unavailable(page)
             raise self._error
-        if rows:
-            # As one number: a parked walk must not hold the rows it has delivered.
-            same = hash(self._identity(page, rows))
-            if same == self._last_rows:
-                self._error = self._pagination(
-                    "no_progress", "a new cursor brought the rows of the page before once more"
-                )
-                raise self._error
-            self._last_rows = same
+        repeat = self._seen.add(self._identity(page, rows)) if rows else None
+        if repeat == "same_page":
+            self._error = self._pagination(
+                "no_progress", "a new cursor brought the rows of the page before once more"
+            )
+            raise self._error
+        # Its rows may be known and may not: it is delivered, and no further page is bought.
+        self._begins_again = repeat is not None
         self.rows += len(rows)
         self.invalid_rows += page.invalid_rows
         self._empty_in_a_row = 0 if rows else self._empty_in_a_row + 1

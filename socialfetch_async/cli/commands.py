@@ -345,7 +345,9 @@ def emulate(
 
 
 @socialfetch.command()
-@click.option("-o", "--output", metavar="DIR", help="Where its files go. Default: a new folder.")
+@click.option(
+    "-o", "--output", metavar="DIR", help="A new or empty folder. Default: a temporary one."
+)
 def demo(output: str | None) -> None:
     """Show the main job on the embedded emulator: no key, no network, no cost."""
     from socialfetch_async.cli.demo import show  # noqa: PLC0415

@@ -13,6 +13,7 @@ from socialfetch_async.batch import BatchEvent, files_of, order, run_batch
 from socialfetch_async.cli import exit_codes
 from socialfetch_async.client import SocialFetchClient
 from socialfetch_async.emulator import Emulator, Profile
+from socialfetch_async.errors import ExportError
 from socialfetch_async.events import HandleDone
 from socialfetch_async.models import FollowersPage
 from socialfetch_async.policy import RetryPolicy
@@ -55,14 +56,17 @@ async def show(output: str | None) -> int:
     """Fetch several handles side by side, faults included, and say what it cost.
 
     Args:
-        output: The folder for the files; None makes a new one for temporary files.
+        output: The folder for the files, new or empty; None makes one for temporary files.
+
+    Raises:
+        ExportError: The folder is not empty.
     """
+    folder = _folder(output)
     console = _Console()
     console.print(
         "The real client against an emulator of the API on this machine: no key, no network.\n"
         "Some answers are 503, and some connections break on the way.\n"
     )
-    folder = _folder(output)
     emulator = Emulator(_PROFILES, latency=0.02, seed=7, faults={"503": 0.05, "drop": 0.02})
     async with (
         emulator as api,
@@ -97,7 +101,19 @@ async def show(output: str | None) -> int:
 
 
 def _folder(output: str | None) -> Path:
-    return Path(output or tempfile.mkdtemp(prefix="socialfetch-demo-")).resolve()
+    """Return the folder for the files: its lists are invented, and belong beside no others.
+
+    Raises:
+        ExportError: It is not a folder, or not empty.
+    """
+    folder = Path(output or tempfile.mkdtemp(prefix="socialfetch-demo-")).resolve()
+    try:
+        empty = not folder.exists() or not any(folder.iterdir())
+    except OSError as error:
+        raise ExportError(f"{folder} cannot be used: {error.strerror}. Name another.") from None
+    if not empty:
+        raise ExportError(f"{folder} is not empty: name a new folder. Nothing was changed.")
+    return folder
 
 
 class _Watch:

@@ -35,8 +35,8 @@ def atomic_write(path: Path, *, keep: bool = True) -> Iterator[Path]:
     # In the same folder: a rename does not cross file systems.
     name = os.fsencode(path.name)[:_SHOWN_NAME].decode(errors="ignore")
     part = path.with_name(f".{name}.{secrets.token_hex(4)}.part")
-    os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, _NEW_FILE))
     try:
+        os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, _NEW_FILE))
         _become_like(path, part)
         yield part
         if keep:

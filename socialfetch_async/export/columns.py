@@ -5,7 +5,7 @@ CSV, Parquet and SQLite are flat; a JSON line nests `metrics` and `avatar_urls` 
 does, as `socialfetch followers` writes them, and has the same names for all else.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
@@ -54,6 +54,8 @@ COLUMNS: Final = (
     Column("sec_uid", "text", "", True, "sec_uid", "opaque stable id"),
     Column("extra", "text", "JSON", True, "", "what the API sent that no other column holds"),
     Column("fetched_at", "time", "UTC", False, "", "when the page arrived"),
+    Column("first_seen_at", "time", "UTC", False, "", "first page with it, in any reading"),
+    Column("last_seen_at", "time", "UTC", False, "", "last page with it, in any reading"),
 )
 NAMES: Final = tuple(column.name for column in COLUMNS)
 OF_ACCOUNT: Final = tuple(column for column in COLUMNS if column.field)
@@ -83,6 +85,34 @@ def account_cells(follower: Follower, extra: Mapping[str, Any] | None) -> tuple[
     ):
         cells, extra = _without_large_counts(cells, extra)
     return *cells, None if extra is None else _encode(extra).decode()
+
+
+def account_columns(
+    followers: Sequence[Follower], extras: Sequence[Mapping[str, Any] | None]
+) -> list[Sequence[Any]]:
+    """Return the cells of `account_cells` for many accounts, column by column.
+
+    Most pages are of one kind, and then no account is touched by itself.
+    """
+    pictures = [follower.avatar_urls is not None for follower in followers]
+    texts: Sequence[str | None] = [None] * len(extras)
+    if any(extras) or (any(pictures) and not all(pictures)):
+        return _by_account(followers, extras)
+    columns: list[Sequence[Any]]
+    if all(pictures):
+        columns = list(zip(*map(_cells, followers), strict=True))
+    else:
+        columns = list(zip(*map(_cells_without_pictures, followers), strict=True))
+        columns[_PICTURES_AT:_PICTURES_AT] = [texts] * len(_NO_PICTURES)
+    if any(max(columns[at]) > HIGHEST or min(columns[at]) < -HIGHEST for at, _ in _COUNTS):
+        return _by_account(followers, extras)
+    return [*columns, texts]
+
+
+def _by_account(
+    followers: Sequence[Follower], extras: Sequence[Mapping[str, Any] | None]
+) -> list[Sequence[Any]]:
+    return list(zip(*map(account_cells, followers, extras), strict=True))
 
 
 def _without_large_counts(

@@ -1,10 +1,10 @@
 """What an export reads: every list page by page, its rows numbered, and what was read counted."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from socialfetch_async.export.columns import account_cells
+from socialfetch_async.export.columns import COLUMNS, account_columns
 from socialfetch_async.export.rows import Row, rows_of
 from socialfetch_async.journal import SavedHandle, SavedPage, SavedRun
 
@@ -27,11 +27,27 @@ class Page(NamedTuple):
     fetched_at: str
     saved: SavedPage
 
-    def flat(self) -> Iterator[tuple[Any, ...]]:
-        """Yield the rows as cells, in the order of the columns."""
-        source, number, position, rows, fetched_at, _ = self
-        for at, follower, extra in rows:
-            yield source, position + at, number, *account_cells(follower, extra), fetched_at
+    def columns(self) -> list[Sequence[Any]]:
+        """Return the cells of all rows, column by column, in the order of the columns."""
+        count = len(self.rows)
+        if not count:
+            return [()] * len(COLUMNS)
+        places, followers, extras = zip(*self.rows, strict=True)
+        return [
+            [self.source] * count,
+            [self.position + at for at in places],
+            [self.number] * count,
+            *account_columns(followers, extras),
+            *self.times(),
+        ]
+
+    def times(self) -> tuple[Sequence[str], Sequence[str], Sequence[str]]:
+        """Return the columns of times: fetched, first seen, last seen."""
+        fetched = [self.fetched_at] * len(self.rows)
+        if not self.saved.earlier:
+            return fetched, fetched, fetched
+        first_seen = self.saved.first_seen_at
+        return fetched, [as_text(first_seen(row.follower.handle)) for row in self.rows], fetched
 
 
 class Lists:

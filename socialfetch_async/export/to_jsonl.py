@@ -7,6 +7,7 @@ stands under `extra` as it came; the rows as they came are in the journal.
 
 import gzip
 from collections.abc import Callable, Iterator
+from itertools import repeat
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
@@ -14,11 +15,16 @@ from typing import Any, Final
 import msgspec
 
 from socialfetch_async.export.lists import Lists, Page
-from socialfetch_async.export.rows import Row
 from socialfetch_async.models import Follower
 
 _NAMES: Final = Follower.__struct_fields__
 _values: Final[Callable[[Follower], tuple[Any, ...]]] = attrgetter(*_NAMES)
+# As a Struct and not as a dict, which takes twice the time.
+_Line: Final = msgspec.defstruct(
+    "_Line",
+    ["source", "position", "page", *_NAMES, "extra", "fetched_at", "first_seen_at", "last_seen_at"],
+    gc=False,
+)
 _encoder: Final = msgspec.json.Encoder()
 
 
@@ -39,20 +45,22 @@ def write_gzip(path: Path, lists: Lists) -> None:
 
 def blocks(lists: Lists) -> Iterator[bytes]:
     """Yield the lines of page after page."""
-    return (
-        _encoder.encode_lines([_line(page, row) for row in page.rows]) for page in lists.pages()
+    return (_encoder.encode_lines(_lines(page)) for page in lists.pages() if page.rows)
+
+
+def _lines(page: Page) -> list[Any]:
+    places, followers, extras = zip(*page.rows, strict=True)
+    return list(
+        map(
+            _Line,
+            repeat(page.source),
+            [page.position + at for at in places],
+            repeat(page.number),
+            *zip(*map(_values, followers), strict=True),
+            extras,
+            *page.times(),
+        )
     )
-
-
-def _line(page: Page, row: Row) -> dict[str, Any]:
-    return {
-        "source": page.source,
-        "position": page.position + row.at,
-        "page": page.number,
-        **account(row.follower),
-        "extra": row.extra,
-        "fetched_at": page.fetched_at,
-    }
 
 
 def account(follower: Follower) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from importlib import import_module
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +15,7 @@ from socialfetch_async.export.lists import Lists
 BATCH: Final = 2_048
 BATCHES_A_GROUP: Final = 16
 # Columns whose values repeat. For the others a dictionary would be built and thrown away.
-_REPEATING: Final = ["source", "bio", "fetched_at"]
+_REPEATING: Final = ["source", "bio", "fetched_at", "first_seen_at", "last_seen_at"]
 
 
 def write(path: Path, lists: Lists) -> None:
@@ -32,9 +32,9 @@ def write(path: Path, lists: Lists) -> None:
         "time": pa.timestamp("us", tz="UTC"),
     }
     schema = pa.schema([pa.field(c.name, types[c.type], nullable=c.nullable) for c in COLUMNS])
-    rows = chain.from_iterable(page.flat() for page in lists.pages())
+    batches = _batches(lists, schema, pa)
     with parquet.ParquetWriter(path, schema, compression="zstd", use_dictionary=_REPEATING) as file:
-        while group := list(islice(_batches(rows, schema, pa), BATCHES_A_GROUP)):
+        while group := list(islice(batches, BATCHES_A_GROUP)):
             file.write_table(pa.Table.from_batches(group))
             del group
             # Arrow keeps what it has freed for later, and the next group comes at once: without
@@ -53,13 +53,24 @@ def _pyarrow() -> tuple[Any, Any]:
         ) from None
 
 
-def _batches(rows: Iterator[tuple[Any, ...]], schema: Any, pa: Any) -> Iterator[Any]:
-    while batch := list(islice(rows, BATCH)):
-        columns = [
-            # As text first, which is fast and understands our times.
-            pa.array(cells, pa.string()).cast(field.type)
-            if pa.types.is_timestamp(field.type)
-            else pa.array(cells, field.type)
-            for cells, field in zip(zip(*batch, strict=True), schema, strict=True)
-        ]
-        yield pa.record_batch(columns, schema=schema)
+def _batches(lists: Lists, schema: Any, pa: Any) -> Iterator[Any]:
+    columns: list[list[Any]] = [[] for _ in COLUMNS]
+    for page in lists.pages():
+        for column, cells in zip(columns, page.columns(), strict=True):
+            column.extend(cells)
+        if len(columns[0]) >= BATCH:
+            yield _batch(columns, schema, pa)
+            columns = [[] for _ in COLUMNS]
+    if columns[0]:
+        yield _batch(columns, schema, pa)
+
+
+def _batch(columns: list[list[Any]], schema: Any, pa: Any) -> Any:
+    arrays = [
+        # As text first, which is fast and understands our times.
+        pa.array(cells, pa.string()).cast(field.type)
+        if pa.types.is_timestamp(field.type)
+        else pa.array(cells, field.type)
+        for cells, field in zip(columns, schema, strict=True)
+    ]
+    return pa.record_batch(arrays, schema=schema)

@@ -16,7 +16,7 @@ from socialfetch_async.export.lists import Lists, Page, as_text
 from socialfetch_async.journal import SavedHandle
 
 # `PRAGMA user_version` of the files: it grows when a table changes.
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 _TYPES: Final = {"text": "TEXT", "int": "INTEGER", "bool": "INTEGER", "time": "TEXT"}
 
 
@@ -64,6 +64,8 @@ CREATE TABLE follows (
   follower TEXT NOT NULL REFERENCES accounts (handle),
   position INTEGER NOT NULL,
   page INTEGER NOT NULL,
+  first_seen_at TEXT NOT NULL,
+  last_seen_at TEXT NOT NULL,
   PRIMARY KEY (source, position),
   FOREIGN KEY (source, page) REFERENCES pages (source, page)
 ) WITHOUT ROWID;
@@ -78,8 +80,9 @@ _ACCOUNT: Final = (
     f"SET {', '.join(f'{c.name} = excluded.{c.name}' for c in _KEPT[1:])} "
     "WHERE excluded.fetched_at >= accounts.fetched_at"
 )
+_FOLLOW: Final = ("source", "handle", "position", "page", "first_seen_at", "last_seen_at")
 _account: Final = itemgetter(*map(COLUMNS.index, _KEPT))
-_follow: Final = itemgetter(*map(NAMES.index, ("source", "handle", "position", "page")))
+_follow: Final = itemgetter(*map(NAMES.index, _FOLLOW))
 
 
 def write(path: Path, lists: Lists) -> None:
@@ -88,16 +91,19 @@ def write(path: Path, lists: Lists) -> None:
         # The file is thrown away if anything fails, so it needs no way back of its own, and it is
         # flushed to the disk once, at the end. 32 MiB of it may stay in memory.
         database.executescript(
-            "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -32768;"
+            "PRAGMA page_size = 32768; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
+            "PRAGMA cache_size = -32768;"
             f"PRAGMA user_version = {SCHEMA_VERSION};{_TABLES}"
         )
         database.execute("BEGIN")
         database.executemany(_insert("handles", 11), map(_handle, lists.handles))
         for page in lists.pages():
-            rows = list(page.flat())
+            columns = page.columns()
             database.execute(_insert("pages", 12), _page(page))
-            database.executemany(_ACCOUNT, map(_account, rows))
-            database.executemany(_insert("follows", 4), map(_follow, rows))
+            database.executemany(_ACCOUNT, zip(*_account(columns), strict=True))
+            database.executemany(
+                _insert("follows", len(_FOLLOW)), zip(*_follow(columns), strict=True)
+            )
         database.execute("COMMIT")
         database.executescript(_INDEXES)
 

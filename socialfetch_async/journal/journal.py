@@ -278,5 +278,7 @@ class Journal:
         return self._open.record(run, job)
 
     def __repr__(self) -> str:
+        if not hasattr(self, "_session"):  # half made: a traceback of the constructor shows it
+            return "<Journal>"
         state = "open" if self._session is not None and not self._session.closed else "closed"
         return f"<Journal {self.path} {state}>"

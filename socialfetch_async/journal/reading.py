@@ -217,6 +217,8 @@ class SavedRun:
         return self.index.spent(work, refresh)
 
     def __repr__(self) -> str:
+        if not hasattr(self, "origin"):  # half made: a traceback of the constructor shows it
+            return "<SavedRun>"
         names = ", ".join(map(str, self.paths))
         handles, credits_ = len(self.handles), self.credits_charged
         return f"<SavedRun {names} handles={handles} credits_charged={credits_}>"

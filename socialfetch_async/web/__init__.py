@@ -1,4 +1,4 @@
-"""For web backends: errors as HTTP answers, lists as bodies, and one credit limit for a process.
+"""For web backends: errors as HTTP responses, and lists as bodies.
 
 It imports no web framework: `examples/web/` has a whole application for each of four.
 
@@ -19,31 +19,22 @@ from socialfetch_async.web._bodies import (
     server_sent_events,
     started,
 )
-from socialfetch_async.web._limits import CreditLimit
-from socialfetch_async.web._requests import (
-    CreditsSpentError,
-    InvalidRequestError,
-    listen,
-    whole_number,
-)
+from socialfetch_async.web._requests import InvalidRequestError, about_the_request
 
 __all__ = [
     "ERRORS",
     "HEADERS",
     "LAST_EVENT_ID",
-    "CreditLimit",
-    "CreditsSpentError",
     "ErrorAnswer",
     "ErrorBody",
     "FollowerList",
     "InvalidRequestError",
     "ListEnd",
     "StartedBody",
+    "about_the_request",
     "collect",
     "http_error",
-    "listen",
     "ndjson",
     "server_sent_events",
     "started",
-    "whole_number",
 ]

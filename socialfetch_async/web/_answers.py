@@ -1,4 +1,4 @@
-"""Which HTTP answer each error is, for whoever asked the server that this library is part of."""
+"""Which HTTP response each error is, for the HTTP client of a server that uses this library."""
 
 import math
 from typing import Final, NamedTuple
@@ -7,7 +7,7 @@ import msgspec
 
 from socialfetch_async import errors
 from socialfetch_async.errors import InvalidHandleError, ProfileUnavailableError, SocialFetchError
-from socialfetch_async.web._requests import CreditsSpentError, InvalidRequestError
+from socialfetch_async.web._requests import InvalidRequestError
 
 # As long as the circuit breaker waits at most for its next probe.
 _RETRY_AFTER: Final = 5.0
@@ -73,7 +73,6 @@ _BUSY: Final = Row(503, "upstream_busy", "The source of the followers is not ava
 ANSWERS: Final[dict[type[Exception], Row]] = {
     InvalidHandleError: Row(400, "invalid_handle", None),
     InvalidRequestError: Row(400, "invalid_request", None),
-    CreditsSpentError: _NO_CREDITS,
     SocialFetchError: _BAD_ANSWER,
     errors.TransportError: _BAD_ANSWER,
     errors.ConnectError: _BUSY,
@@ -104,12 +103,13 @@ ANSWERS: Final[dict[type[Exception], Row]] = {
         404, "profile_unavailable", "The followers of this profile can not be listed."
     ),
     errors.IncompleteRunError: Row(502, "incomplete", "Some of the profiles failed.", True),
+    errors.CreditLimitError: _NO_CREDITS,
     errors.JournalError: _OURS,
     errors.ShardTakenError: _OURS,
     errors.ExportError: _OURS,
     errors.ClusterError: _OURS,
 }
-ERRORS: Final = (SocialFetchError, InvalidRequestError, CreditsSpentError)
+ERRORS: Final = (SocialFetchError, InvalidRequestError)
 """Everything in that table, as an `except` takes it."""
 
 # 403 and not 404 where the profile exists: to ask again does not help, another account might.

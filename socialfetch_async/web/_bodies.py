@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AbstractContextManager
 from typing import Final, Self
 from urllib.parse import quote
 
@@ -11,7 +10,7 @@ import msgspec
 from msgspec import structs
 
 from socialfetch_async import _arguments as arguments
-from socialfetch_async.errors import SocialFetchError
+from socialfetch_async.errors import CreditLimitError, SocialFetchError
 from socialfetch_async.models import Follower, FollowersPage
 from socialfetch_async.stream import FollowerStream
 from socialfetch_async.web._answers import ErrorBody, http_error
@@ -68,7 +67,8 @@ async def ndjson(stream: FollowerStream) -> AsyncGenerator[bytes, None]:
     """Yield followers as lines of JSON, a page at a time; a `ListEnd` is the last line.
 
     Raises:
-        SocialFetchError: Before the first page. Later it is the last line's `error`.
+        SocialFetchError: Before the first page; CreditLimitError if no limit leaves room for it.
+            Later it is the last line's `error`.
     """
     begun = False
     failure: SocialFetchError | None = None
@@ -84,6 +84,8 @@ async def ndjson(stream: FollowerStream) -> AsyncGenerator[bytes, None]:
         if not begun:
             raise
         failure = error
+    if not begun:
+        raise _nothing_left(stream)
     yield _ENCODER.encode(_end(stream, failure)) + b"\n"
 
 
@@ -102,7 +104,8 @@ async def server_sent_events(
         keep_alive: Seconds without a page after which a comment is sent.
 
     Raises:
-        SocialFetchError: Before the first page. Later it is the last event's `error`.
+        SocialFetchError: Before the first page; CreditLimitError if no limit leaves room for it.
+            Later it is the last event's `error`.
     """
     begun = False
     failure: SocialFetchError | None = None
@@ -123,6 +126,8 @@ async def server_sent_events(
         finally:
             await _ended(pull)
         if page is None:
+            if not begun:
+                raise _nothing_left(stream)
             break
         begun = True
         yield _page_event(page)
@@ -197,33 +202,29 @@ class StartedBody:
 
 
 async def started(
-    opened: AbstractContextManager[FollowerStream],
-    form: Callable[[FollowerStream], AsyncGenerator[bytes, None]],
+    stream: FollowerStream, form: Callable[[FollowerStream], AsyncGenerator[bytes, None]]
 ) -> StartedBody:
     """Wait for the first page of a list, while its failure can still be an HTTP status.
 
     Args:
-        opened: What gives the stream, as `CreditLimit.stream` does; left when the body is closed.
+        stream: The list.
         form: `ndjson` or `server_sent_events`.
 
     Returns:
         The whole body. Close it: `contextlib.aclosing`, or whatever the framework has for that.
 
     Raises:
-        SocialFetchError: The first page could not be had; and what `opened` raises.
+        SocialFetchError: The first page failed.
     """
-    body = _bought(opened, form)
+    body = form(stream)
     return StartedBody(await anext(body), body)
 
 
-async def _bought(
-    opened: AbstractContextManager[FollowerStream],
-    form: Callable[[FollowerStream], AsyncGenerator[bytes, None]],
-) -> AsyncGenerator[bytes, None]:
-    with opened as stream:
-        async with contextlib.aclosing(form(stream)) as parts:
-            async for part in parts:
-                yield part
+def _nothing_left(stream: FollowerStream) -> CreditLimitError:
+    """Return the error of a list that ended before its first page: no limit leaves room for it."""
+    return CreditLimitError(
+        "the credit limits of this service allow no further request.", cursor=stream.cursor
+    )
 
 
 async def collect(
@@ -243,7 +244,8 @@ async def collect(
 
     Raises:
         InvalidRequestError: `max_followers` is less than 1.
-        SocialFetchError: Before the first page. Later it is in the answer, as `error`.
+        SocialFetchError: Before the first page; CreditLimitError if no limit leaves room for it.
+            Later it is in the response, as `error`.
     """
     with about_the_request():
         arguments.required("max_followers", max_followers)
@@ -264,7 +266,8 @@ async def collect(
         if page is None:
             raise
         end = _end(stream, error)
-    assert page is not None
+    if page is None:
+        raise _nothing_left(stream)
     return FollowerList(
         followers=followers, total_followers=page.total_followers, **structs.asdict(end)
     )

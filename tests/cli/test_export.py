@@ -152,7 +152,7 @@ USAGE = [
 OFFLINE = [
     (["convert", "no.journal", "-o", "a.csv"], "can not be read"),
     (["convert", "a.journal", "-o", "a.xlsx"], "or name one with --format"),
-    (["convert", "a.journal", "-o", "text/a.csv"], "text"),
+    (["convert", "a.journal", "-o", "text/a.csv"], "was not written"),
     (["report", "text", "-o", "r.html"], "is not a journal"),
     (["diff", "a.journal", "a.journal"], "several handles: name the one"),
 ]
@@ -450,8 +450,12 @@ async def test_ctrl_c_on_convert_leaves_nothing(tmp_path: Path) -> None:
 
 
 async def test_demo_leaves_its_files(tmp_path: Path) -> None:
-    """A journal, its exports and a report."""
-    write(tmp_path / "followers.journal")
+    """A journal, its exports and a report, in a new folder: nothing that is there is touched."""
+    old = write(tmp_path / "followers.journal").read_bytes()
+    done = await run(None, "demo", "-o", str(tmp_path), SOCIALFETCH_API_KEY=None)
+    assert (done.code, "is not empty: name a new folder" in done.err) == (2, True)
+    assert (tmp_path / "followers.journal").read_bytes() == old
+    tmp_path /= "new"
     done = await run(None, "demo", "-o", str(tmp_path), SOCIALFETCH_API_KEY=None)
     assert (done.code, done.err) == (0, "")
     names = {"followers.journal", "report.html"}

@@ -10,6 +10,11 @@ from socialfetch_async._exchange.circuit_breaker import CircuitBreaker
 DOWN = ServiceUnavailableError("down", status=503)
 
 
+def clock() -> float:
+    """Return a time that stands still: the waits are looked at and not waited for."""
+    return 0.0
+
+
 class Waits:
     """Collects the waits instead of waiting; each lets the loop run once."""
 
@@ -24,7 +29,7 @@ class Waits:
 def open_breaker(sleep: Waits) -> CircuitBreaker:
     breaker = CircuitBreaker(jitter=lambda most: most, sleep=sleep)
     for _ in range(10):
-        breaker.failed(DOWN)
+        breaker.failed(DOWN, 0.0)
     return breaker
 
 
@@ -32,13 +37,13 @@ def test_ten_failures_in_a_row_close_it() -> None:
     """Nine do not; a success between them starts the count again."""
     breaker = CircuitBreaker()
     for _ in range(9):
-        breaker.failed(DOWN)
+        breaker.failed(DOWN, 0.0)
     assert not breaker.open
     breaker.succeeded()
     for _ in range(9):
-        breaker.failed(DOWN)
+        breaker.failed(DOWN, 0.0)
     assert not breaker.open
-    breaker.failed(DOWN)
+    breaker.failed(DOWN, 0.0)
     assert breaker.open
     assert breaker.cause is DOWN
     breaker.succeeded()
@@ -53,11 +58,11 @@ async def test_probes_go_one_at_a_time_with_growing_waits() -> None:
 
     async def visitor() -> None:
         nonlocal probing
-        if await breaker.wait(patient=True):
+        if await breaker.wait(clock, patient=True):
             probing += 1
             assert probing == 1
             await asyncio.sleep(0)
-            breaker.failed(DOWN)
+            breaker.failed(DOWN, 0.0)
             probing -= 1
             breaker.probed()
 
@@ -75,7 +80,7 @@ async def test_a_success_lets_everybody_through() -> None:
     breaker = open_breaker(waits)
 
     async def visitor() -> bool:
-        probe = await breaker.wait(patient=True)
+        probe = await breaker.wait(clock, patient=True)
         if probe:
             breaker.succeeded()
             breaker.probed()
@@ -88,7 +93,7 @@ async def test_a_success_lets_everybody_through() -> None:
 async def test_the_gate_opens_during_the_wait_of_a_probe() -> None:
     """A success from before the outage ends the wait without a probe."""
     breaker = open_breaker(Waits())
-    waiting = asyncio.ensure_future(breaker.wait(patient=True))
+    waiting = asyncio.ensure_future(breaker.wait(clock, patient=True))
     await asyncio.sleep(0)
     breaker.succeeded()
     assert await waiting is False
@@ -104,9 +109,9 @@ async def test_a_cancelled_probe_is_handed_on() -> None:
 
     breaker = CircuitBreaker(sleep=sleep)
     for _ in range(10):
-        breaker.failed(DOWN)
-    first = asyncio.ensure_future(breaker.wait(patient=True))
-    second = asyncio.ensure_future(breaker.wait(patient=True))
+        breaker.failed(DOWN, 0.0)
+    first = asyncio.ensure_future(breaker.wait(clock, patient=True))
+    second = asyncio.ensure_future(breaker.wait(clock, patient=True))
     await asyncio.sleep(0)
     first.cancel()
     await asyncio.wait([first])
@@ -118,10 +123,10 @@ async def test_a_cancelled_probe_is_handed_on() -> None:
 async def test_without_patience_one_probes_and_the_others_give_up() -> None:
     """Nobody waits; while a probe is on its way everybody else is told at once."""
     breaker = open_breaker(Waits())
-    assert await breaker.wait(patient=False) is True
-    assert await breaker.wait(patient=False) is False
+    assert await breaker.wait(clock, patient=False) is True
+    assert await breaker.wait(clock, patient=False) is False
     breaker.probed()
-    assert await breaker.wait(patient=False) is True
+    assert await breaker.wait(clock, patient=False) is True
     breaker.probed()
 
 
@@ -130,11 +135,53 @@ async def test_waits_start_short_again_in_the_next_outage() -> None:
     waits = Waits()
     breaker = open_breaker(waits)
     for _ in range(3):
-        await breaker.wait(patient=True)
+        await breaker.wait(clock, patient=True)
         breaker.probed()
     breaker.succeeded()
     for _ in range(10):
-        breaker.failed(DOWN)
-    await breaker.wait(patient=True)
+        breaker.failed(DOWN, 0.0)
+    await breaker.wait(clock, patient=True)
     breaker.probed()
     assert waits.seconds[-1] == pytest.approx(0.1)
+
+
+async def test_a_retry_after_is_a_floor_for_the_next_probe_of_all() -> None:
+    """Whoever was told, the next request leaves when the API has asked for it."""
+    now = 0.0
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        nonlocal now
+        waits.append(seconds)
+        now += seconds
+
+    breaker = CircuitBreaker(jitter=lambda most: most, sleep=sleep)
+    for number in range(10):
+        asked = ServiceUnavailableError("busy", status=503, retry_after=30.0 if number == 3 else 2)
+        breaker.failed(asked, now)
+    assert breaker.not_before == 30.0
+
+    assert await breaker.wait(lambda: now, patient=True) is True
+    assert now == pytest.approx(30.0)
+    breaker.probed()
+    assert await breaker.wait(lambda: now, patient=True) is True  # the floor is behind it
+    assert now < 31
+    breaker.probed()
+
+
+async def test_without_patience_nobody_probes_before_retry_after() -> None:
+    """It is the API that asked; who does not wait fails at once."""
+    breaker = CircuitBreaker()
+    for _ in range(10):
+        breaker.failed(DOWN.__class__("busy", status=503, retry_after=9.0), 0.0)
+    assert await breaker.wait(clock, patient=False) is False
+    assert await breaker.wait(lambda: 9.0, patient=False) is True
+    breaker.probed()
+
+
+def test_a_success_forgets_the_floor() -> None:
+    """What was asked for in one outage does not hold in the next."""
+    breaker = CircuitBreaker()
+    breaker.failed(DOWN.__class__("busy", status=503, retry_after=900.0), 0.0)
+    breaker.succeeded()
+    assert breaker.not_before == 0.0

@@ -167,7 +167,7 @@ async def test_an_idle_connection_that_was_closed_is_replaced_at_once(
         assert [f.handle async for f in stream] == ["a", "b"]
         assert time.monotonic() - began < 1
         assert (client.usage.requests_sent, client.usage.maybe_charged) == (3, 1)
-        assert client._exchange._breaker._failures == 0
+        assert client._exchange.admission.breaker._failures == 0
 
 
 async def test_a_fresh_connection_that_is_dropped_waits(client_of: MakeClient) -> None:
@@ -178,7 +178,7 @@ async def test_a_fresh_connection_that_is_dropped_waits(client_of: MakeClient) -
             await client.get_followers_page("ada")
         assert caught.value.reused is False
         assert caught.value.maybe_charged
-        assert client._exchange._breaker._failures == 1
+        assert client._exchange.admission.breaker._failures == 1
 
 
 async def test_nobody_listening_is_a_connect_error_and_charges_nothing(
@@ -253,7 +253,7 @@ async def test_a_cancelled_request_frees_its_slot_and_its_probe(client_of: MakeC
     async with Scripted(error(503)) as api:
         client = client_of(api, max_concurrency=12, retry=RetryPolicy(max_attempts=50, base=0.0))
         tasks = [asyncio.ensure_future(client.get_followers_page(f"u{i}")) for i in range(12)]
-        while not client._exchange._breaker.open:
+        while not client._exchange.admission.breaker.open:
             await asyncio.sleep(0.001)
         await asyncio.sleep(0.02)
         for task in tasks[:11]:
@@ -262,8 +262,8 @@ async def test_a_cancelled_request_frees_its_slot_and_its_probe(client_of: MakeC
         api._answers = [OK]
         async with asyncio.timeout(5):
             assert (await tasks[11]).followers
-        assert client._exchange._slots._value == 12
-        assert not client._exchange._breaker._probing.locked()
+        assert client._exchange.admission.slots._value == 12
+        assert not client._exchange.admission.breaker._probing.locked()
 
 
 async def test_no_request_beyond_max_concurrency(client_of: MakeClient) -> None:

@@ -54,8 +54,8 @@ class Places:
 def assert_nothing_is_held(client: SocialFetchClient, limiter: Places) -> None:
     """Check that everything which was taken for requests was given back."""
     assert limiter.inside == limiter.queue == 0
-    assert client._exchange._slots._value == 50
-    assert not client._exchange._breaker._probing.locked()
+    assert client._exchange.admission.slots._value == 50
+    assert not client._exchange.admission.breaker._probing.locked()
 
 
 async def until(condition: object, *values: object) -> None:
@@ -148,7 +148,7 @@ async def test_it_is_left_in_an_outage(client_of: MakeClient) -> None:
         limiter = Places(3)
         client = client_of(api, limiter=limiter, retry=PATIENT)
         tasks = [asyncio.ensure_future(client.get_followers_page(str(n))) for n in range(30)]
-        await until(lambda: client._exchange._breaker.open)
+        await until(lambda: client._exchange.admission.breaker.open)
         await until(lambda: limiter.inside == 0)
         tasks[0].cancel()
         api.fault("503", 0.0)

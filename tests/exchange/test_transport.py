@@ -2,10 +2,14 @@
 
 import asyncio
 import copy
+import errno
 import gzip
 import logging
+import os
 import pickle
+import socket
 import traceback
+from typing import NoReturn
 
 import aiohttp
 import pytest
@@ -26,7 +30,7 @@ from socialfetch_async import (
 )
 from socialfetch_async._exchange.failures import explained
 from socialfetch_async._exchange.secret import ApiKey
-from tests.conftest import KEY, MakeClient
+from tests.conftest import FAST, KEY, MakeClient
 from tests.scripted import HANG, Scripted, error, http, page
 
 ONCE = RetryPolicy(max_attempts=1)
@@ -155,6 +159,34 @@ async def test_the_status_counts_whatever_becomes_of_its_body(
     error_ = await failure(client_of, answer, timeout=1.0)
     assert isinstance(error_, GatewayError)
     assert (error_.status, error_.maybe_charged) == (503, 1)
+
+
+@pytest.mark.parametrize("status", [200, 201, 203, 206, 299])
+async def test_any_success_is_read_whole(client_of: MakeClient, status: int) -> None:
+    """A proxy may change the status of what it passes on; the page is paid for all the same."""
+    body = page([f"user{number}" for number in range(2000)]).partition(b"\r\n\r\n")[2]
+    assert len(body) > 300_000
+    async with Scripted(http(status, body)) as api:
+        client = client_of(api, retry=ONCE)
+        assert len((await client.get_followers_page("ada")).followers) == 2000
+        assert client.usage.maybe_charged == 0
+
+
+async def test_too_many_open_files_is_no_connection(client_of: MakeClient) -> None:
+    """It may be better a moment later, so it is tried again; nothing was sent."""
+    async with Scripted(OK) as api:
+        client = client_of(api)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(socket, "socket", _no_more_files)
+            with pytest.raises(ConnectError, match="Too many open files") as caught:
+                await client.get_followers_page("ada")
+        assert caught.value.attempts == FAST.max_attempts
+        assert client.usage.maybe_charged == client.usage.requests_sent == 0
+        assert (await client.get_followers_page("ada")).followers
+
+
+def _no_more_files(*_: object, **__: object) -> NoReturn:
+    raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
 
 async def test_a_slow_answer_ends_with_the_timeout(client_of: MakeClient) -> None:

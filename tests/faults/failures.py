@@ -24,7 +24,7 @@ from socialfetch_async import (
     SocialFetchError,
     UnexpectedRedirectError,
 )
-from tests.faults.harness import ONCE, THREE
+from tests.faults.harness import ONCE, THREE, TWO
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ FAILURES: list[Failure] = [
     *_rows(2, "401 401-echo", AuthenticationError, retried=False),
     *_rows(2, "403", PermissionDeniedError, retried=False),
     *_rows(3, "402 402-html 402-empty", InsufficientCreditsError, retried=False),
-    *_rows(3, "402-stall", InsufficientCreditsError, retried=False, timeout=0.5),
+    *_rows(3, "402-stall", InsufficientCreditsError, retried=False, retry=TWO, timeout=1.0),
     *_rows(4, "404", NotFoundError, retried=False),
     *_rows(4, "409 410 422", APIStatusError, retried=False),
     *_rows(5, "429", RateLimitError),
@@ -95,7 +95,7 @@ FAILURES: list[Failure] = [
     *_rows(42, "429-html 429-empty", GatewayError),
     *_rows(42, "500-html 502-html 502-empty 503-html 503-empty", GatewayError, maybe=True),
     *_rows(42, "503-endless 504-html", GatewayError, maybe=True),
-    *_rows(42, "503-stall", GatewayError, maybe=True, timeout=0.5),
+    *_rows(42, "503-stall", GatewayError, maybe=True, retry=TWO, timeout=1.0),
     *_redirects(301, 302, 307, 308),
     *_rows(16, "stale stale-after", ConnectionLostError, retried=False, maybe=True, retry=ONCE),
     *_rows(17, "reset-before reset-after", ConnectionLostError, maybe=True, before="last"),
@@ -106,6 +106,13 @@ FAILURES: list[Failure] = [
     *_rows(20, "html html-as-json empty half-json", PayloadError, maybe=True),
     *_rows(23, "envelope-list envelope-page envelope-more", DecodeError, retried=False, maybe=True),
     *_rows(28, "endless bomb", ResponseTooLargeError, retried=False, maybe=True),
-    *_rows(29, "stall-before stall-after stall-body", RequestTimeoutError, maybe=True, timeout=0.5),
-    *_rows(29, "loris-head loris-body", RequestTimeoutError, maybe=True, timeout=0.5),
+    *_rows(
+        29,
+        "stall-before stall-after stall-body",
+        RequestTimeoutError,
+        maybe=True,
+        retry=TWO,
+        timeout=1.0,
+    ),
+    *_rows(29, "loris-head loris-body", RequestTimeoutError, maybe=True, retry=TWO, timeout=1.0),
 ]

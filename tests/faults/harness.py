@@ -11,6 +11,7 @@ from tests.faults.child import FaultServer
 
 KEY = "sfk_secret_0123456789abcdef"
 FAST = RetryPolicy(base=0.001, cap=0.005)
+TWO = RetryPolicy(max_attempts=2, base=0.001, cap=0.005)
 THREE = RetryPolicy(max_attempts=3, base=0.001, cap=0.005)
 ONCE = RetryPolicy(max_attempts=1)
 

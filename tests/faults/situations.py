@@ -18,10 +18,12 @@ import socialfetch_async
 from socialfetch_async import (
     AuthenticationError,
     ConnectError,
+    DecodeError,
     FollowersPage,
     HandleDone,
     InsufficientCreditsError,
     InvalidHandleError,
+    NotFoundError,
     PaginationError,
     ProfileUnavailableError,
     RetryPolicy,
@@ -29,6 +31,7 @@ from socialfetch_async import (
     SocialFetchClient,
     TLSError,
     TransportError,
+    UnexpectedRedirectError,
 )
 from tests.faults.book import cursor_of
 from tests.faults.certificates import secured
@@ -400,6 +403,88 @@ async def the_cursor_a_walk_began_with_is_not_bought_again(server: FaultServer) 
         assert server.count.requests == 2
 
 
+@row(48)
+async def a_list_that_begins_again_is_left_after_three_pages(server: FaultServer) -> None:
+    """Under fresh cursors, in a circle of any period, shifted by new followers or not."""
+    for begins, period, shift in (
+        (0, 2, 0),
+        (0, 3, 1),
+        (4, 1, 0),
+        (4, 2, 1),
+        (0, 40, 2),
+        (9, 40, 0),
+    ):
+        shape = {"shape": "again", "begins": begins, "period": period, "shift": shift}
+        server.reset(profiles={"ann": shape})
+        async with client_of(server) as client:
+            stream = client.iter_followers("ann")
+            with pytest.raises(PaginationError) as caught:
+                async for _ in stream:
+                    pass
+            assert caught.value.reason == "no_progress"
+            assert caught.value.cursor == stream.cursor
+            assert server.count.requests <= begins + period + 3
+            assert server.count.requests == client.usage.credits_charged
+
+
+@row(48)
+async def people_who_come_again_are_delivered(server: FaultServer) -> None:
+    """Single repeated followers are normal: the list is read to its end."""
+    server.reset(rows=20, profiles={"ann": {"pages": 60, "repeats": 0.02}})
+    async with client_of(server) as client:
+        stream = client.iter_followers("ann")
+        seen = [follower.handle async for follower in stream]
+    assert stream.stop_reason == "complete"
+    assert len(seen) == 1_200 > len(set(seen))
+
+
+@row(50)
+async def a_format_that_nobody_can_read_ends_a_run(server: FaultServer) -> None:
+    """After five answers it is over, and every handle stays pending."""
+    server.always("*", "envelope-list")
+    handles = [f"h{number}" for number in range(300)]
+    async with client_of(server) as client:
+        async with client.iter_followers_many(handles, concurrency=4) as run:
+            with pytest.raises(DecodeError):
+                async for _ in run:
+                    pass
+        assert 5 <= server.count.charged <= 5 + 3 == 5 + run.concurrency - 1
+        failed = [done for done in run.outcomes.values() if done.status == "failed"]
+        assert len(failed) == server.count.charged
+        assert all(isinstance(done.error, DecodeError) for done in failed)
+        assert run.pending() == dict.fromkeys(handles)
+
+
+@row(56)
+async def what_every_handle_fails_with_ends_a_run(server: FaultServer) -> None:
+    """Ten handles in a row; another service answers here, or somebody redirects."""
+    handles = [f"h{number}" for number in range(100)]
+    for fault, kind in (("404", NotFoundError), ("301 Location: /", UnexpectedRedirectError)):
+        server.reset()
+        server.always("*", fault)
+        async with client_of(server) as client:
+            async with client.iter_followers_many(handles, concurrency=4) as run:
+                with pytest.raises(kind):
+                    async for _ in run:
+                        pass
+            assert 10 <= server.count.requests <= 13
+            assert run.pending() == dict.fromkeys(handles)
+
+
+@row(56)
+async def what_is_about_each_handle_does_not_end_a_run(server: FaultServer) -> None:
+    """The vendor's 400 and 502, however many: the last handle is fetched all the same."""
+    handles = [f"h{number}" for number in range(40)]
+    for number in range(39):
+        server.always(f"h{number}", "400" if number % 2 else "502")
+    async with client_of(server, retry=ONCE) as client:
+        async with client.iter_followers_many(handles, concurrency=2) as run:
+            events = [event async for event in run]
+    assert len(run.outcomes) == 40
+    assert run.outcomes["h39"].status == "complete"
+    assert sum(isinstance(event, FollowersPage) for event in events) == 3
+
+
 @row(26)
 async def the_sixth_empty_page_in_a_row_ends_the_walk(server: FaultServer) -> None:
     """Single empty pages are passed; six in a row are an error with the cursor to go on from."""
@@ -551,10 +636,11 @@ async def a_client_closed_under_a_run_says_so(server: FaultServer) -> None:
             async for _ in run:
                 pass
         assert set(run.pending()) == {"ann", "bob"}
-        # What had left may be read by the server only now: what the client sent is what counts.
-        sent = client.usage.requests_sent
-        await asyncio.sleep(0.03)
-        assert client.usage.requests_sent == sent >= server.count.requests
+    # Only now have all requests come to their end and been counted. The server may still read some
+    # of them: what the client sent is what counts.
+    sent = client.usage.requests_sent
+    await asyncio.sleep(0.25)
+    assert client.usage.requests_sent == sent >= server.count.requests
 
 
 # -- everybody at once ----------------------------------------------------------------------------

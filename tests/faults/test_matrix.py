@@ -34,7 +34,7 @@ async def test_a_failing_page_is_an_error_and_the_same_stream_goes_on(
     server: FaultServer, failure: Failure, *, traced: bool
 ) -> None:
     """Requests, error, account and position are as the row says, and nothing is lost."""
-    attempts = 3 if failure.retried else 1
+    attempts = failure.options["retry"].max_attempts if failure.retried else 1
     if failure.before:
         server.order("ann", 0, failure.before)
     server.order("ann", 1, *[failure.fault.replace("ELSEWHERE", server.elsewhere)] * attempts)

@@ -1,9 +1,18 @@
 """The budget: never more is spent than allowed, and never less is usable."""
 
+import random
+
 import pytest
 from hypothesis import given, settings, strategies as st
 
 from socialfetch_async._protocol.budget import Budget
+
+
+def priced(limit: int | None = None, price: int = 1, within: Budget | None = None) -> Budget:
+    """Return a budget whose price is known."""
+    budget = Budget(limit, within=within)
+    budget.price.seen(price)
+    return budget
 
 
 def state(budget: Budget) -> tuple[int, int]:
@@ -17,11 +26,10 @@ def test_a_new_budget_has_spent_nothing() -> None:
 
 
 def test_without_a_limit_everything_is_allowed() -> None:
-    """Without a limit each reservation is granted, and still counted."""
-    budget = Budget()
-
-    assert [budget.reserve() for _ in range(1000)] == [1] * 1000
-    assert state(budget) == (0, 1000)
+    """Each reservation is granted, and still counted, whether or not the price is known."""
+    for budget in (Budget(), priced(), Budget(within=Budget())):
+        assert [budget.reserve() for _ in range(1000)] == [1] * 1000
+        assert state(budget) == (0, 1000)
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 100])
@@ -35,42 +43,92 @@ def test_the_limit_is_usable_to_the_last_credit(limit: int) -> None:
         budget.settle(1, 1)
 
     assert budget.reserve() == 0
+    assert budget.used_up()
     assert state(budget) == (limit, 0)
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 100])
 def test_requests_on_the_wire_count(limit: int) -> None:
     """A limit of N allows N requests at once, and a refusal reserves nothing."""
-    budget = Budget(limit)
+    budget = priced(limit)
 
     assert [budget.reserve() for _ in range(limit + 2)] == [1] * limit + [0, 0]
     assert state(budget) == (0, limit)
+    assert not budget.used_up()  # one of them may be free
 
 
-def test_a_limit_of_nothing_allows_nothing() -> None:
-    """With no credits allowed no request leaves."""
-    assert Budget(0).reserve() == 0
+@pytest.mark.parametrize(("limit", "price"), [(0, 1), (4, 5), (6, 7)])
+def test_a_limit_below_the_price_allows_nothing(limit: int, price: int) -> None:
+    """No request leaves when its price is known not to fit."""
+    budget = priced(limit, price)
+
+    assert budget.reserve() == 0
+    assert budget.used_up()
 
 
-def test_what_was_not_charged_can_be_used_again() -> None:
-    """A reservation that cost nothing is free for the next request."""
-    budget = Budget(1)
-    budget.settle(budget.reserve(), 0)
+# -- the price ----------------------------------------------------------------------------------
 
-    assert state(budget) == (0, 0)
+
+def test_while_the_price_is_not_known_one_request_goes_first() -> None:
+    """Alone among those with a limit, whichever budget of the client they are paid from."""
+    client = Budget()
+    first, second, free = Budget(10, within=client), Budget(10, within=client), Budget()
+    unlimited = Budget(within=client)
+
+    assert first.reserve() == 1
+    assert (first.reserve(), second.reserve()) == (0, 0)
+    assert (unlimited.reserve(), free.reserve()) == (1, 1)
+    assert not second.used_up()
+    first.settle(1, 5)
+    assert (first.reserve(), second.reserve(), second.reserve()) == (5, 5, 5)
+    assert second.reserve() == 0
+
+
+@pytest.mark.parametrize("end", ["release", "keep"])
+def test_a_request_that_brings_no_price_lets_the_next_one_ask(end: str) -> None:
+    """Charged or not."""
+    budget = Budget(10)
     assert budget.reserve() == 1
+    getattr(budget, end)(1)
+    assert budget.reserve() == 1
+    assert budget.reserve() == 0
 
 
-def test_the_highest_price_seen_is_reserved() -> None:
-    """The price to reserve rises with the highest cost seen and never falls again."""
-    budget = Budget()
+def test_what_was_lost_before_the_price_was_known_counts_at_the_price() -> None:
+    """As soon as that is known, everywhere."""
+    client = Budget(20)
+    run = Budget(12, within=client)
+    for _ in range(2):
+        run.keep(run.reserve())
+    assert (run.maybe_charged, client.maybe_charged) == (2, 2)
+    run.settle(run.reserve(), 4)
+    assert (run.maybe_charged, client.maybe_charged) == (8, 8)
+    assert (run.spent, client.spent) == (12, 12)
+    assert run.reserve() == 0
+    assert Budget(within=client).reserve() == 4
+
+
+def test_a_client_has_one_price() -> None:
+    """The highest seen by any of its lists; it never falls again."""
+    client = Budget()
+    one, two = Budget(100, within=client), Budget(100, within=client)
     reserved = []
-    for cost in (0, 1, 3, 2, 0, 5, 1):
+    for budget, cost in ((one, 0), (two, 1), (one, 3), (two, 2), (one, 0), (two, 5), (one, 1)):
         reserved.append(budget.reserve())
         budget.settle(reserved[-1], cost)
 
     assert reserved == [1, 1, 1, 3, 3, 3, 5]
-    assert state(budget) == (12, 0)
+    assert state(client) == (12, 0)
+    assert Budget(4, within=client).reserve() == 0
+
+
+def test_a_price_may_be_known_before_the_first_page() -> None:
+    """A journal has kept what pages cost."""
+    client = Budget()
+    client.price.seen(5)
+    run = Budget(12, within=client)
+
+    assert [run.reserve() for _ in range(3)] == [5, 5, 0]
 
 
 @pytest.mark.parametrize(("limit", "granted"), [(5, 0), (6, 3), (7, 3)])
@@ -83,29 +141,134 @@ def test_a_higher_price_must_fit_as_a_whole(limit: int, granted: int) -> None:
     assert state(budget) == (3, granted)
 
 
+# -- settling -----------------------------------------------------------------------------------
+
+
+def test_what_was_not_charged_can_be_used_again() -> None:
+    """A reservation that cost nothing is free for the next request."""
+    budget = Budget(1)
+    budget.release(budget.reserve())
+
+    assert state(budget) == (0, 0)
+    assert budget.reserve() == 1
+
+
+def test_what_may_have_been_charged_counts() -> None:
+    """At the price that was set aside for it."""
+    budget = priced(10, 5)
+    budget.keep(budget.reserve())
+
+    assert state(budget) == (5, 0)
+    assert budget.maybe_charged == 5
+    assert budget.reserve() == 5
+    assert budget.reserve() == 0
+
+
 def test_settling_removes_what_was_reserved() -> None:
     """A settlement takes back its own reservation, whatever the price is by then."""
-    budget = Budget(10)
+    budget = priced(10)
     first, second = budget.reserve(), budget.reserve()
     budget.settle(first, 4)
     third = budget.reserve()
 
     assert (first, second, third) == (1, 1, 4)
     assert state(budget) == (4, 5)
-    budget.settle(second, 0)
+    budget.release(second)
     assert state(budget) == (4, 4)
     budget.settle(third, 1)
     assert state(budget) == (5, 0)
 
 
+# -- several limits -----------------------------------------------------------------------------
+
+
+def test_a_request_reserves_from_all_limits_or_from_none() -> None:
+    """What one of them refuses is not set aside in the other."""
+    client = priced(3)
+    wide, narrow = Budget(10, within=client), Budget(1, within=client)
+
+    assert (narrow.reserve(), narrow.reserve()) == (1, 0)
+    assert state(client) == (0, 1)
+    assert [wide.reserve() for _ in range(3)] == [1, 1, 0]
+    assert (state(client), state(wide)) == ((0, 3), (0, 2))
+    assert not wide.used_up()
+    narrow.settle(1, 1)
+    wide.settle(1, 1)
+    wide.settle(1, 1)
+    assert wide.used_up()
+    assert (client.spent, wide.spent, narrow.spent) == (3, 2, 1)
+
+
+def test_a_closed_budget_closes_no_other() -> None:
+    """A run that was stopped does not stop the client."""
+    client = priced(10)
+    one, two = Budget(within=client), Budget(within=client)
+    one.closed = "stopped"
+
+    assert (one.reserve(), two.reserve()) == (0, 1)
+
+
+@pytest.mark.parametrize("price", [1, 2, 5, 7])
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("concurrency", [1, 3, 10, 50])
+def test_no_limit_is_passed_and_each_is_used(price: int, concurrency: int, *, known: bool) -> None:
+    """Limits of 1 to 100 for a client and two runs: at most a price less one is left over."""
+    for client_limit in (None, *range(1, 101, 7)):
+        for run_limit in range(1, 101, 9):
+            draw = random.Random(f"{client_limit}/{run_limit}")
+            client = Budget(client_limit)
+            if known:
+                client.price.seen(price)
+            runs = [Budget(run_limit, within=client) for _ in range(2)]
+            wire: list[tuple[Budget, int]] = []
+            while not all(run.used_up() for run in runs):
+                for run in draw.sample(runs, 2):
+                    while len(wire) < concurrency and (granted := run.reserve()):
+                        wire.append((run, granted))
+                run, granted = wire.pop(draw.randrange(len(wire)))
+                if draw.random() < 0.2:
+                    run.release(granted)  # a refusal
+                else:
+                    run.settle(granted, price)
+            assert not wire
+            assert_kept(client, runs, client_limit, run_limit, price, known=known)
+
+
+def assert_kept(
+    client: Budget,
+    runs: list[Budget],
+    client_limit: int | None,
+    run_limit: int,
+    price: int,
+    *,
+    known: bool,
+) -> None:
+    """Each limit holds, and what stopped the runs left no room for another page.
+
+    Only the first page of all can pass a limit, if that is below a price nobody knew.
+    """
+    smallest = min(run_limit, client_limit or run_limit)
+    if not known and smallest < price:
+        assert client.spent == price or client.spent <= (client_limit or client.spent)
+        return
+    assert all(run.spent <= run_limit for run in runs)
+    assert client_limit is None or client.spent <= client_limit
+    of_runs = sum(min(run_limit, client_limit or run_limit) // price * price for _ in runs)
+    allowed = of_runs if client_limit is None else min(of_runs, client_limit)
+    assert client.spent >= allowed - price + 1
+
+
+# -- models -------------------------------------------------------------------------------------
+
+
 @given(
     limit=st.integers(0, 20),
-    moves=st.lists(st.sampled_from(["reserve", "charged", "free"]), max_size=80),
+    moves=st.lists(st.sampled_from(["reserve", "charged", "free", "lost"]), max_size=80),
 )
 @settings(deadline=None, max_examples=300)
 def test_one_credit_pages_never_exceed_the_limit(limit: int, moves: list[str]) -> None:
     """In any order of requests and answers at most the limit is spent, and all of it can be."""
-    budget = Budget(limit)
+    budget = priced(limit)
     wire = charged = 0
     for move in moves:
         if move == "reserve":
@@ -114,8 +277,11 @@ def test_one_credit_pages_never_exceed_the_limit(limit: int, moves: list[str]) -
             wire += granted
         elif wire:
             wire -= 1
-            charged += move == "charged"
-            budget.settle(1, int(move == "charged"))
+            charged += move != "free"
+            if move == "charged":
+                budget.settle(1, 1)
+            else:
+                (budget.keep if move == "lost" else budget.release)(1)
         assert state(budget) == (charged, wire)
         assert charged + wire <= limit
     while budget.reserve():
@@ -130,7 +296,7 @@ def test_one_credit_pages_never_exceed_the_limit(limit: int, moves: list[str]) -
 @settings(deadline=None, max_examples=300)
 def test_any_prices_follow_the_model(limit: int | None, moves: list[int | None]) -> None:
     """With any prices a request is granted exactly when the highest price seen still fits."""
-    budget = Budget(limit)
+    budget = priced(limit)
     wire: list[int] = []
     spent, price = 0, 1
     for cost in moves:

@@ -1,21 +1,23 @@
 """The walk: each follower once, in order, and no page bought that leads nowhere."""
 
+import sys
 import traceback
-import tracemalloc
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import pytest
 from hypothesis import assume, given, settings, strategies as st
+from msgspec.structs import replace
 
 from socialfetch_async._protocol.walk import EMPTY_PAGES_IN_A_ROW, Walk
 from socialfetch_async.errors import PaginationError, ProfileUnavailableError
 from socialfetch_async.models import FollowersPage, ListPage
 
 
-def handles_of(_page: ListPage, rows: Sequence[Any]) -> object:
-    """Return what makes a page the same: its rows' handles, in any order."""
-    return frozenset(row.handle for row in rows)
+def handles_of(_page: ListPage, rows: Sequence[Any]) -> list[str]:
+    """Return what makes rows the same: their handles."""
+    return [row.handle for row in rows]
 
 
 class Row:
@@ -329,7 +331,7 @@ def test_only_the_page_before_is_compared() -> None:
 
 def test_identity_decides_what_is_the_same() -> None:
     """Rows are compared by `identity` alone, so a renamed follower is still the same."""
-    walk = Walk("nasa", None, identity=lambda _page, rows: frozenset(map(str.lower, rows)))
+    walk = Walk("nasa", None, identity=lambda _page, rows: [row.lower() for row in rows])
     assert walk.advance() is True
     walk.receive(page("c1"), ["A", "b"])
     assert walk.advance() is True
@@ -593,20 +595,26 @@ def test_no_cursor_is_ever_asked_for_twice(listing: dict[str | None, Any]) -> No
     assert len(asked) == len(set(asked)) == walk.pages
 
 
-def test_the_memory_of_the_largest_account() -> None:
-    """The guard against loops costs at most 30 MB for 235,000 pages, whatever the cursors are."""
-    walk = walk_at()
-    content = [rows("a"), rows("b")]
-    tracemalloc.start()
-    try:
-        for number in range(235_000):
-            walk.advance()
-            walk.receive(page(f"{number:0200}"), content[number % 2])
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
+def held(walk: Walk) -> int:
+    """Return the bytes that the guards of a walk hold, as the allocator hands them out."""
+    owners = (walk, walk._seen)
+    values = [getattr(owner, name) for owner in owners for name in owner.__slots__]
+    sets = [value for value in values if isinstance(value, set)]
+    sizes = [sys.getsizeof(one) for one in chain(sets, *sets)]
+    return sum(-size // 16 * -16 for size in sizes)
 
-    assert peak <= 30e6, f"{peak / 1e6:.1f} MB for 235,000 cursors"
+
+def test_the_memory_of_the_largest_account() -> None:
+    """All guards together take at most 30 MB for 235,000 pages of 20, whatever the cursors are."""
+    walk = Walk("nasa", None, identity=lambda _page, rows: rows)
+    blank = page("c")
+    for number in range(235_000):
+        walk.advance()
+        handles = f"a {number}.".join("abcdefghijklmnopqrstu").split(" ")[1:]
+        walk.receive(replace(blank, next_cursor=f"{number:0200}"), handles)
+
+    assert walk.rows == 4_700_000
+    assert held(walk) <= 30e6, f"{held(walk) / 1e6:.1f} MB for 235,000 pages"
 
 
 def test_a_repeat_behind_an_empty_page_is_a_repeat() -> None:
@@ -627,3 +635,76 @@ def test_the_same_followers_in_another_order_are_a_repeat() -> None:
     assert walk.advance()
     with pytest.raises(PaginationError, match="once more"):
         walk.receive(page("c2"), rows("b", "c", "a"))
+
+
+# -- lists that begin again ---------------------------------------------------------------------
+
+
+def test_a_list_that_begins_again_is_left_behind_the_third_page() -> None:
+    """The pages are delivered, since they were paid for; the next one is not bought."""
+    walk = walk_at()
+    for number, handles in enumerate(["ab", "cd", "ab", "cd", "ab"], 1):
+        take(walk, page(f"c{number}", request_id=f"req_{number}"), *handles)
+    assert walk.rows == 10
+
+    error = refused(walk)
+
+    assert error.reason == "no_progress"
+    assert error.summary == "the list begins again: new cursors bring rows that came before."
+    assert (error.handle, error.cursor, error.request_id) == ("nasa", "c5", "req_5")
+    assert refused(walk) is error
+
+
+def test_a_list_that_ends_there_has_ended() -> None:
+    """The last page of a list leads nowhere else: there is nothing to stop."""
+    walk = walk_at()
+    for number, handles in enumerate(["ab", "cd", "ab", "cd"], 1):
+        take(walk, page(f"c{number}"), *handles)
+    take(walk, page(None), "a", "b")
+
+    assert walk.advance() is False
+    assert walk.stop_reason == "complete"
+
+
+def test_what_is_recalled_counts_as_asked_for_and_seen() -> None:
+    """A circle that was cut in two by a limit is a circle, of cursors and of rows."""
+    walk = walk_at("c2")
+    walk.recall(None, ["a", "b"])
+    walk.recall("c1", ["c", "d"])
+    take(walk, page("c1"), "e")
+    assert refused(walk).reason == "repeated_cursor"
+
+    walk = walk_at("c2")
+    walk.recall(None, ["a", "b"])
+    walk.recall("c1", ["c", "d"])
+    for number, handles in enumerate(["ab", "cd", "ab"], 3):
+        take(walk, page(f"c{number}"), *handles)
+    assert refused(walk).reason == "no_progress"
+
+
+def test_rows_are_counted_from_the_top() -> None:
+    """Whether a list is short can be said only of one whose top is known."""
+    walk = walk_at()
+    take(walk, page("c1"), "a", "b")
+    assert walk.found == 2
+
+    walk = walk_at("c1")
+    take(walk, page("c2"), "c")
+    assert walk.found is None
+
+    walk = walk_at("c1")
+    walk.recall(None, ["a", "b"])
+    take(walk, page("c2"), "c")
+    assert walk.found == 3
+
+
+@pytest.mark.parametrize(("limit", "pages"), [(1, 1), (2, 1), (3, 2), (4, 2)])
+def test_max_rows_is_reached_in_whole_pages(limit: int, pages: int) -> None:
+    """The page that reaches the limit is the last, and is not cut."""
+    walk = Walk("nasa", None, identity=handles_of, max_rows=limit)
+    for number in range(1, pages + 1):
+        take(walk, page(f"c{number}"), f"a{number}", f"b{number}")
+
+    assert walk.advance() is False
+    assert place(walk) == (f"c{pages}", False, "max_rows")
+    assert walk.rows == 2 * pages

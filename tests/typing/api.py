@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypedDict, assert_never, assert_type
+from typing import Literal, TypedDict, assert_never, assert_type
 
 import aiohttp
 from aiolimiter import AsyncLimiter
@@ -31,6 +31,7 @@ from socialfetch_async import (
     Journal,
     JournalError,
     ListPage,
+    Position,
     Profile,
     ProfileDetails,
     ProfileMetrics,
@@ -68,11 +69,18 @@ async def one_handle(client: SocialFetchClient) -> None:
         assert_type(follower.metrics, FollowerMetrics)
         assert_type(follower.metrics.followers, int)
         assert_type(follower.avatar_urls, AvatarUrls | None)
+    assert_type(client.iter_followers(stream.position), FollowerStream)
     assert_type(stream.pages(), AsyncIterator[FollowersPage])
     assert_type(stream.page, FollowersPage | None)
     assert_type(stream.cursor, str | None)
     assert_type(stream.done, bool)
-    assert_type(stream.stop_reason, str | None)
+    assert_type(
+        stream.stop_reason,
+        Literal["complete", "missing_cursor", "max_followers", "max_pages", "max_credits"] | None,
+    )
+    assert_type(stream.total_followers, int | None)
+    assert_type(stream.position, Position)
+    assert_type(Position.from_json(stream.position.to_json()), Position)
     assert_type(stream.credits_charged, int)
 
 
@@ -91,7 +99,7 @@ async def many_handles(client: SocialFetchClient) -> None:
             assert_type(follower, Follower)
         assert_type(run.pending(), dict[str, str | None])
         assert_type(run.outcomes, dict[str, HandleDone])
-    client.iter_followers_many(run.pending())
+    client.iter_followers_many(run.pending(), max_followers_per_handle=500)
     client.iter_followers_many(handle for handle in ("a", "b"))
 
 
@@ -191,6 +199,7 @@ async def other_lists(client: SocialFetchClient) -> None:
     page = stream.page
     if page is not None:
         assert_type(page.items, list[Comment])
+        assert_type(page.rows, list[Comment])
         some_list: ListPage = page
         assert_type(some_list.body, bytes | None)
     assert_type(stream.items_seen, int)

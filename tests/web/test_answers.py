@@ -11,6 +11,7 @@ from socialfetch_async import errors
 from socialfetch_async.errors import (
     APIStatusError,
     AuthenticationError,
+    CreditLimitError,
     InsufficientCreditsError,
     InvalidHandleError,
     LookupFailedError,
@@ -21,10 +22,10 @@ from socialfetch_async.errors import (
     SocialFetchError,
     TransportError,
 )
-from socialfetch_async.web import ERRORS, CreditsSpentError, InvalidRequestError, http_error
+from socialfetch_async.web import ERRORS, InvalidRequestError, http_error
 from socialfetch_async.web._answers import ANSWERS, PROFILES
 
-DOCS = Path(__file__).parents[2] / "docs" / "web.md"
+DOCS = Path(__file__).parents[2] / "docs" / "reference" / "http-errors.md"
 KEY = "sfk_secret_0123456789"
 SHOP = "https://shop.example/buy"
 
@@ -45,7 +46,7 @@ def own_errors() -> set[type[Exception]]:
 def test_every_error_has_a_row_of_its_own() -> None:
     """A class that is added to errors.py must be given a meaning for the web."""
     assert own_errors() - set(ANSWERS) == set()
-    assert set(ANSWERS) - own_errors() == {InvalidRequestError, CreditsSpentError}
+    assert set(ANSWERS) - own_errors() == {InvalidRequestError}
 
 
 def test_what_is_in_the_table_is_what_an_application_catches() -> None:
@@ -62,7 +63,7 @@ def test_what_is_in_the_table_is_what_an_application_catches() -> None:
         (ProfileUnavailableError("x.", lookup_status="private"), 403, "profile_private"),
         (ProfileUnavailableError("x.", lookup_status="banned"), 404, "profile_unavailable"),
         (InvalidHandleError("x."), 400, "invalid_handle"),
-        (CreditsSpentError("x."), 503, "out_of_credits"),
+        (CreditLimitError("x."), 503, "out_of_credits"),
         (ValueError("x."), 500, "internal_error"),
         (RuntimeError("x."), 500, "internal_error"),
     ],
@@ -124,7 +125,7 @@ def test_what_the_reader_got_wrong_is_said_in_the_error_s_own_words(kind: type[E
 
 
 def test_the_documented_table_is_the_code_s() -> None:
-    """docs/web.md has every row with its status, its code and whether asking again helps."""
+    """docs/reference/http-errors.md has every row with its status, its code and whether asking again helps."""
     table = re.findall(
         r"^\| `(\w+)` \| (\d+) \| `(\w+)` \| (yes|no) \|", DOCS.read_text(), re.MULTILINE
     )

@@ -2,13 +2,15 @@
 
 import asyncio
 import json
-from contextlib import aclosing, nullcontext
+from contextlib import aclosing
 from typing import Any
 from urllib.parse import unquote
 
 import pytest
 
 from socialfetch_async import (
+    CreditLimitError,
+    InvalidHandleError,
     ProfileUnavailableError,
     RetryPolicy,
     ServiceUnavailableError,
@@ -17,7 +19,9 @@ from socialfetch_async.emulator import Emulator
 from socialfetch_async.web import (
     LAST_EVENT_ID,
     InvalidRequestError,
+    about_the_request,
     collect,
+    http_error,
     ndjson,
     server_sent_events,
     started,
@@ -102,7 +106,7 @@ async def test_a_failure_before_the_first_page_is_raised(client_of: MakeClient, 
     """Then nothing has been sent, and it can be an HTTP status."""
     async with Emulator({"ada": "private"}) as api:
         with pytest.raises(ProfileUnavailableError):
-            await started(nullcontext(client_of(api).iter_followers("ada")), form)
+            await started(client_of(api).iter_followers("ada"), form)
     assert len(api.charges) == 1
 
 
@@ -161,7 +165,7 @@ async def test_leaving_in_the_middle_of_a_page_leaves_nothing_behind(
     async with Scripted(page(["a"], "1"), HANG) as api:
         client = client_of(api)
         body = await started(
-            nullcontext(client.iter_followers("ada")),
+            client.iter_followers("ada"),
             lambda stream: server_sent_events(stream, keep_alive=0.005),
         )
         while await anext(body) != b":\n\n":
@@ -181,7 +185,7 @@ async def test_leaving_in_the_middle_of_a_page_leaves_nothing_behind(
 async def test_a_body_that_was_never_sent_can_be_closed(client_of: MakeClient, form: Any) -> None:
     """The reader may leave between the first page and the answer's head."""
     async with Emulator({"ada": 45}) as api:
-        body = await started(nullcontext(client_of(api).iter_followers("ada")), form)
+        body = await started(client_of(api).iter_followers("ada"), form)
         await body.aclose()
         assert [part async for part in body][1:] == []
         assert len(api.charges) == 1
@@ -253,4 +257,60 @@ async def test_no_followers_at_all_are_refused(client_of: MakeClient) -> None:
     async with Emulator({"ada": 65}) as api:
         with pytest.raises(InvalidRequestError, match="max_followers is at least 1, not 0"):
             await collect(client_of(api).iter_followers("ada"), max_followers=0)
+    assert api.requests == []
+
+
+@pytest.mark.parametrize("form", FORMS)
+async def test_a_limit_that_is_used_up_is_an_error_before_the_first_page(
+    client_of: MakeClient, form: Any
+) -> None:
+    """A status, and not an empty list: 503, out of credits."""
+    async with Emulator({"ada": 65}) as api:
+        client = client_of(api, max_credits=1)
+        await client.get_followers_page("ada")
+        with pytest.raises(CreditLimitError):
+            await started(client.iter_followers("ada"), form)
+        with pytest.raises(CreditLimitError):
+            await collect(client.iter_followers("ada"), max_followers=5)
+    assert len(api.charges) == 1
+
+
+async def test_requests_share_the_limit_of_the_client_to_its_last_credit(
+    client_of: MakeClient,
+) -> None:
+    """However many are served at once, each with a limit of its own."""
+    async with Emulator({"ada": 10_000}, latency=0.002) as api:
+        client = client_of(api, max_credits=25)
+
+        async def served() -> str:
+            with about_the_request():
+                stream = client.iter_followers("ada", max_credits=10)
+            end: str = json.loads((await parts(ndjson(stream)))[-1])["stopReason"]
+            return end
+
+        ends = await asyncio.gather(*(served() for _ in range(5)), return_exceptions=True)
+        assert {end for end in ends if isinstance(end, str)} == {"max_credits"}
+        assert all(isinstance(end, str | CreditLimitError) for end in ends)
+        assert len(api.charges) == 25
+
+
+@pytest.mark.parametrize(
+    ("handle", "options", "kind"),
+    [
+        ("../x", {}, InvalidHandleError),
+        ("ada", {"cursor": ""}, InvalidRequestError),
+        ("ada", {"cursor": "\ud800"}, InvalidRequestError),
+        ("ada", {"max_credits": 0}, InvalidRequestError),
+    ],
+)
+async def test_what_can_not_be_asked_for_is_the_http_clients_error(
+    client_of: MakeClient, handle: str, options: dict[str, Any], kind: type[Exception]
+) -> None:
+    """With its sentence, and no request is sent."""
+    async with Emulator() as api:
+        with pytest.raises(kind) as caught:
+            with about_the_request():
+                client_of(api).iter_followers(handle, **options)
+        assert type(caught.value) is kind
+        assert http_error(caught.value).status == 400
     assert api.requests == []

@@ -1,0 +1,73 @@
+"""When the failures of single handles end a whole run: the next handle would fare no better."""
+
+from typing import Final
+
+from socialfetch_async._protocol.retry import about_the_handle
+from socialfetch_async.errors import (
+    APIStatusError,
+    AuthenticationError,
+    DecodeError,
+    InsufficientCreditsError,
+    PayloadError,
+    PermissionDeniedError,
+    SocialFetchError,
+)
+
+# They concern the account, so one is enough.
+_AT_ONCE: Final = (AuthenticationError, InsufficientCreditsError, PermissionDeniedError)
+
+# Paid answers in a row that nobody can read, and the handles they must be from: the vendor has
+# changed the format, and each further page costs a credit and brings nothing.
+_UNREADABLE: Final = 5
+_UNREADABLE_HANDLES: Final = 3
+
+# Handles in a row that end with the same failure that is not about them: the address is another
+# service's, or something in between refuses.
+_ALIKE: Final = 10
+
+
+class Brakes:
+    """What has happened to the handles of a run since the last page that could be read."""
+
+    __slots__ = ("_alike", "_kind", "_unreadable", "_unreadable_handles")
+
+    def __init__(self) -> None:
+        self._release()
+
+    def _release(self) -> None:
+        self._unreadable = 0  # answers
+        self._unreadable_handles: set[str] = set()
+        self._kind: object = None  # of the failure that came last
+        self._alike: set[str] = set()  # the handles in a row that ended with it
+
+    def page_came(self) -> None:
+        """Note a page that could be read: something works."""
+        if self._unreadable or self._alike:
+            self._release()
+
+    def failed(self, handle: str, error: SocialFetchError) -> bool:
+        """Note the failure that a handle ended with; return whether the run is to end with it."""
+        if isinstance(error, _AT_ONCE):
+            return True
+        if _is_unreadable(error):
+            # Text that arrived whole and is beyond repair was bought once more.
+            again = isinstance(error, PayloadError) and error.attempts > 1
+            self._unreadable += 2 if again else 1
+            self._unreadable_handles.add(handle)
+        kind = None if about_the_handle(error) else _kind(error)
+        if kind != self._kind:
+            self._kind, self._alike = kind, set()
+        if kind is not None:
+            self._alike.add(handle)
+        return len(self._alike) >= _ALIKE or (
+            self._unreadable >= _UNREADABLE and len(self._unreadable_handles) >= _UNREADABLE_HANDLES
+        )
+
+
+def _kind(error: SocialFetchError) -> object:
+    return type(error), error.status if isinstance(error, APIStatusError) else None
+
+
+def _is_unreadable(error: SocialFetchError) -> bool:
+    """Whether a paid answer arrived whole and cannot be read."""
+    return isinstance(error, DecodeError) or (isinstance(error, PayloadError) and error.whole)

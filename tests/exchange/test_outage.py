@@ -1,0 +1,221 @@
+"""An outage for everybody, on a clock that jumps over the waits; the sockets are real."""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from socialfetch_async import (
+    HandleDone,
+    RetryPolicy,
+    ServiceUnavailableError,
+    SocialFetchClient,
+    SocialFetchError,
+)
+from socialfetch_async.events import Event, OutageBegan, OutageEnded
+from tests import travel
+from tests.conftest import KEY
+from tests.scripted import Scripted, Seen, error, http, page
+
+MINUTES = {"503": 40.0, "HTML 200": 40.0}  # 5 of the others: they are handled alike
+HTML = b"<!doctype html><html><body>Please log in</body></html>"
+DOWN: dict[str, bytes] = {
+    "503": error(503),
+    "503 with Retry-After": error(503, Retry_After="200"),
+    "500": error(500),
+    "504": error(504),
+    "521": error(521),
+    "502 of a gateway": http(502, HTML, Content_Type="text/html"),
+    "401 of a gateway": http(401, HTML, Content_Type="text/html"),
+    "HTML 200": http(200, HTML, Content_Type="text/html"),
+    "connections end": b"",
+}
+CONCURRENCY = 20
+
+
+def now() -> float:
+    """Return the time of the loop."""
+    return asyncio.get_running_loop().time()
+
+
+def client_of(server: Any, **options: Any) -> SocialFetchClient:
+    """Return a client of a server, which waits as a batch does."""
+    return SocialFetchClient(
+        KEY, base_url=server.base_url, **{"retry": RetryPolicy.batch(), **options}
+    )
+
+
+class Api:
+    """Lists of two pages, and an outage after so many of them."""
+
+    def __init__(self, answer: bytes, minutes: float) -> None:
+        self._answer = answer
+        self._minutes = minutes
+        self._pages = 0
+        self._until: float | None = None
+        self.refused = 0
+
+    def __call__(self, seen: Seen) -> bytes:
+        if self._pages == 200 and self._until is None:
+            self._until = now() + 60 * self._minutes
+        if self._until is not None and now() < self._until:
+            self.refused += 1
+            return self._answer
+        self._pages += 1
+        return page([f"f{self._pages}"], None if seen.cursor else f"c{self._pages}")
+
+
+async def outcomes_of(client: SocialFetchClient, handles: int) -> list[HandleDone]:
+    """Fetch many handles; return how each of them ended."""
+    names = [f"h{number}" for number in range(handles)]
+    async with client.iter_followers_many(names, concurrency=CONCURRENCY) as run:
+        return [event async for event in run if isinstance(event, HandleDone)]
+
+
+@pytest.mark.parametrize("how", DOWN)
+def test_an_outage_of_forty_minutes_fails_no_handle(how: str) -> None:
+    """A batch waits; beyond what was on its way, one request at a time asks whether it is over."""
+    minutes = MINUTES.get(how, 5.0)
+    api, events = Api(DOWN[how], minutes), list[Event]()
+
+    async def main() -> list[HandleDone]:
+        async with Scripted(by=api) as server, client_of(server, on_event=events.append) as client:
+            return await outcomes_of(client, 1000 if how in MINUTES else 300)
+
+    done = travel.run(main())
+
+    assert len(done) == (1000 if how in MINUTES else 300)
+    assert {outcome.status for outcome in done} == {"complete"}
+    began = [event for event in events if isinstance(event, OutageBegan)]
+    ended = [event for event in events if isinstance(event, OutageEnded)]
+    assert len(began) == len(ended) == 1
+    assert ended[0].seconds == pytest.approx(60 * minutes, abs=250 if "Retry" in how else 10)
+    probes = ended[0].seconds / (200 if "Retry" in how else 2.5)
+    assert api.refused <= CONCURRENCY + max(probes, 30)
+
+
+def test_refused_connections_for_forty_minutes_fail_no_handle() -> None:
+    """Nobody listens, and then somebody does: nothing was charged meanwhile."""
+
+    async def main() -> tuple[list[HandleDone], SocialFetchClient]:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        client = client_of(SimpleNamespace(base_url=f"http://127.0.0.1:{port}"))
+        async with client:
+            fetching = asyncio.ensure_future(outcomes_of(client, 100))
+            await asyncio.sleep(60 * 40)
+            server = await asyncio.start_server(answer, "127.0.0.1", port)
+            done = await fetching
+        server.close()
+        return done, client
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                await reader.readuntil(b"\r\n\r\n")
+                writer.write(page(["a"]))
+        except (asyncio.IncompleteReadError, ConnectionError):
+            writer.close()
+
+    done, client = travel.run(main())
+
+    assert {outcome.status for outcome in done} == {"complete"}
+    assert (client.usage.requests_sent, client.usage.maybe_charged) == (100, 0)
+
+
+def failed_with(api: Callable[[Seen], bytes], **options: Any) -> tuple[list[HandleDone], float]:
+    """Fetch some handles that fail; return how, and how long it took."""
+
+    async def main() -> tuple[list[HandleDone], float]:
+        began = now()
+        async with Scripted(by=api) as server, client_of(server, **options) as client:
+            return await outcomes_of(client, 60), now() - began
+
+    return travel.run(main())
+
+
+def test_an_outage_uses_up_the_patience_of_all() -> None:
+    """After an hour everybody gives up: not one hour after the other."""
+    done, took = failed_with(lambda _: error(503))
+
+    assert {outcome.status for outcome in done} == {"failed"}
+    assert 3600 < took < 3600 + 4 * 130
+    assert all(outcome.error is not None for outcome in done)
+
+
+def test_without_patience_the_deadline_ends_it() -> None:
+    """The default policy waits in an outage, and no longer than for anything else."""
+    done, took = failed_with(lambda _: error(503), retry=RetryPolicy())
+
+    assert {outcome.status for outcome in done} == {"failed"}
+    assert 120 < took < 60 / CONCURRENCY * 125
+
+
+def test_a_retry_after_beyond_the_cap_is_not_waited_for() -> None:
+    """The class stays, and the error says for how long: everybody fails at once."""
+    done, took = failed_with(lambda _: error(503, Retry_After="600"), retry=RetryPolicy())
+
+    assert took < 5
+    for outcome in done:
+        assert isinstance(outcome.error, ServiceUnavailableError)
+        assert outcome.error.retry_after == 600
+        assert "retry_after_cap=120" in str(outcome.error)
+
+
+def test_one_bad_page_is_no_outage() -> None:
+    """While others are answered it is given up after its attempts, whatever the patience."""
+
+    def answer(seen: Seen) -> bytes:
+        return error(500) if "/h7/" in seen.target else page(["a"], None)
+
+    done, _ = failed_with(answer)
+
+    failed = {outcome.handle: outcome.error for outcome in done if outcome.error is not None}
+    assert list(failed) == ["h7"]
+    assert isinstance(failed["h7"], SocialFetchError)
+    assert failed["h7"].attempts <= 16
+
+
+def test_a_502_of_the_vendor_shows_the_api_alive() -> None:
+    """It is about one profile: twenty of them open no circuit breaker."""
+    events: list[Event] = []
+    done, took = failed_with(lambda _: error(502), on_event=events.append)
+
+    assert {outcome.status for outcome in done} == {"failed"}
+    assert not [event for event in events if isinstance(event, OutageBegan)]
+    assert took < 200
+
+
+def test_an_outage_is_told_in_standard_terms(caplog: pytest.LogCaptureFixture) -> None:
+    """Since when and why, and after how long it was over."""
+    events: list[Event] = []
+    began = datetime.now(UTC).replace(microsecond=0)
+
+    async def main() -> None:
+        async with (
+            Scripted(by=Api(error(503), minutes=0.2)) as server,
+            client_of(server, on_event=events.append) as client,
+        ):
+            await outcomes_of(client, 150)
+
+    with caplog.at_level(logging.WARNING):
+        travel.run(main())
+
+    opened, closed = (event for event in events if isinstance(event, OutageBegan | OutageEnded))
+    assert isinstance(opened, OutageBegan)
+    assert isinstance(closed, OutageEnded)
+    assert isinstance(opened.error, ServiceUnavailableError)
+    assert opened.since == closed.since
+    assert began <= datetime.fromisoformat(opened.since) <= datetime.now(UTC)
+    assert closed.error is opened.error
+    first, second = [record.getMessage() for record in caplog.records][:2]
+    assert first.startswith(f"circuit breaker open since {opened.since}: ")
+    assert "the API answered 503" in first
+    assert second == (
+        f"circuit breaker closed after {closed.seconds:.1f} s: the API responds again"
+    )

@@ -1,0 +1,84 @@
+"""When failures of single handles end a run, as a table."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from socialfetch_async._protocol.brakes import Brakes
+from socialfetch_async.errors import (
+    AuthenticationError,
+    BadRequestError,
+    DecodeError,
+    InsufficientCreditsError,
+    LookupFailedError,
+    NotFoundError,
+    PaginationError,
+    PermissionDeniedError,
+    ServiceUnavailableError,
+    SocialFetchError,
+    TLSError,
+    UnexpectedRedirectError,
+)
+
+UNREADABLE = DecodeError("x.", path="$")
+GONE = NotFoundError("x.", status=404)
+REDIRECT = UnexpectedRedirectError("x.")
+NO_TRUST = TLSError("x.")
+BAD = BadRequestError("x.", status=400)
+LOOKUP = LookupFailedError("x.", status=502)
+BUSY = ServiceUnavailableError("x.", status=503)
+CIRCLE = PaginationError("x.", reason="no_progress")
+PAGE = None
+
+Events = Sequence[SocialFetchError | None]
+
+
+def ends_at(events: Events, handles: int = 1_000) -> int | None:
+    """Return the number of the event, from 1, that ends the run."""
+    brakes = Brakes()
+    for number, event in enumerate(events, 1):
+        if event is None:
+            brakes.page_came()
+        elif brakes.failed(f"u{number % handles}", event):
+            return number
+    return None
+
+
+@pytest.mark.parametrize(
+    ("events", "end"),
+    [
+        ([AuthenticationError("x.", status=401)], 1),
+        ([InsufficientCreditsError("x.", status=402)], 1),
+        ([PermissionDeniedError("x.", status=403)], 1),
+        ([UNREADABLE] * 6, 5),
+        ([UNREADABLE] * 4 + [PAGE] + [UNREADABLE] * 4, None),
+        ([UNREADABLE, BUSY, UNREADABLE, UNREADABLE, LOOKUP, UNREADABLE, UNREADABLE], 7),
+        ([GONE] * 11, 10),
+        ([REDIRECT] * 11, 10),
+        ([NO_TRUST] * 11, 10),
+        ([GONE] * 9 + [PAGE] + [GONE] * 9, None),
+        ([GONE] * 9 + [REDIRECT] * 9, None),
+        ([GONE] * 9 + [REDIRECT] * 10, 19),
+        ([GONE] * 9 + [BAD] + [GONE] * 9, None),
+        ([BAD] * 100, None),
+        ([LOOKUP] * 100, None),
+        ([CIRCLE] * 100, None),
+        ([BUSY] * 100, None),
+    ],
+    ids=lambda value: "" if isinstance(value, list) else str(value),
+)
+def test_what_ends_a_run(events: Events, end: int | None) -> None:
+    """What every handle would fail with ends it; what another may not meet does not."""
+    assert ends_at(events) == end
+
+
+@pytest.mark.parametrize(("handles", "end"), [(1, None), (2, None), (3, 5), (4, 5)])
+def test_unreadable_answers_of_few_handles_do_not(handles: int, end: int | None) -> None:
+    """One or two odd profiles are not a new format."""
+    assert ends_at([UNREADABLE] * 20, handles) == end
+
+
+def test_different_statuses_are_different_failures() -> None:
+    """A 404 and a 410 in turns are not the same thing ten times."""
+    other = NotFoundError("x.", status=410)
+    assert ends_at([GONE, other] * 20) is None

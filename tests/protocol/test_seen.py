@@ -1,0 +1,135 @@
+"""Lists that begin again: seen soon, and never in a list that does not (figure 12)."""
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from random import Random
+
+import pytest
+
+from socialfetch_async._protocol.seen import Seen
+
+SIZE = 20
+DEEP = 600  # pages: 12,000 rows, far behind the first 4,096
+
+
+def circle(
+    random: Random, before: int, period: int, shift: int, size: int = SIZE
+) -> Iterator[list[int]]:
+    """Yield pages: some from the top, then a circle, in which new followers come first."""
+    people = [random.getrandbits(60) for _ in range((before + period) * size)]
+    for page in range(before):
+        yield people[page * size : (page + 1) * size]
+    circling = people[before * size :]
+    while True:
+        for page in range(period):
+            yield circling[page * size : (page + 1) * size]
+        circling = [random.getrandbits(60) for _ in range(shift)] + circling
+
+
+def bought_after_the_first_repeat(pages: Iterator[list[int]], first: int) -> tuple[int, int]:
+    """Return how many pages came from the number of the first repeat on, and without new rows."""
+    seen, ever = Seen(), set[int]()
+    pages_after = nothing_new = 0
+    for number, page in enumerate(pages):
+        pages_after += number >= first
+        nothing_new += ever.issuperset(page)
+        ever.update(page)
+        if seen.add(page) is not None:
+            break
+    return pages_after, nothing_new
+
+
+@pytest.mark.parametrize("shift", [0, 1, 5, 10])
+@pytest.mark.parametrize("period", [1, 2, 3, 20, 1_000])
+@pytest.mark.parametrize("before", [0, 1, 150])
+def test_a_list_that_begins_again_is_seen_after_three_pages(
+    before: int, period: int, shift: int
+) -> None:
+    """Of the top, and of the first 4,096 rows, three pages are bought a second time at most."""
+    pages = circle(Random(before + period + shift), before, period, shift)
+
+    after, nothing_new = bought_after_the_first_repeat(pages, before + period)
+
+    assert after <= 3
+    assert nothing_new <= 3
+
+
+@pytest.mark.parametrize(("period", "shift", "pages"), [(1, 15, 6), (2, 20, 6), (3, 20, 5)])
+def test_circles_that_bring_more_new_than_known_followers(
+    period: int, shift: int, pages: int
+) -> None:
+    """A whole page of new followers in each turn hides a circle for a page or two, not for good."""
+    bought = bought_after_the_first_repeat(circle(Random(2), 0, period, shift), period)
+    assert bought[0] <= pages
+    assert bought[1] <= 3
+
+
+@pytest.mark.parametrize("size", [3, 12, 50, 200])
+def test_pages_of_any_size(size: int) -> None:
+    """How many rows a page has is not known, and not assumed."""
+    for period in (1, 2, 3, 20):
+        pages = circle(Random(size), 0, period, 1, size)
+        assert bought_after_the_first_repeat(pages, period)[0] <= 3
+
+
+@pytest.mark.parametrize("period", [1, 2, 3, 20, 100, 1_000, 3_000])
+@pytest.mark.parametrize("shift", [0, 5])
+def test_a_circle_deep_inside_a_long_list(period: int, shift: int) -> None:
+    """Behind the first rows only some are remembered: twenty pages at most."""
+    for seed in range(5):
+        pages = circle(Random(seed), DEEP, period, shift)
+        assert bought_after_the_first_repeat(pages, DEEP + period)[0] <= 20
+
+
+def test_a_long_list_that_begins_again_at_its_top() -> None:
+    """The first rows are remembered however far the walk has come."""
+    pages = circle(Random(1), 0, 20_000, 3)
+    assert bought_after_the_first_repeat(pages, 20_000)[0] <= 3
+
+
+def honest(random: Random, pages: int, size: int) -> Iterator[Sequence[int]]:
+    """Yield the pages of a list in which one row in 200 is somebody who came before."""
+    people = [random.getrandbits(60) for _ in range(pages * size)]
+    for place in random.sample(range(1, len(people)), len(people) // 200):
+        people[place] = people[random.randrange(place)]
+    return (people[at : at + size] for at in range(0, len(people), size))
+
+
+def test_honest_lists_are_never_cut() -> None:
+    """10,000 lists with 0.5 % repeated people, short ones and some long ones: no alarm."""
+    random = Random(7)
+    for number in range(10_000):
+        long = number % 200 == 0
+        size = random.choice([3, 7, 20, 20, 20, 50])
+        pages = random.choice([300, 1_000]) if long else random.choice([2, 5, 20])
+        seen = Seen()
+        assert [why for page in honest(random, pages, size) if (why := seen.add(page))] == []
+
+
+def test_followers_who_come_while_a_list_is_read_shift_it() -> None:
+    """Pages that begin with the end of the page before go on: each ends in new rows."""
+    random = Random(3)
+    people = [random.getrandbits(60) for _ in range(30_000)]
+    seen = Seen()
+    at = 0
+    while at < len(people):
+        assert seen.add(people[at : at + SIZE]) is None
+        at += SIZE - random.choice([0, 0, 1, 12, 19])
+
+
+def test_rows_known_from_elsewhere_count_as_seen() -> None:
+    """A circle that a limit cut in two is one: what is stored is recalled before going on."""
+    pages = list(islice(circle(Random(5), 0, 40, 0), 80))
+    seen = Seen()
+    for page in pages[:40]:
+        seen.recall(page)
+
+    assert [bool(seen.add(page)) for page in pages[40:43]] == [False, False, True]
+
+
+def test_a_page_without_rows_says_nothing() -> None:
+    """It neither repeats nor ends a series of repeats."""
+    seen = Seen()
+    for page in ([1, 2], [3, 4], [1, 2], [], [3, 4], []):
+        assert seen.add(page) is None
+    assert seen.add([1, 2]) is not None
