@@ -248,7 +248,9 @@ class Journal:
 
         Raises:
             JournalError: It cannot be kept.
+            RuntimeError: The journal is closed.
         """
+        self._open.check_open()
         writer = self._open.writer
         writer.write(
             WrittenFile(at=writer.now(), path=str(path), size=size, digest=digest, options=options)

@@ -22,6 +22,7 @@ from socialfetch_async.emulator import Emulator
 from tests.commands import until
 from tests.conftest import MakeClient
 from tests.faults.year import year
+from tests.scripted import Scripted, Seen, page
 
 
 def names(folder: Path, handle: str) -> list[str]:
@@ -325,6 +326,27 @@ async def test_a_timeout_keeps_what_is_paid_for(client_of: MakeClient, tmp_path:
                 await export_batch(client_of(api), handles, tmp_path)
         charged = len(api.charges)
         assert read_journal(tmp_path / "followers.journal").credits_charged == charged
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 5])
+async def test_a_circle_cut_in_two_by_a_limit_is_still_one(
+    client_of: MakeClient, tmp_path: Path, limit: int
+) -> None:
+    """What is stored is fed to the guards; then it is not bought further, and is said."""
+    pages = {None: "1", "1": "2", "2": "3", "3": "1"}
+    rows = {None: "a", "1": "b", "2": "c", "3": "d"}
+
+    def answer(seen: Seen) -> bytes:
+        return page([rows[seen.cursor]], pages[seen.cursor])
+
+    async with Scripted(by=answer) as api:
+        client = client_of(api)
+        for _ in range(6):
+            result = await export_followers(client, ["ada"], tmp_path, max_pages_per_handle=limit)
+            limit += 1
+        assert len([seen for seen in api.seen if "/followers" in seen.target]) == 4
+        assert (result.stop_reason, result.pending) == ("failed", {})
+        assert read_journal(result.journal).handles["ada"].reason == "repeated_cursor"
 
 
 async def test_a_year_in_small(tmp_path: Path) -> None:

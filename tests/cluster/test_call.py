@@ -242,9 +242,7 @@ async def command(cluster: Cluster, handles: Path, output: Path, limit: str) -> 
     code = (
         "import sys; from socialfetch_async.cli.cluster import Options, run_on_cluster\n"
         "address, handles, output, limit = sys.argv[1:]\n"
-        "run_on_cluster(address, Options(handles=handles, output=output, formats=(), "
-        "max_credits=int(limit), concurrency=2, fsync='second', trim=False, spreadsheet=False, "
-        "recheck=False, fresh=False))"
+        "run_on_cluster(address, Options(handles, output, max_credits=int(limit), concurrency=2))"
     )
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-W", "error", "-c", code),
