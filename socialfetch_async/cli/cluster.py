@@ -24,9 +24,7 @@ def run_on_cluster(scheduler: str, options: Options) -> None:
     """Read the handles and run the batch on the workers behind a scheduler."""
     try:
         given = options.given()
-        for name in ("refresh", "max_followers_per_handle", "max_pages_per_handle"):
-            if getattr(options, name) is not None:
-                raise ValueError(f"--{name.replace('_', '-')} is not for --scheduler yet")
+        options.order(given)
     except ValueError as error:
         stopping.complain(error)
         raise SystemExit(exit_codes.USAGE) from None
@@ -109,6 +107,10 @@ class _Call:
             self.folder,
             concurrency=options.concurrency,
             max_credits=options.max_credits,
+            max_followers_per_handle=options.max_followers_per_handle,
+            max_pages_per_handle=options.max_pages_per_handle,
+            refresh=options.refresh,
+            older_than=options.older_than,
             trim=options.trim,
             stop=self._stop.is_set,
             on_progress=self._tell,
