@@ -32,6 +32,7 @@ from socialfetch_async.export.difference import (
     Change,
     blocks_of as blocks_of,
     diff,
+    not_compared as not_compared,
     write_diff as write_diff,
 )
 from socialfetch_async.export.lists import Lists as Lists
