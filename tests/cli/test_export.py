@@ -446,10 +446,8 @@ async def test_convert_and_diff_write_to_stdout(tmp_path: Path) -> None:
     assert table.out.count("\n") == 3
     changed = await run(None, "diff", str(one), str(two), "--partial", "--format=csv")
     assert changed.out.startswith("change,source,handle,")
-    assert [line[:14] for line in changed.out.splitlines()[1:]] == [
-        "gained,ada,z,,",
-        "lost,ada,x,,,f",
-    ]
+    rows_ = [line.split(",")[:3] for line in changed.out.splitlines()[1:]]
+    assert rows_ == [["gained", "ada", "z"], ["lost", "ada", "x"]]
     for arguments, says in (
         (("convert", str(one), "-o", "-", "--format=parquet"), "stdout takes jsonl or csv"),
         (("diff", str(one)), "two complete readings"),

@@ -114,7 +114,7 @@ def test_sqlite_has_keys_that_hold(tmp_path: Path) -> None:
 
 
 @given(
-    st.lists(
+    rows=st.lists(
         st.tuples(st.text(), st.none() | st.text(alphabet='a",\r\n;\u00e9 '), st.booleans()),
         min_size=1,
         max_size=5,
