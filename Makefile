@@ -32,9 +32,9 @@ licences: ## docs/licences.md: what a user installs with this package, and under
 	@$(PYTHON) tools/environment.py .venv-licences -e '.[cli,dask,parquet,pytest]'
 	@.venv-licences/bin/python tools/licences.py --write
 
-soak: ## the figures of docs/promises.md, in full
+soak: ## the figures of docs/figures.md, in full
 	@$(PYTHON) tools/environment.py .venv-soak -e '.[cli]' --group test
-	@.venv-soak/bin/python -m tests.faults.soak --write docs/promises.md
+	@.venv-soak/bin/python -m tests.faults.soak --write docs/figures.md
 
 mutants: ## mutation testing of the modules that decide
 	@$(PYTHON) tools/environment.py .venv-mutants -e '.[cli]' --group test --group mutants

@@ -45,7 +45,7 @@ class Workers(Generic[PageT]):
     def __init__(
         self,
         fetch: Fetch[PageT],
-        requests_of: Callable[[str], PageRequests],
+        requests_of: Callable[[str], PageRequests[PageT]],
         starts: Mapping[str, str | None],
         *,
         concurrency: int,
@@ -294,7 +294,7 @@ class _Lane(ListStep[PageT]):
     __slots__ = ("handle", "has_slot")
 
     def __init__(
-        self, fetch: Fetch[PageT], requests: PageRequests, walk: Walk, handle: str
+        self, fetch: Fetch[PageT], requests: PageRequests[PageT], walk: Walk, handle: str
     ) -> None:
         super().__init__(fetch, requests, walk)
         self.handle = handle

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
-from typing import Any, Final, NoReturn, Self, TypeVar, cast
+from typing import Any, Final, NoReturn, Self, TypeVar
 
 import aiohttp
 
@@ -43,6 +43,7 @@ DEFAULT_BASE_URL: Final = "https://api.socialfetch.dev"
 _DEFAULT_RETRY: Final = RetryPolicy()
 
 Item = TypeVar("Item")
+T = TypeVar("T")
 
 
 class SocialFetchClient:
@@ -70,8 +71,8 @@ class SocialFetchClient:
             leaving it must not wait: whoever is cancelled there loses the page that came.
         on_event: Is told every attempt, retry and outage, as values of
             `socialfetch_async.events`; for metrics. It must not block.
-        trace_configs: aiohttp's own tracing, for the client's own session. It costs an eighth of
-            a page. An injected session brings its own.
+        trace_configs: aiohttp's own tracing, for the client's own session. It costs a tenth of a
+            page's CPU. An injected session brings its own.
         max_response_bytes: The largest answer, after decompression, in bytes.
 
     Attributes:
@@ -409,7 +410,7 @@ class SocialFetchClient:
         handle = arguments.clean_handle(handle)
         requests = _list_of(FOLLOWERS, handle, user_id=user_id, trim=trim)
         request = requests.at(arguments.opaque("cursor", cursor))
-        return cast(FollowersPage, await self._one(request))
+        return await self._one(request)
 
     async def get_profile(self, handle: str) -> Profile:
         """Fetch what a profile says of itself: one credit, also if it is private or not found.
@@ -422,7 +423,7 @@ class SocialFetchClient:
             SocialFetchError: No answer could be had.
         """
         request = profile_request(PROFILE, arguments.clean_handle(handle))
-        return cast(Profile, await self._one(request))
+        return await self._one(request)
 
     async def whoami(self) -> User:
         """Return whose key this is; free, so it is the way to check a key.
@@ -431,7 +432,7 @@ class SocialFetchClient:
             AuthenticationError: The key is not valid.
             SocialFetchError: No answer could be had.
         """
-        return cast(User, await self._value(WHOAMI))
+        return await self._value(WHOAMI)
 
     async def get_balance(self) -> Balance:
         """Return the credits of the account; free.
@@ -440,12 +441,12 @@ class SocialFetchClient:
             AuthenticationError: The key is not valid.
             SocialFetchError: No answer could be had.
         """
-        return cast(Balance, await self._value(BALANCE))
+        return await self._value(BALANCE)
 
-    async def _value(self, endpoint: ValueEndpoint) -> Any:
+    async def _value(self, endpoint: ValueEndpoint[T]) -> T:
         return await self._one(Request(endpoint, endpoint.path))
 
-    async def _one(self, request: Request) -> Any:
+    async def _one(self, request: Request[T]) -> T:
         """Fetch one page or value that is no part of a stream or run."""
         with contextlib.suppress(NothingMoreMaySend):
             return await self._exchange.fetch(request, self._exchange.budget_of())
@@ -497,8 +498,8 @@ def _are_trace_configs(values: object) -> bool:
 
 
 def _list_of(
-    endpoint: ListEndpoint, handle: str, *, user_id: str | None = None, trim: bool
-) -> PageRequests:
+    endpoint: ListEndpoint[T], handle: str, *, user_id: str | None = None, trim: bool
+) -> PageRequests[T]:
     arguments.opaque("user_id", user_id)
     arguments.flag("trim", trim)
     return profile_list(endpoint, handle, user_id=user_id, trim=trim)

@@ -4,10 +4,10 @@ Contract: the vendor's page "List TikTok profile followers", section "Response b
 Fields the vendor adds later are ignored; an optional field that is absent reads None.
 """
 
-from typing import Annotated, Any, Generic, Self, TypeVar
+from typing import Annotated, Any, Final, Generic, Self, TypeVar
 
 from msgspec import Meta, Struct
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 Item = TypeVar("Item")
 
@@ -57,6 +57,14 @@ class Follower(Struct, frozen=True, gc=False, kw_only=True, rename="camel"):
     platform_user_id: str | None = None
     sec_uid: str | None = None
 
+    def to_dict(self, *, flat: bool = False) -> dict[str, Any]:
+        """Return the fields under their names here.
+
+        Args:
+            flat: Without dicts inside: the columns of an export, for a DataFrame.
+        """
+        return _as_dict(self, _FLAT_FOLLOWER if flat else ())
+
 
 class Account(Struct, frozen=True, gc=False, kw_only=True, rename="camel"):
     """One account that a profile follows, from `/following`.
@@ -83,6 +91,14 @@ class Account(Struct, frozen=True, gc=False, kw_only=True, rename="camel"):
     account_created_at: int | float | str | None = None
     metrics: "AccountMetrics | None" = None
 
+    def to_dict(self, *, flat: bool = False) -> dict[str, Any]:
+        """Return the fields under their names here.
+
+        Args:
+            flat: Without dicts inside: counts as columns, for a DataFrame.
+        """
+        return _as_dict(self, _FLAT_ACCOUNT if flat else ())
+
 
 class AccountMetrics(Struct, frozen=True, gc=False):
     """Counts that TikTok reports for an account."""
@@ -90,6 +106,27 @@ class AccountMetrics(Struct, frozen=True, gc=False):
     followers: int | None = None
     following: int | None = None
     posts: int | None = None
+
+
+# The structs inside a row: what their fields are called in a flat one, before the field's name.
+_Flat = tuple[tuple[str, type[Struct], str], ...]
+_FLAT_FOLLOWER: Final[_Flat] = (
+    ("metrics", FollowerMetrics, ""),
+    ("avatar_urls", AvatarUrls, "avatar_"),
+)
+_FLAT_ACCOUNT: Final[_Flat] = (("metrics", AccountMetrics, ""),)
+
+
+def _as_dict(row: Struct, flat: _Flat) -> dict[str, Any]:
+    fields = asdict(row)
+    for name, kind, before in flat:
+        inside = fields.pop(name)
+        for field in kind.__struct_fields__:
+            fields[before + field] = None if inside is None else getattr(inside, field)
+    return {
+        name: asdict(value) if isinstance(value, Struct) else value
+        for name, value in fields.items()
+    }
 
 
 class ListPage(Struct, frozen=True, kw_only=True, dict=True):
@@ -137,6 +174,18 @@ class ListPage(Struct, frozen=True, kw_only=True, dict=True):
     def with_rows(self, rows: list[Any]) -> Self:
         """Return this page with other rows, such as a part of its own."""
         raise NotImplementedError
+
+
+PageT = TypeVar("PageT", bound=ListPage)
+
+
+def keep_body(page: PageT, body: bytes) -> PageT:
+    """Keep the answer with its page, and return the page.
+
+    Not a field: msgspec has none that `repr`, `==` and its encoders leave out.
+    """
+    page.__dict__["body"] = body  # pyright: ignore[reportIndexIssue] - it has one of its own
+    return page
 
 
 class FollowersPage(ListPage, frozen=True, kw_only=True):

@@ -43,7 +43,7 @@ class BaseRun(Generic[PageT, Item]):
     def __init__(
         self,
         fetch: Fetch[PageT],
-        requests_of: Callable[[str], PageRequests],
+        requests_of: Callable[[str], PageRequests[PageT]],
         starts: Mapping[str, str | None],
         *,
         duplicates: int,

@@ -26,7 +26,7 @@ from socialfetch_async.models import (
 Item = TypeVar("Item")
 PageT = TypeVar("PageT", bound=ListPage)
 RowLimit = TypeVar("RowLimit", bound=str)
-Fetch = Callable[[Request, SharedBudget], Awaitable[PageT]]
+Fetch = Callable[[Request[PageT], SharedBudget], Awaitable[PageT]]
 
 
 class Position(Struct, frozen=True):
@@ -90,7 +90,7 @@ class ListStep(Generic[PageT]):
 
     __slots__ = ("_fetch", "_received", "requests", "walk")
 
-    def __init__(self, fetch: Fetch[PageT], requests: PageRequests, walk: Walk) -> None:
+    def __init__(self, fetch: Fetch[PageT], requests: PageRequests[PageT], walk: Walk) -> None:
         self._fetch = fetch
         self._received: str | None = None  # the cursor of the page received last
         self.requests = requests
@@ -149,7 +149,7 @@ class BaseStream(Generic[PageT, Item, RowLimit]):
     def __init__(
         self,
         fetch: Fetch[PageT],
-        requests: PageRequests,
+        requests: PageRequests[PageT],
         cursor: str | None,
         *,
         done: bool = False,
@@ -367,7 +367,7 @@ class _Pages(Generic[PageT]):
         """Do nothing, as the stream's own."""
 
 
-def _warn_invalid_rows(requests: PageRequests, page: ListPage, rows: int) -> None:
+def _warn_invalid_rows(requests: PageRequests[PageT], page: ListPage, rows: int) -> None:
     """Log the first page of a list that has rows which are not as documented."""
     logger.warning(
         "%r, cursor %r: %d of %d rows are not as documented and are left out; the rest was "
@@ -380,7 +380,7 @@ def _warn_invalid_rows(requests: PageRequests, page: ListPage, rows: int) -> Non
     )
 
 
-def _warn_missing_cursor(requests: PageRequests, cursor: str | None) -> None:
+def _warn_missing_cursor(requests: PageRequests[PageT], cursor: str | None) -> None:
     """Log that a list ends although the API says that it goes on."""
     logger.warning(
         "%r: the list ends after cursor %r although hasMore is true, because no next cursor "
@@ -391,7 +391,7 @@ def _warn_missing_cursor(requests: PageRequests, cursor: str | None) -> None:
     )
 
 
-def _warn_short(requests: PageRequests, found: int, total: int) -> None:
+def _warn_short(requests: PageRequests[PageT], found: int, total: int) -> None:
     """Log that a complete list has far fewer rows than the vendor counts."""
     logger.warning(
         "%r: the API says that the list is complete, but it has %d rows and the API counts %d. "

@@ -246,8 +246,11 @@ async def test_a_row_that_is_no_account_costs_a_row(
     client_of: MakeClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The others are delivered, it is counted, and the log says so once, not of followers."""
-    bad = [{"handle": ""}, {"verified": True}, None, {**ACCOUNT, "accountCreatedAt": [1]}]
-    good = [{**ACCOUNT, "handle": "a", "accountCreatedAt": 1.5}, {**ACCOUNT, "metrics": {}}]
+    bad = [{"handle": ""}, {"verified": True}, None, {**ACCOUNT, "verified": [1]}]
+    good = [
+        {**ACCOUNT, "handle": "a", "accountCreatedAt": [1]},
+        {**ACCOUNT, "metrics": {}, "accountCreatedAt": 1.5},
+    ]
     async with Scripted(
         listing("accounts", [*bad, *good], "1", lookupStatus="found"),
         listing("accounts", [*bad], lookupStatus="found", totalFollowing="many"),
@@ -396,7 +399,7 @@ async def test_a_profile_is_tried_again(client_of: MakeClient) -> None:
         (
             http(200, b'{"data": {"lookupStatus": "found", "profile": {"handle": 1}}, "meta": {}}'),
             DecodeError,
-            "$.data.profile.handle",
+            "$.data.profile",
         ),
     ],
     ids=["402", "502", "nothing", "a field"],

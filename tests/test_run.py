@@ -7,6 +7,7 @@ import logging
 from collections import Counter
 from random import Random
 
+import anyio
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
@@ -18,6 +19,7 @@ from socialfetch_async import (
     IncompleteRunError,
     InsufficientCreditsError,
     InvalidHandleError,
+    PaginationError,
     SocialFetchClient,
 )
 from socialfetch_async.emulator import Emulator
@@ -622,3 +624,175 @@ async def test_leaving_an_aclosing_block_changes_nothing(client_of: MakeClient) 
             async with contextlib.aclosing(run.followers()) as pairs:  # type: ignore[type-var]
                 async for _ in pairs:
                     break
+
+
+# -- caps, brakes, cancellation -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("limit", "pages"), [(1, 1), (20, 1), (21, 2), (40, 2)])
+async def test_a_cap_of_followers_is_kept_in_whole_pages(
+    client_of: MakeClient, limit: int, pages: int
+) -> None:
+    """The page that reaches the cap is the last; what is left is pending with its cursor."""
+    async with Emulator({"big": 95, "small": 3}) as api:
+        client = client_of(api)
+        async with client.iter_followers_many(
+            ["big", "small"], max_followers_per_handle=limit
+        ) as run:
+            got = await drain(run)
+        done = run.outcomes["big"]
+        assert (done.status, done.pages, done.followers) == ("max_followers", pages, 20 * pages)
+        assert (done.lookup_status, done.total_followers, done.finished) == ("found", 95, False)
+        assert run.outcomes["small"].status == "complete"
+        assert run.pending() == {"big": done.cursor}
+        assert done.cursor is not None
+        async with client.iter_followers_many(run.pending()) as rest:
+            await drain(rest, got)
+        assert got == expected(api, ["big", "small"])
+        assert len(set(api.charges)) == len(api.charges) == 6
+
+
+async def test_a_cap_that_the_whole_list_fills_is_a_complete_list(client_of: MakeClient) -> None:
+    """Nothing is left to ask for, so it is not said to be cut."""
+    async with Emulator({"a": 40}) as api:
+        async with client_of(api).iter_followers_many(["a"], max_followers_per_handle=40) as run:
+            await drain(run)
+        assert run.outcomes["a"].status == "complete"
+
+
+async def test_a_short_list_in_a_run_is_said_aloud_once(
+    client_of: MakeClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Complete with fewer than 90 % of the vendor's count: a warning with both figures."""
+    totals = {"few": 1_000, "all": 2}
+
+    def answer(seen: Seen) -> bytes:
+        handle = seen.target.split("/")[4]
+        if seen.cursor is None:
+            return page([f"{handle}1"], "1", total=totals[handle])
+        return page([f"{handle}2"], total=totals[handle])
+
+    async with Scripted(by=answer) as api:
+        async with client_of(api).iter_followers_many(["few", "all"]) as run:
+            await drain(run)
+    (record,) = caplog.records
+    assert "'few'" in record.getMessage()
+    assert "2 rows and the API counts 1000" in record.getMessage()
+
+
+async def test_a_list_that_begins_again_fails_its_handle_alone(client_of: MakeClient) -> None:
+    """All pages that were paid for are events; the handle goes on only on purpose."""
+
+    def answer(seen: Seen) -> bytes:
+        number = int(seen.cursor or 0)
+        if "/circle/" in seen.target:
+            return page([f"u{number % 4}.{i}" for i in range(5)], str(number + 1))
+        return page([f"v{number}"], str(number + 1) if number < 20 else None)
+
+    async with Scripted(by=answer) as api:
+        async with client_of(api).iter_followers_many(["circle", "line"]) as run:
+            got = await drain(run)
+    done = run.outcomes["circle"]
+    assert done.status == "failed"
+    assert isinstance(done.error, PaginationError)
+    assert done.error.reason == "no_progress"
+    assert len(got["circle"]) == done.followers == 5 * done.pages == 5 * 7
+    assert run.pending() == {"circle": "7"} == {"circle": done.cursor}
+    assert len(got["line"]) == 21
+
+
+async def test_a_profile_given_by_its_url_is_the_same_handle(client_of: MakeClient) -> None:
+    """As it is copied from a browser, or typed."""
+    async with Emulator({"ada": 5}) as api:
+        handles = ["https://www.tiktok.com/@ada?lang=en", "@ada", "www.tiktok.com/@ADA/"]
+        async with client_of(api).iter_followers_many(handles) as run:
+            await drain(run)
+        assert set(run.outcomes) == {"ada"}
+        assert run.duplicates == 2
+        assert len(api.charges) == 1
+
+
+@pytest.mark.parametrize("wait", [0.0, 0.004, 0.011, 0.02])
+@pytest.mark.parametrize("concurrency", [1, 6])
+async def test_a_scope_of_anyio_around_a_run(
+    client_of: MakeClient, wait: float, concurrency: int
+) -> None:
+    """It cancels each wait in it again and again; every page that was charged is accounted for."""
+    profiles = {f"u{i}": 200 for i in range(8)}
+    async with Emulator(profiles, latency=0.003) as api:
+        client = client_of(api)
+        got: Got = {}
+        saved: list[FollowersPage | HandleDone] = []
+        with anyio.move_on_after(wait):
+            async with client.iter_followers_many(list(profiles), concurrency=concurrency) as run:
+                run.save_to(saved.append)
+                await drain(run, got)
+        used = client.usage
+        assert used.requests_sent == used.pages + used.maybe_charged
+        assert sum(isinstance(event, FollowersPage) for event in saved) == used.pages
+        await settled(api, client)
+        assert used.credits_charged <= len(api.charges) <= used.credits_charged + used.maybe_charged
+        assert not [task for task in asyncio.all_tasks() if "_work" in repr(task)]
+        async with client.iter_followers_many(run.pending(), concurrency=6) as rest:
+            await drain(rest, got)
+        for handle, rows in expected(api, list(profiles)).items():
+            assert list(dict.fromkeys(got[handle])) == rows
+
+
+async def settled(api: Emulator, client: SocialFetchClient) -> None:
+    """Wait until the emulator has seen what was sent."""
+    async with asyncio.timeout(5):
+        while len(api.requests) < client.usage.requests_sent:
+            await asyncio.sleep(0.001)
+
+
+async def test_cancelling_a_leaving_run_again_does_not_hurry_it(client_of: MakeClient) -> None:
+    """Its workers account for their requests before the block is left, however often it is told."""
+    async with Emulator({"a": 100, "b": 100}, latency=0.05) as api:
+        client = client_of(api)
+
+        async def work() -> None:
+            async with client.iter_followers_many(["a", "b"]) as run:
+                await anext(run)
+                await anext(run)
+                await asyncio.sleep(0.01)  # the next two requests are out
+
+        task = asyncio.create_task(work())
+        while len(api.requests) < 4:
+            await asyncio.sleep(0.001)
+        for _ in range(5):
+            task.cancel()
+            await asyncio.sleep(0)
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert (client.usage.pages, client.usage.maybe_charged) == (2, 2)
+
+
+class SlowToLeave:
+    """A limiter that takes a moment to be left, and notes who left it in order."""
+
+    def __init__(self) -> None:
+        self.entered = self.left = 0
+
+    async def __aenter__(self) -> None:
+        self.entered += 1
+
+    async def __aexit__(self, *_: object) -> None:
+        await asyncio.sleep(0.02)
+        self.left += 1
+
+
+async def test_a_run_is_left_in_order_under_a_cancelled_scope(client_of: MakeClient) -> None:
+    """The scope cancels the leaving as well, at each turn of the loop; that is no second wish."""
+    limiter = SlowToLeave()
+    async with Emulator({"a": 100, "b": 100}, latency=0.05) as api:
+        client = client_of(api, limiter=limiter)
+        with anyio.CancelScope() as scope:
+            async with client.iter_followers_many(["a", "b"]):
+                while len(api.requests) < 2:
+                    await asyncio.sleep(0.001)
+                scope.cancel()
+                await asyncio.sleep(1)
+        assert scope.cancelled_caught
+        assert (limiter.entered, limiter.left) == (2, 2)
+        assert client.usage.maybe_charged == 2

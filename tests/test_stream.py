@@ -7,6 +7,7 @@ from pathlib import Path
 from random import Random
 from urllib.parse import quote
 
+import anyio
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
@@ -583,3 +584,23 @@ async def test_a_list_that_begins_again_is_left_after_three_pages(
         assert len(api.seen) == period + 3
         assert pages == period + 3
         assert stream.cursor == caught.value.cursor == str(period + 3)
+
+
+@pytest.mark.parametrize("wait", [0.0, 0.002, 0.005, 0.012, 0.03])
+async def test_a_scope_of_anyio_around_a_stream(client_of: MakeClient, wait: float) -> None:
+    """It cancels each wait in it again and again; the same stream then goes on with no loss."""
+    async with Emulator({"ada": 200}, latency=0.003) as api:
+        client = client_of(api)
+        stream = client.iter_followers("ada")
+        got: list[str] = []
+        while not stream.done:
+            with anyio.move_on_after(wait or 0.02) as scope:
+                if not wait:
+                    scope.cancel()  # before the first wait
+                    wait = 0.02
+                async for follower in stream:
+                    got.append(follower.handle)
+            wait += 0.005
+        assert got == [row_["handle"] for row_ in api.followers("ada")]
+        assert client.usage.pages == stream.pages_fetched == 10
+        assert len(api.charges) <= 10 + client.usage.maybe_charged

@@ -1,6 +1,7 @@
 """One page, or value, on its way through all its attempts."""
 
 import copy
+from typing import Any
 
 from socialfetch_async._exchange.shared_budget import SharedBudget
 from socialfetch_async._protocol.endpoints import ListEndpoint, Request
@@ -28,7 +29,7 @@ class Call:
     retries: Retries | None = None  # from the first failure on
     seen = -1
 
-    def __init__(self, request: Request, budget: SharedBudget) -> None:
+    def __init__(self, request: Request[Any], budget: SharedBudget) -> None:
         self.request = request
         self.budget = budget
         self.paid = request.endpoint.paid

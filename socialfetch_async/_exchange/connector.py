@@ -81,11 +81,13 @@ def drop_leftovers(session: aiohttp.ClientSession, request: aiohttp.ClientReques
 
 def _is_clean(protocol: ResponseHandler | None) -> bool:
     """Whether nothing came over an idle connection, as far as it can be known before sending."""
-    if protocol is None or protocol.should_close or protocol.transport is None:
+    if protocol is None or protocol.should_close or not protocol.is_connected():
         return False
-    if sys.platform == "win32":
+    assert protocol.transport is not None
+    socket = protocol.transport.get_extra_info("socket")
+    if socket is None or sys.platform == "win32":
         return True
     # What the event loop has not read yet: an answer, or the end.
     unread = select.poll()
-    unread.register(protocol.transport.get_extra_info("socket").fileno(), select.POLLIN)
+    unread.register(socket.fileno(), select.POLLIN)
     return not unread.poll(0)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import backoff
 
@@ -21,6 +21,8 @@ from socialfetch_async._protocol.status import Answer
 from socialfetch_async.errors import SocialFetchError
 from socialfetch_async.events import OnEvent, Usage
 from socialfetch_async.policy import RetryPolicy
+
+T = TypeVar("T")
 
 
 class Exchange:
@@ -90,7 +92,7 @@ class Exchange:
             )
         return loop
 
-    async def fetch(self, request: Request, budget: SharedBudget) -> Any:
+    async def fetch(self, request: Request[T], budget: SharedBudget) -> T:
         """Ask until the answer is there, or the retry policy gives up.
 
         Args:
@@ -116,7 +118,8 @@ class Exchange:
             else:
                 held = await admission.admit(call)
             call.attempts += 1
-            attempt, result = Attempt(call.attempts), None
+            attempt = Attempt(call.attempts)
+            result: Any = None
             began = clock()
             try:
                 if call.deadline is None:
@@ -124,6 +127,7 @@ class Exchange:
                 timeout = min(self._timeout, call.deadline - began)
                 result = await self._transport.send(request, timeout, attempt)
                 if isinstance(result, Answer):
+                    # In its place: an answer that quotes the key stays in no frame of a traceback.
                     result = decode(request, result, secret=self._secret)
             finally:
                 self._accounts.count(call, attempt, result)
@@ -135,7 +139,8 @@ class Exchange:
                     await held.aclose()
             if not isinstance(result, SocialFetchError):
                 admission.answered(began)
-                return result
+                found: T = result
+                return found
             await self._pause(call, result, began, clock())
 
     async def _pause(self, call: Call, error: SocialFetchError, sent: float, now: float) -> None:

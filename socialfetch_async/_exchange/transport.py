@@ -9,7 +9,7 @@ import contextlib
 import time
 from collections.abc import Awaitable, Sequence
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -132,7 +132,11 @@ class Transport:
         return session
 
     def _ask(
-        self, session: aiohttp.ClientSession, request: Request, timeout: float, attempt: Attempt
+        self,
+        session: aiohttp.ClientSession,
+        request: Request[Any],
+        timeout: float,
+        attempt: Attempt,
     ) -> Awaitable[aiohttp.ClientResponse]:
         """Send a request; whatever is attached to the session gets to see it."""
         attempt.sent = True  # unless the own connector, which knows better, says otherwise
@@ -159,7 +163,7 @@ class Transport:
         )
 
     async def send(
-        self, request: Request, timeout: float, attempt: Attempt
+        self, request: Request[Any], timeout: float, attempt: Attempt
     ) -> Answer | TransportError:
         """Send a request once and read its answer.
 
@@ -196,7 +200,7 @@ class Transport:
         attempt.sent &= not isinstance(error, ConnectError | TLSError)
         return error
 
-    def _url(self, request: Request) -> URL:
+    def _url(self, request: Request[Any]) -> URL:
         # Built and not parsed: what is encoded in the target stays as it is, byte for byte.
         path, _, query = request.target.partition("?")
         return URL.build(

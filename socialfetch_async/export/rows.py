@@ -9,6 +9,8 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from socialfetch_async._protocol.endpoints import FOLLOWERS_READER
+from socialfetch_async._protocol.fields import Mismatch
 from socialfetch_async._protocol.repair import repaired
 from socialfetch_async.models import AvatarUrls, Follower, FollowerMetrics
 
@@ -34,7 +36,7 @@ class _Documented(
 # looked at field by field, which takes five times as long.
 _documented: Final = msgspec.json.Decoder(list[_Documented])
 _raw_rows: Final = msgspec.json.Decoder(list[msgspec.Raw])
-_row: Final = msgspec.json.Decoder(Follower)
+_NULL: Final = msgspec.Raw(b"null")
 _fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 # What is not UTF-8 is not an error of msgspec's own.
@@ -74,8 +76,8 @@ def rows_of(raw: bytes | msgspec.Raw) -> tuple[list[Row], int]:
 
 def _one(at: int, raw: msgspec.Raw) -> Row | None:
     try:
-        follower = _row.decode(raw)
-    except _BROKEN:
+        follower = FOLLOWERS_READER.rows.one(raw)
+    except (Mismatch, *_BROKEN):
         return None
     return Row(at, follower, _extra(_fields.decode(_valid(raw))) or None)
 
@@ -94,10 +96,11 @@ def _valid(raw: msgspec.Raw) -> bytes:
 def _extra(fields: Mapping[str, msgspec.Raw]) -> dict[str, Any]:
     extra: dict[str, Any] = {name: fields[name] for name in fields if name not in _KNOWN}
     for name, known in _KNOWN_INSIDE.items():
-        # In a follower these are objects, or null, where they are there at all.
-        inside = fields.get(name)
-        if inside is not None and bytes(inside) != b"null":
+        inside = fields.get(name, _NULL)
+        if bytes(inside)[:1] == b"{":
             unknown = {n: v for n, v in _fields.decode(inside).items() if n not in known}
             if unknown:
                 extra[name] = unknown
+        elif bytes(inside) != b"null":
+            extra[name] = inside  # optional, and makes no sense: the follower has None
     return extra

@@ -16,7 +16,7 @@ from msgspec import Meta, Raw, Struct
 
 from socialfetch_async._protocol.decode import decode_page
 from socialfetch_async._protocol.ending import ended
-from socialfetch_async._protocol.endpoints import FOLLOWERS
+from socialfetch_async._protocol.endpoints import FOLLOWERS, FOLLOWERS_READER
 from socialfetch_async._protocol.repair import repaired
 from socialfetch_async._version import __version__
 from socialfetch_async.errors import BadRequestError, PaginationError, SocialFetchError
@@ -225,17 +225,7 @@ class SavedPage(PageFields, frozen=True, kw_only=True, tag="page"):
     @property
     def followers(self) -> list[Follower]:
         """The followers, decoded at each use. Invalid rows are skipped, as the client did."""
-        try:
-            return _all_rows.decode(self.raw_followers)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            pass
-        rows = []
-        for raw in _raw_rows.decode(self.raw_followers):
-            try:
-                rows.append(FOLLOWERS.row_decoder.decode(raw))
-            except (msgspec.DecodeError, UnicodeDecodeError):
-                continue
-        return rows
+        return FOLLOWERS_READER.rows.read(bytes(self.raw_followers)).rows
 
     def names(self) -> list[str]:
         """Return the handles in the rows; a row without one is skipped."""
@@ -301,7 +291,6 @@ class _AnyLine(Struct):
     version: Any = None
 
 
-_all_rows: Final = msgspec.json.Decoder(list[Follower])
 _all_names: Final = msgspec.json.Decoder(list[_Name])
 _name: Final = msgspec.json.Decoder(_Name)
 _raw_rows: Final = msgspec.json.Decoder(list[Raw])
@@ -313,6 +302,7 @@ _TYPES: Final = {
     *("header", "work", "finished", "open", "close", "maybe_charged", "balance", "settled"),
     *("written", "handle", "unread", "page"),
 }
+_counted: Final = msgspec.json.Decoder(_CountedAnswer)
 _saved_page: Final = msgspec.json.Decoder(SavedPage)
 _encoder: Final = msgspec.json.Encoder()
 _PART: Final = 1 << 13  # bytes
@@ -411,8 +401,9 @@ def page_line(
 ) -> PageLine:
     """Return the line of a page that was received."""
     answer, invalid_rows = _one_line(page.body), page.invalid_rows
-    if answer is None:
-        # Made by hand, or cut: encoded again, only followers are left.
+    if answer is None or not (page.followers or invalid_rows or _has_rows(answer)):
+        # Made by hand, or cut: encoded again, only followers are left. Or a profile without a
+        # list whose answer has null in the place of one.
         answer, invalid_rows = _encoder.encode({"data": {"followers": page.followers}}), 0
     return PageLine(
         PageFields(
@@ -486,6 +477,14 @@ def _one_line(body: bytes | None) -> bytes | None:
     if body is not None and (b"\n" in body or b"\r" in body):
         body = body.replace(b"\n", b" ").replace(b"\r", b" ")
     return body
+
+
+def _has_rows(answer: bytes) -> bool:
+    try:
+        _counted.decode(answer)
+    except msgspec.ValidationError:
+        return False
+    return True
 
 
 def _is_utf8(body: bytes) -> bool:

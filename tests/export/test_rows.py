@@ -88,13 +88,22 @@ def test_a_broken_character_in_an_unknown_field_is_repaired(field: bytes) -> Non
 
 
 @pytest.mark.parametrize(
-    "bad", [None, [], "x", {}, ADA | {"handle": ""}, ADA | {"metrics": None}, ADA | {"bio": 1}]
+    "bad", [None, [], "x", {}, ADA | {"handle": ""}, ADA | {"metrics": None}, ADA | {"verified": 2}]
 )
 def test_what_is_no_follower_is_counted_and_leaves_its_place(bad: Any) -> None:
     """The rows around it keep their places on the page."""
     rows, total = rows_of(encoded(ADA, bad, ADA | {"new": 1}))
     assert [row.at for row in rows] == [0, 2]
     assert total == 3
+
+
+def test_a_row_is_read_as_the_client_reads_it() -> None:
+    """What makes no sense and no column can hold is kept as it came; the follower stays."""
+    odd = ADA | {"metrics": {"followers": 7.0, "following": "8"}, "avatarUrls": [1], "bio": {}}
+    (row,), _ = rows_of(encoded(odd))
+    assert row.follower.metrics == FollowerMetrics(followers=7, following=8)
+    assert (row.follower.avatar_urls, row.follower.bio) == (None, None)
+    assert msgspec.json.encode(row.extra) == b'{"avatarUrls":[1]}'
 
 
 @pytest.mark.parametrize("count", [2**63, -(2**63), 10**30])

@@ -108,7 +108,15 @@ async def _texts_of_no_connection(server: FaultServer) -> list[tuple[str, str]]:
         aiohttp.ClientSession(proxy=nowhere) as session,
         client_of(server, session=session, retry=_TWICE) as client,
     ):
-        return texts + await _failed_page(client)
+        texts += await _failed_page(client)
+    # A tunnel is refused; the head that asks for it has the proxy's password and not the key.
+    proxy = f"http://user:{_PART}@127.0.0.1:{server.port}"
+    async with client_of(
+        server, base_url="https://api.example.com", proxy=proxy, retry=_TWICE
+    ) as client:
+        texts += await _failed_page(client)
+    assert server.count.connects
+    return texts
 
 
 async def _failed_page(client: SocialFetchClient) -> list[tuple[str, str]]:

@@ -1,6 +1,6 @@
 """The figures of the fault design, each number beside its goal.
 
-    python -m tests.faults.soak [--small] [--seeds 3] [--write docs/promises.md]
+    python -m tests.faults.soak [--small] [--seeds 3] [--write docs/figures.md]
 
 Exit code 1 if a goal is missed. Beside figures 1 to 3 stands what a plain loop of backoff and
 aiohttp does on the same server, with the same seeds, waits and attempts.

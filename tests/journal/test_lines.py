@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from socialfetch_async import Follower, FollowersPage
 from socialfetch_async.journal import SavedPage
-from socialfetch_async.journal.lines import PageLine, encode, page_line, parse, parse_page
+from socialfetch_async.journal.lines import PageHead, PageLine, encode, page_line, parse, parse_page
 from tests.conftest import MakeClient
 from tests.journals import FIRST, checked
 from tests.scripted import Scripted, http, row
@@ -53,6 +53,19 @@ async def test_a_line_has_every_field_of_its_page(client_of: MakeClient) -> None
     assert plain.keys() | {"followers"} == set(FollowersPage.__struct_fields__)
     assert line.followers == page.followers
     assert line.at == NOW
+
+
+@pytest.mark.parametrize("rows", [b'"followers":null,', b'"followers":{},', b""])
+async def test_a_profile_without_a_list_may_have_null_for_one(
+    client_of: MakeClient, rows: bytes
+) -> None:
+    """Its page is in the journal like any other, with no rows."""
+    body = answer("[]").replace(b'"followers":[],', rows).replace(b"found", b"private")
+    async with Scripted(http(200, body.split(b"\r\n\r\n")[1])) as api:
+        page = await client_of(api).get_followers_page("ada")
+    text = b"".join(encode(page_line(page, NOW, FIRST)))
+    assert isinstance(parse(text), PageHead)
+    assert (parse_page(text).lookup_status, parse_page(text).followers) == ("private", [])
 
 
 PRETTY = """[
@@ -116,16 +129,17 @@ async def test_broken_text_is_repaired_wherever_it_is(
     assert len(line.followers) == 1
 
 
-async def test_text_that_can_not_be_repaired_costs_the_unknown_fields(
+async def test_broken_text_beside_a_number_without_end_costs_nothing(
     client_of: MakeClient,
 ) -> None:
-    """A number that JSON writers do not know beside broken text: the followers are what is kept."""
+    """What a JSON writer would make Infinity of is kept as it came."""
     row_ = json.dumps(row("a")).encode()[:-1] + b',"new":"\xff","big":1e999}'
     page, text, line = await saved(client_of, b"[" + row_ + b',{"handle":1}]')
     assert page.invalid_rows == 1
     assert line.followers == page.followers
-    assert line.invalid_rows == 0
-    assert len(json.loads(text)["answer"]["data"]["followers"]) == 1
+    assert line.invalid_rows == 1
+    assert len(json.loads(text)["answer"]["data"]["followers"]) == 2
+    assert b"1e999" in text
 
 
 async def test_a_page_without_its_answer_is_encoded_with_the_names_of_the_api(

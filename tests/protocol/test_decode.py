@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from msgspec.structs import asdict
 
-from socialfetch_async._protocol.decode import HIGHEST_CREDIBLE_PRICE, decode
+from socialfetch_async._protocol.decode import decode
 from socialfetch_async._protocol.endpoints import (
     BALANCE,
     FOLLOWERS,
@@ -17,6 +17,7 @@ from socialfetch_async._protocol.endpoints import (
     Request,
     profile_list,
 )
+from socialfetch_async._protocol.envelope import HIGHEST_CREDIBLE_PRICE
 from socialfetch_async._protocol.status import Answer
 from socialfetch_async.errors import (
     APIStatusError,
@@ -112,7 +113,7 @@ def with_bytes(body: Any, **replaced: bytes) -> bytes:
     return raw
 
 
-def page_of(body: Any, request: Request = ASKED) -> FollowersPage:
+def page_of(body: Any, request: Request[Any] = ASKED) -> FollowersPage:
     """Decode a 200 that has to be a page."""
     result = decode(request, Answer(200, dumped(body)), secret=KEY)
     assert type(result) is FollowersPage
@@ -120,7 +121,7 @@ def page_of(body: Any, request: Request = ASKED) -> FollowersPage:
 
 
 def error_of(
-    body: Any, status: int = 200, *, request: Request = ASKED, secret: str = KEY
+    body: Any, status: int = 200, *, request: Request[Any] = ASKED, secret: str = KEY
 ) -> SocialFetchError:
     """Decode an answer that has to be an error."""
     result = decode(request, Answer(status, dumped(body)), secret=secret)
@@ -159,7 +160,7 @@ PICTURES = AvatarUrls(
 )
 SEC_UID = "MS4wLjABAAAAUleysic3f_A1ewqwn-lVlTHezlxxDcEt7X1Py0ohks-CzQ6qjHcZIhb1gtVNL4fy"
 
-EXAMPLES: dict[str, tuple[Request, Any]] = {
+EXAMPLES: dict[str, tuple[Request[Any], Any]] = {
     "followers-first_page": (
         ASKED,
         FollowersPage(
@@ -473,6 +474,7 @@ def test_a_page_is_not_touched_by_retry_after() -> None:
         (None, 1),
         ("5", 1),
         (1.0, 1),
+        (2.0, 2),
         (2.5, 1),
         ([5], 1),
         ({"credits": 5}, 1),
@@ -538,7 +540,9 @@ def test_cached(cached: Any, *, shown: bool, price: Any) -> None:
         (0, 0),
         (4_691_921, 4_691_921),
         (None, None),
-        ("70", None),
+        ("70", 70),
+        (70.0, 70),
+        ("7e1", None),
         (70.5, None),
         (True, None),
         (False, None),
@@ -549,7 +553,7 @@ def test_cached(cached: Any, *, shown: bool, price: Any) -> None:
 )
 @pytest.mark.parametrize("bad_rows", [0, 2], ids=["good rows", "bad rows"])
 def test_totals(total: Any, shown: int | None, bad_rows: int) -> None:
-    """A total that is no number reads None: it is shown only, so no page is lost for it."""
+    """A total that is no whole number reads None: it is shown only, so no page is lost for it."""
     body = envelope(row(), *[5] * bad_rows, totalFollowers=total)
 
     assert page_of(body) == expected_page(follower(), total_followers=shown, invalid_rows=bad_rows)
@@ -575,12 +579,9 @@ BAD_ROWS: dict[str, Any] = {
     "empty handle": row(""),
     "null handle": {**row(), "handle": None},
     "numeric handle": {**row(), "handle": 5},
-    "name is a number": row(displayName=5),
-    "bio is a list": row(bio=[]),
-    "picture is an object": row(avatarUrl={}),
     "no verified": without(row(), "verified"),
-    "verified is text": row(verified="true"),
-    "verified is a number": row(verified=1),
+    "verified is another text": row(verified="yes"),
+    "verified is another number": row(verified=2),
     "verified is null": row(verified=None),
     "no privateAccount": without(row(), "privateAccount"),
     "privateAccount is null": row(privateAccount=None),
@@ -588,12 +589,13 @@ BAD_ROWS: dict[str, Any] = {
     "metrics is null": row(metrics=None),
     "metrics is empty": row(metrics={}),
     "no following": row(metrics={"followers": 1}),
-    "followers is text": row(metrics={"followers": "1", "following": 1}),
+    "metrics is a list": row(metrics=[1, 2]),
+    "followers is another text": row(metrics={"followers": "many", "following": 1}),
+    "followers is a part": row(metrics={"followers": 1.5, "following": 1}),
+    "followers is a bool": row(metrics={"followers": True, "following": 1}),
+    "followers is endless": row(metrics={"followers": float("1e300"), "following": 1}),
+    "a row inside": {"user": row()},
     "following is null": row(metrics={"followers": 1, "following": None}),
-    "pictures is text": row(avatarUrls="large"),
-    "a picture is a number": row(avatarUrls={"large": 5}),
-    "id is a number": row(platformUserId=7463232156317287456),
-    "secUid is a bool": row(secUid=True),
 }
 
 
@@ -776,10 +778,7 @@ def test_no_cursor_survives_a_repair() -> None:
         (envelope(x="\ud83d", page="\ud83d"), "$.data.page"),
         ({"data": "\ud83d", "meta": {}}, "$.data"),
         ({"data": ["\ud83d"], "meta": {}}, "$.data"),
-        (["\ud83d"], "$"),
-        ("\ud83d", "$"),
         (envelope(x="\ud83d", page={"nextCursor": ["\ud83d"], "hasMore": True}), None),
-        (envelope(x="\ud83d", page={"nextCursor": 5, "hasMore": True}), None),
     ],
     ids=ascii,
 )
@@ -826,19 +825,13 @@ WHOLE = dumped(envelope(row(), row("bob", displayName="\U0001f600")))
         b"upstream error",
         b"\x00" * 100,
         b"\x1f\x8b\x08\x00",
-        WHOLE + b"x",
-        WHOLE + WHOLE,
         dumped(envelope(row()))[:-1],
         dumped(envelope(None, row()))[:-1],
         dumped(envelope(row(displayName="\ud83d")))[:-1],
         with_bytes(envelope(row(displayName="ZZ")), ZZ=b"\xff")[:-1],
-        with_bytes(envelope(row(displayName="ZZ")), ZZ=b"\x01"),
-        dumped(envelope(row(), totalFollowers=float("nan"))),
-        dumped(envelope(row(), extra=float("nan"))),
-        dumped(envelope(row(), extra=float("inf"))),
-        dumped(envelope(row(displayName="\ud83d"), extra=float("-inf"))),
         WHOLE.decode().encode("utf-16"),
-        f'{{"data": "\\ud83d", "x": {DEEP}}}'.encode(),
+        b'["\\ud83d"]',
+        b"null and void",
     ],
     ids=[
         "nothing",
@@ -848,33 +841,24 @@ WHOLE = dumped(envelope(row(), row("bob", displayName="\U0001f600")))
         "text",
         "zeros",
         "gzip",
-        "one byte more",
-        "two bodies",
         "no end",
         "no end after a bad row",
         "no end after a cut emoji",
         "no end after a bad byte",
-        "a control character",
-        "NaN as a total",
-        "NaN in an unmodelled field",
-        "Infinity",
-        "Infinity beside a cut emoji",
         "UTF-16",
-        "a cut emoji, then too deep",
+        "a damaged text that is no object",
+        "words",
     ],
 )
 @pytest.mark.parametrize("request_", [ASKED, ASKED_WHOAMI, ASKED_BALANCE], ids=lambda r: r.target)
-def test_what_is_no_json(body: bytes, request_: Request) -> None:
+def test_what_is_no_json(body: bytes, request_: Request[Any]) -> None:
     """A 200 that is not JSON may have been charged, and is a payload that broke on its way."""
     error = error_of(body, request=request_)
 
-    if request_ is not ASKED and b'"data"' in body and not isinstance(error, PayloadError):
-        # A page asked for as a value has a wrong shape as well, and whichever is seen first counts.
-        assert isinstance(error, DecodeError)
-        return
     assert type(error) is PayloadError
     assert error.summary == "the answer is not the JSON it should be."
-    assert (error.maybe_charged, error.request_id) == (True, None)
+    assert (error.maybe_charged, error.request_id) == (1, None)
+    assert (error.whole, error.body) == (False, b"")
 
 
 def test_no_content() -> None:
@@ -934,7 +918,6 @@ SHAPES: dict[str, tuple[Any, str, str, str | None]] = {
         None,
     ),
     "no data": ({"meta": {"requestId": "req_1"}}, "$", "missing required field `data`", "req_1"),
-    "no meta": (without(envelope(), "meta"), "$", "missing required field `meta`", None),
     "data is null": (
         {**envelope(), "data": None},
         "$.data",
@@ -947,8 +930,6 @@ SHAPES: dict[str, tuple[Any, str, str, str | None]] = {
         "Expected `object`, got `array`",
         "req_1",
     ),
-    "meta is null": ({**envelope(), "meta": None}, "$.meta", "got `null`", None),
-    "meta is a list": ({**envelope(), "meta": []}, "$.meta", "got `array`", None),
     "no lookupStatus": (
         {**envelope(), "data": without(envelope()["data"], "lookupStatus")},
         "$.data",
@@ -988,24 +969,10 @@ SHAPES: dict[str, tuple[Any, str, str, str | None]] = {
     ),
     "page is a list": (envelope(page=[]), "$.data.page", "got `array`", "req_1"),
     "page is text": (envelope(page="secret words"), "$.data.page", "got `str`", "req_1"),
-    "no hasMore": (
-        envelope(page={"nextCursor": "secret words"}),
-        "$.data.page",
-        "missing required field `hasMore`",
-        "req_1",
-    ),
     "hasMore is text": (
         envelope(page={"hasMore": "secret words"}),
         "$.data.page.hasMore",
         "Expected `bool`, got `str`",
-        "req_1",
-    ),
-    "hasMore is null": (envelope(page={"hasMore": None}), "$.data.page.hasMore", "null", "req_1"),
-    "hasMore is a number": (envelope(page={"hasMore": 1}), "$.data.page.hasMore", "int", "req_1"),
-    "nextCursor is a number": (
-        envelope(page={"nextCursor": 1779246345, "hasMore": True}),
-        "$.data.page.nextCursor",
-        "Expected `str | null`, got `int`",
         "req_1",
     ),
     "nextCursor is an object": (
@@ -1015,7 +982,7 @@ SHAPES: dict[str, tuple[Any, str, str, str | None]] = {
         "req_1",
     ),
     "a bad row besides": (
-        envelope("secret words", page={"nextCursor": "c"}),
+        envelope("secret words", page={}),
         "$.data.page",
         "missing required field `hasMore`",
         "req_1",
@@ -1054,8 +1021,9 @@ def test_wrong_shapes(kind: str) -> None:
     assert what in error.summary
     assert error.summary.endswith(".")
     assert " - at " not in error.summary
-    assert "secret words" not in str(error)
-    assert (error.maybe_charged, error.request_id) == (True, request_id)
+    assert "secret words" not in f"{error} {error!r}"
+    assert (error.maybe_charged, error.request_id) == (1, request_id)
+    assert error.body == dumped(body)
 
 
 @pytest.mark.parametrize(
@@ -1075,33 +1043,6 @@ def test_a_wrong_shape_with_broken_text_has_its_request_id(
 
     assert type(error) is DecodeError
     assert error.request_id == "req_1"
-
-
-@pytest.mark.parametrize(
-    ("body", "request_id"),
-    [
-        (f'{{"meta": {{"requestId": "req_1"}}, "data": {{"x": {DEEP}}}}}', None),
-        (json.dumps(envelope(row())).replace('"Ada"', f'"Ada", "x": {DEEP}'), None),
-        (json.dumps(envelope(None, row())).replace('"Ada"', f'"Ada", "x": {DEEP}'), None),
-    ],
-    ids=["in the data", "in a row", "after a bad row"],
-)
-def test_deep_nesting(body: str, request_id: str | None) -> None:
-    """A body that is nested without end is a wrong shape, not a crash."""
-    error = error_of(body.encode())
-
-    assert type(error) is DecodeError
-    assert error.path == "$"
-    assert error.summary == "the answer has not the documented shape at $: nested too deeply."
-    assert (error.maybe_charged, error.request_id) == (True, request_id)
-
-
-def test_deep_nesting_after_a_wrong_shape() -> None:
-    """A wrong shape is named also when the request id behind it can not be read."""
-    error = error_of(f'{{"data": [], "x": {DEEP}, "meta": {{"requestId": "r"}}}}'.encode())
-
-    assert type(error) is DecodeError
-    assert (error.path, error.request_id) == ("$.data", None)
 
 
 def test_harmless_nesting() -> None:
@@ -1141,9 +1082,14 @@ def test_harmless_nesting() -> None:
             {"data": {"balance": 5, "subscription": {}}, "meta": {"creditsCharged": "0"}},
             Balance(balance=5, subscription=Subscription()),
         ),
+        (
+            ASKED_BALANCE,
+            {"data": {"balance": 5.0, "payg": {}, "subscription": {"tier": 1, "status": []}}},
+            Balance(balance=5, subscription=Subscription(tier="1")),
+        ),
     ],
 )
-def test_values(request_: Request, body: Any, expected: Any) -> None:
+def test_values(request_: Request[Any], body: Any, expected: Any) -> None:
     """The free routes need only the fields that are always there."""
     assert decode(request_, Answer(200, dumped(body))) == expected
 
@@ -1155,16 +1101,12 @@ def test_values(request_: Request, body: Any, expected: Any) -> None:
         (ASKED_WHOAMI, {"data": {"user": None}, "meta": {"requestId": "r"}}, "$.data.user"),
         (ASKED_WHOAMI, {"data": {"user": {"id": 5}}, "meta": {"requestId": "r"}}, "$.data.user.id"),
         (ASKED_BALANCE, {"data": {}, "meta": {"requestId": "r"}}, "$.data"),
-        (ASKED_BALANCE, {"data": {"balance": "5"}, "meta": {"requestId": "r"}}, "$.data.balance"),
-        (
-            ASKED_BALANCE,
-            {"data": {"balance": 5, "subscription": {"tier": 1}}, "meta": {"requestId": "r"}},
-            "$.data.subscription.tier",
-        ),
-        (ASKED_BALANCE, {"data": {"balance": 5, "x": "\ud83d"}}, "$"),
+        (ASKED_BALANCE, {"data": {"balance": "?"}, "meta": {"requestId": "r"}}, "$.data.balance"),
+        (ASKED_BALANCE, {"data": {"balance": 0.5}}, "$.data.balance"),
+        (ASKED_BALANCE, {"balance": 5}, "$"),
     ],
 )
-def test_wrong_values(request_: Request, body: Any, path: str) -> None:
+def test_wrong_values(request_: Request[Any], body: Any, path: str) -> None:
     """A value of another shape names the field and, if there is one, the request id."""
     error = error_of(body, request=request_)
 

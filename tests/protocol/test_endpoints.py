@@ -25,7 +25,7 @@ NASA = "/v1/tiktok/profiles/nasa/followers"
 
 def requests(
     handle: str = "nasa", *, user_id: str | None = None, trim: bool = False
-) -> PageRequests:
+) -> PageRequests[FollowersPage]:
     """Return the requests for one list of followers."""
     return profile_list(FOLLOWERS, handle, user_id=user_id, trim=trim)
 

@@ -2,6 +2,7 @@
 
 import re
 from collections import defaultdict
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -86,3 +87,30 @@ def test_every_public_name_is_in_the_reference(pages: dict[Path, Page]) -> None:
     assert len(public) > 80
     places = {name: sum(page.anchors[name] for page in pages.values()) for name in public}
     assert {name: places[name] for name in public if places[name] != 1} == {}
+
+
+def test_every_page_is_there_as_markdown_too(site: Path, pages: dict[Path, Page]) -> None:
+    """With what it includes and the whole reference, and with a line in llms.txt."""
+    texts = {
+        str(path.relative_to(site)): path.with_suffix(".md").read_text()
+        for path in pages
+        if path.name != "404.html"
+    }
+    assert [name for name, text in texts.items() if "\n:::" in text or "--8<--" in text] == []
+    assert "iter_followers(\n    handle" in texts["reference/client.html"]
+    assert socialfetch_async.__version__ in texts["changelog.html"]
+    index = re.findall(r"^- \[.+\]\((.+)\): .+$", (site / "llms.txt").read_text(), re.MULTILINE)
+    assert sorted(index) == sorted(name.replace(".html", ".md") for name in texts)
+
+
+def test_every_page_leads_to_the_version_and_the_changelog(pages: dict[Path, Page]) -> None:
+    """One click from anywhere."""
+    version = f">Version {socialfetch_async.__version__}</a>"
+    assert [path.name for path in pages if version not in path.read_text()] == []
+
+
+def test_a_long_signature_has_a_parameter_a_line(site: Path) -> None:
+    """It can be read in a narrow window."""
+    html = (site / "reference" / "client.html").read_text()
+    shown = unescape(re.sub(r"<[^>]+>", "", html))
+    assert "\n    max_concurrency: int = 50,\n    timeout: float = 30.0,\n" in shown

@@ -29,7 +29,7 @@ async def test_every_page_is_in_order(site: Path, address: str, tmp_path: Path) 
     pages = names(site)
     wide, shades = {}, {}
     async with browser(tmp_path) as tab:
-        for scheme, width in (("light", 1280), ("dark", 380)):
+        for scheme, width in (("light", 1400), ("dark", 400)):
             for page in pages:
                 await tab.show(f"{address}/{page}", width=width, scheme=scheme)
                 if (over := await tab.value(OVERFLOW)) > 0:
@@ -57,3 +57,17 @@ async def test_the_search_finds_without_a_network(address: str, tmp_path: Path) 
             await asyncio.sleep(0.02)
     assert [url for url in tab.requests if not url.startswith((f"{address}/", "data:"))] == []
     assert tab.complaints == []
+
+
+@pytest.mark.browser
+async def test_a_copied_command_has_no_prompt(address: str, tmp_path: Path) -> None:
+    """What the copy button takes can be pasted into a shell."""
+    async with browser(tmp_path) as tab:
+        await tab.show(f"{address}/install.html")
+        # The button marks the code, and takes the text that is then shown.
+        copied = await tab.value(
+            "(code => { code.dataset.mdCopying = ''; return code.innerText })"
+            "(document.querySelector('.language-console code'))"
+        )
+    assert copied.startswith("python3 -m venv .venv\n. .venv/bin/activate\n")
+    assert "$" not in copied

@@ -25,7 +25,7 @@ from socialfetch_async.errors import (
 from socialfetch_async.web import ERRORS, InvalidRequestError, http_error
 from socialfetch_async.web._answers import ANSWERS, PROFILES
 
-DOCS = Path(__file__).parents[2] / "docs" / "web.md"
+DOCS = Path(__file__).parents[2] / "docs" / "reference" / "http-errors.md"
 KEY = "sfk_secret_0123456789"
 SHOP = "https://shop.example/buy"
 
@@ -125,7 +125,7 @@ def test_what_the_reader_got_wrong_is_said_in_the_error_s_own_words(kind: type[E
 
 
 def test_the_documented_table_is_the_code_s() -> None:
-    """docs/web.md has every row with its status, its code and whether asking again helps."""
+    """docs/reference/http-errors.md has every row with its status, its code and whether asking again helps."""
     table = re.findall(
         r"^\| `(\w+)` \| (\d+) \| `(\w+)` \| (yes|no) \|", DOCS.read_text(), re.MULTILINE
     )

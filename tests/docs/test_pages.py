@@ -1,0 +1,140 @@
+"""What can be found in the docs, under which title, and in which words."""
+
+import re
+import tomllib
+from pathlib import Path
+from posixpath import normpath
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+FENCE = re.compile(r"^( *)```.*?^\1```$", re.MULTILINE | re.DOTALL)
+GENERATED = re.compile(r"<!-- (\w+).*?-->.*?<!-- /\1 -->", re.DOTALL)
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+INCLUDE = re.compile(r'^--8<-- "([^":]+)(?::([^"]+))?"$', re.MULTILINE)
+LINK = re.compile(r"(?<!!)\[([^\]]+)\]\(([^)#:]+\.md)\)")
+
+# What somebody types into the search, and the page whose headings must have these words.
+SEARCHES = [
+    ("resume after crash", "resume.md"),
+    ("resume tomorrow", "resume.md"),
+    ("limit spending", "limits.md"),
+    ("limit credits", "limits.md"),
+    ("estimate cost", "limits.md"),
+    ("many handles concurrently", "many-handles.md"),
+    ("export CSV", "exports.md"),
+    ("export batch files", "batches.md"),
+    ("refresh", "refresh.md"),
+    ("only new followers", "refresh.md"),
+    ("incremental", "refresh.md"),
+    ("gained lost followers", "refresh.md"),
+    ("pandas DataFrame", "dataframes.md"),
+    ("polars DataFrame", "dataframes.md"),
+    ("Jupyter notebook", "notebooks.md"),
+    ("asyncio.run", "notebooks.md"),
+    ("tqdm progress bar", "notebooks.md"),
+    ("database", "databases.md"),
+    ("PostgreSQL", "databases.md"),
+    ("FastAPI", "web.md"),
+    ("proxy", "proxies.md"),
+    ("TLS certificate", "proxies.md"),
+    ("timeout", "retries.md"),
+    ("circuit breaker", "retries.md"),
+    ("rate limit", "rate-limits.md"),
+    ("concurrency", "rate-limits.md"),
+    ("test pytest mock", "testing.md"),
+    ("logging Prometheus", "observability.md"),
+    ("OpenTelemetry tracing", "observability.md"),
+    ("errors", "errors.md"),
+    ("following", "other-lists.md"),
+    ("Dask several machines", "cluster.md"),
+    ("Celery", "queues.md"),
+    ("Airflow", "queues.md"),
+    ("install API key", "install.md"),
+    ("glossary cursor", "glossary.md"),
+    ("exit code", "command-line.md"),
+    ("missing_cursor", "reference/statuses.md"),
+    ("journal format", "reference/journal.md"),
+    ("backpressure", "web-buffers.md"),
+    ("guarantees", "promises.md"),
+]
+# Words that are not idiomatic, and counts of one in the plural.
+UNWANTED = re.compile(
+    r"\b[Cc]an not\b|\b(?:is|are) none\b|\bbe had\b|\b[Gg]o(?:es|ing)? on\b|\b[Ww]hoever\b"
+    r"|\b[Nn]obody\b"
+    r"|(?<![\d.,-])\b1 (?:pages|credits|followers|handles|requests|rows|lines|profiles|attempts)\b"
+)
+
+
+def read(page: Path) -> str:
+    """Return the text of a page, with what it includes."""
+
+    def included(found: re.Match[str]) -> str:
+        text = (ROOT / found[1]).read_text()
+        if found[2]:
+            text = text.partition(f"--8<-- [start:{found[2]}] -->")[2]
+            text = text.partition(f"<!-- --8<-- [end:{found[2]}]")[0]
+        return text
+
+    return INCLUDE.sub(included, page.read_text())
+
+
+def headings(page: Path) -> list[str]:
+    """Return the headings of a page, without marks of code."""
+    return HEADING.findall(FENCE.sub("", read(page)).replace("`", ""))
+
+
+def navigation() -> dict[str, str]:
+    """Return the title of each page of the site."""
+
+    def entries(value: Any) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for entry in value:
+            for title, target in entry.items():
+                found |= {target: title} if isinstance(target, str) else entries(target)
+        return found
+
+    with (ROOT / "zensical.toml").open("rb") as file:
+        return entries(tomllib.load(file)["project"]["nav"])
+
+
+TITLES = navigation()
+
+
+@pytest.mark.parametrize(("search", "page"), SEARCHES)
+def test_the_headings_have_the_words_that_people_search_for(search: str, page: str) -> None:
+    """All of them, in the headings of the page that answers."""
+    shown = " ".join(headings(DOCS / page)).lower()
+    assert [word for word in search.lower().split() if word not in shown] == []
+
+
+def test_every_page_is_in_the_navigation_once() -> None:
+    """A page that is in no menu is found by nobody."""
+    assert sorted(TITLES) == sorted(str(page.relative_to(DOCS)) for page in PAGES[1:])
+
+
+@pytest.mark.parametrize("page", TITLES)
+def test_the_title_is_the_entry_in_the_navigation(page: str) -> None:
+    """The heading of a page and its menu entry are the same words."""
+    assert headings(DOCS / page)[0] == TITLES[page]
+
+
+@pytest.mark.parametrize("page", PAGES[1:], ids=lambda page: page.name)
+def test_a_link_to_a_page_has_its_title(page: Path) -> None:
+    """In the docs; the README has shorter ones in its table."""
+    folder = page.relative_to(DOCS).parent.as_posix()
+    wrong = {
+        " ".join(text.split()): TITLES.get(normpath(f"{folder}/{target}"))
+        for text, target in LINK.findall(FENCE.sub("", page.read_text()))
+    }
+    assert {text: title for text, title in wrong.items() if text.replace("`", "") != title} == {}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_words_are_idiomatic(page: Path) -> None:
+    """Phrases that were on every page once do not come back."""
+    prose = GENERATED.sub("", FENCE.sub("", read(page)))
+    assert UNWANTED.findall(prose) == []
