@@ -15,7 +15,7 @@ from socialfetch_async.export import (
     convert,
     diff,
     is_incomplete,
-    is_short,
+    is_much_shorter,
     not_compared,
     real_path,
     saved_run,
@@ -93,6 +93,6 @@ async def _write(blocks: Iterable[bytes]) -> None:
 def _say_gaps(saved: SavedRun) -> None:
     handles = saved.handles.values()
     incomplete = [handle.handle for handle in handles if is_incomplete(handle)]
-    short = [handle.handle for handle in handles if is_short(handle)]
+    short = [handle.handle for handle in handles if is_much_shorter(handle)]
     for line in gaps(incomplete, short):
         click.echo(line, err=True)

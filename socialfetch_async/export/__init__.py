@@ -21,7 +21,7 @@ from socialfetch_async.export.conversion import (
     Target as Target,
     convert,
     is_incomplete as is_incomplete,
-    is_short as is_short,
+    is_much_shorter as is_much_shorter,
     reason as reason,
     result_of as result_of,
     saved_run as saved_run,
