@@ -19,6 +19,7 @@ from typing import Any
 
 from tests.faults.child import FaultServer
 from tests.faults.figures import FULL, SMALL, Compared, Line, Scale
+from tests.faults.figures_leftovers import leftovers
 from tests.faults.figures_limits import (
     key_sightings,
     large_and_slow,
@@ -66,6 +67,7 @@ def measures(seeds: int) -> dict[int, Measure]:
         6: _alone(key_sightings),
         7: _alone(routes_and_cursors),
         9: _alone(waits_and_deadlines),
+        11: _alone(leftovers),
     }
 
 
