@@ -33,12 +33,12 @@ def run_on_cluster(scheduler: str, options: Options) -> None:
 
 async def _batch(scheduler: str, given: HandlesFile, options: Options) -> int:
     files = options.files()
-    await asyncio.to_thread(files.rehearse)
     call = _Call(scheduler, given, files, options)
-    call.folder.mkdir(exist_ok=True)
+    files = files._replace(journal=call.folder / _EXPORTS)
+    await asyncio.to_thread(files.rehearse)
     code, lines, stopped = exit_codes.DONE, list[str](), None
     # The pages are in the journals of the shards; what was written from them is in this one.
-    with Journal(call.folder / _EXPORTS) as exports:
+    with Journal(files.journal) as exports:
         files.refuse_foreign(exports.written)
         try:
             await call.end()
