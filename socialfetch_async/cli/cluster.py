@@ -24,9 +24,7 @@ def run_on_cluster(scheduler: str, options: Options) -> None:
     """Read the handles and run the batch on the workers behind a scheduler."""
     try:
         given = options.given()
-        for name in ("refresh", "max_followers_per_handle", "max_pages_per_handle"):
-            if getattr(options, name) is not None:
-                raise ValueError(f"--{name.replace('_', '-')} is not for --scheduler yet")
+        options.order(given)
     except ValueError as error:
         stopping.complain(error)
         raise SystemExit(exit_codes.USAGE) from None
@@ -35,12 +33,12 @@ def run_on_cluster(scheduler: str, options: Options) -> None:
 
 async def _batch(scheduler: str, given: HandlesFile, options: Options) -> int:
     files = options.files()
-    await asyncio.to_thread(files.rehearse)
     call = _Call(scheduler, given, files, options)
-    call.folder.mkdir(exist_ok=True)
+    files = files._replace(journal=call.folder / _EXPORTS)
+    await asyncio.to_thread(files.rehearse)
     code, lines, stopped = exit_codes.DONE, list[str](), None
     # The pages are in the journals of the shards; what was written from them is in this one.
-    with Journal(call.folder / _EXPORTS) as exports:
+    with Journal(files.journal) as exports:
         files.refuse_foreign(exports.written)
         try:
             await call.end()
@@ -109,6 +107,10 @@ class _Call:
             self.folder,
             concurrency=options.concurrency,
             max_credits=options.max_credits,
+            max_followers_per_handle=options.max_followers_per_handle,
+            max_pages_per_handle=options.max_pages_per_handle,
+            refresh=options.refresh,
+            older_than=options.older_than,
             trim=options.trim,
             stop=self._stop.is_set,
             on_progress=self._tell,

@@ -36,6 +36,7 @@ from socialfetch_async.report import count, is_or_are
 _NAMED: Final = 20
 _NAMED_LISTS: Final = 5
 _STDIN: Final = 0
+CONCURRENCY: Final = 10
 
 
 @dataclass(frozen=True)
@@ -44,19 +45,19 @@ class Options:
 
     handles: str
     output: str
-    formats: tuple[str, ...]
-    max_credits: int | None
-    max_followers_per_handle: int | None
-    max_pages_per_handle: int | None
-    refresh: Refresh | None
-    older_than: float | None
-    concurrency: int
-    fsync: Fsync
-    trim: bool
-    spreadsheet: bool
-    column: str | None
-    no_header: bool
-    overwrite: bool
+    formats: tuple[str, ...] = ()
+    max_credits: int | None = None
+    max_followers_per_handle: int | None = None
+    max_pages_per_handle: int | None = None
+    refresh: Refresh | None = None
+    older_than: float | None = None
+    concurrency: int = CONCURRENCY
+    fsync: Fsync = "second"
+    trim: bool = False
+    spreadsheet: bool = False
+    column: str | None = None
+    no_header: bool = False
+    overwrite: bool = False
 
     def given(self) -> HandlesFile:
         """Read the handles.
@@ -115,9 +116,6 @@ class Options:
         words += ["--trim"] * self.trim + ["--spreadsheet"] * self.spreadsheet
         words += ["--overwrite"] * self.overwrite
         return shlex.join(words)
-
-
-CONCURRENCY: Final = 10
 
 
 def run_batch(
@@ -345,8 +343,7 @@ def _plan(files: BatchFiles, asked: Order) -> dict[str, Any]:
     left = {handle for handle, step in steps.items() if step.do != "nothing"}
     begun = {h for h in left if (one := saved.handles.get(h.lower())) is not None and one.pages}
     pages = sum(entry.credits_left or 1 for entry in found.handles if entry.handle in begun)
-    begins = asked.refresh is not None and work is None
-    spent, limit = 0 if begins else saved.spent(work), asked.max_credits
+    spent, limit = saved.spent(work, asked.refresh), asked.max_credits
     return {
         "handles": len(asked.starts),
         "left": len(left),

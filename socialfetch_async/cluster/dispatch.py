@@ -17,7 +17,7 @@ from socialfetch_async.cluster.dask import Cluster
 from socialfetch_async.cluster.leases import Leases, Shard, share
 from socialfetch_async.cluster.shards import ShardResult, journal_path, read_shard, shard_lock
 from socialfetch_async.errors import ClusterError, ShardTakenError
-from socialfetch_async.journal import read_journal
+from socialfetch_async.journal import SavedRun, Wanted, read_journal
 
 if TYPE_CHECKING:
     from distributed import Future
@@ -56,12 +56,14 @@ class HandingOut:
         *,
         leases: Leases,
         rate: float | None,
+        wanted: Wanted,
         options: dict[str, Any],
     ) -> None:
         self._cluster = cluster
         self._leases = leases
         self._rate = rate
         self._options = options
+        self._wanted = wanted
         self._waiting = deque(shard for shard in shards if shard.left)
         self._running: dict[Future[ShardResult], _Attempt] = {}
         self._lost: dict[_Attempt, float] = {}  # with the time when it was seen
@@ -150,7 +152,7 @@ class HandingOut:
         future = self._cluster.submit(
             worker,
             (shard.name, shard.handles, str(self.folder), attempt.name),
-            self._options | {"credits": limit, "rate": rate},
+            self._options | {"max_credits": limit, "rate": rate},
         )
         self._running[future] = attempt
 
@@ -184,7 +186,7 @@ class HandingOut:
         if result.stop_reason in {"max_credits", "stopped"}:
             if not charged:  # perhaps for what its worker saw in the journals, and this does not
                 with suppress(ShardTakenError), shard_lock(shard.name, self.folder):
-                    read_stock(shard, self.folder)
+                    read_stock(shard, self.folder, self._wanted)
             self._again(shard, charged)
 
     def _settle_lost(self) -> None:
@@ -196,7 +198,7 @@ class HandingOut:
                 with shard_lock(shard.name, self.folder):
                     # Should its task still begin, it finds its name used, and ends.
                     path.touch()
-                    read_stock(shard, self.folder)
+                    read_stock(shard, self.folder, self._wanted)
             except ShardTakenError as error:
                 if time.monotonic() - since > PATIENCE:
                     del self._lost[attempt]
@@ -240,9 +242,12 @@ class HandingOut:
         self._waiting.appendleft(shard)
 
 
-def read_stock(shard: Shard, folder: Path) -> None:
-    """Read how far a shard is, and what it cost."""
-    saved = read_shard(shard.name, folder)
-    if saved is not None:
-        shard.left = len(saved.pending(shard.handles))
-        shard.credits_charged, shard.maybe_charged = saved.credits_charged, saved.maybe_charged
+def read_stock(shard: Shard, folder: Path, wanted: Wanted) -> bool:
+    """Read how far a shard is, and what it cost; return whether the work is open there."""
+    saved = read_shard(shard.name, folder) or SavedRun.empty()
+    steps = saved.plan(shard.handles, wanted).values()
+    shard.left = sum(step.do != "nothing" for step in steps)
+    shard.credits_charged, shard.maybe_charged = saved.credits_charged, saved.maybe_charged
+    spent = saved.spent(wanted.work, wanted.refresh)
+    shard.before = saved.credits_charged + saved.maybe_charged - spent
+    return saved.is_open(wanted.work)

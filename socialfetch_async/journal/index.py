@@ -342,14 +342,14 @@ class Index:
         going = self.open_refresh()
         return going.name if going is not None and going.kind == refresh else None
 
-    def spent(self, work: str | None) -> int:
+    def spent(self, work: str | None, refresh: str | None = None) -> int:
         """Return what a piece of work may have cost at most, in credits, in all sessions.
 
         What is no refresh is of the first collection.
         """
         refreshes = {name for name, one in self.works.items() if one.kind != "first"}
         spent = self.ledger.spent()
-        if work in refreshes:
+        if refresh is not None:
             return spent.get(work, 0)
         return sum(credits_ for name, credits_ in spent.items() if name not in refreshes)
 

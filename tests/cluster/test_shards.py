@@ -124,7 +124,7 @@ async def test_credits_are_for_all_attempts(api: Emulator, tmp_path: Path) -> No
         (PAGES, PAGES, "complete"),
         (PAGES, PAGES, "complete"),
     ]:
-        result = await run_shard_async("s", SIZES.keys(), tmp_path, credits=limit)
+        result = await run_shard_async("s", SIZES.keys(), tmp_path, max_credits=limit)
         assert (result.stop_reason, len(api.charges)) == (reason, charged)
     complete(tmp_path, "s", api)
 
@@ -132,9 +132,9 @@ async def test_credits_are_for_all_attempts(api: Emulator, tmp_path: Path) -> No
 async def test_what_may_have_been_charged_counts_as_spent(api: Emulator, tmp_path: Path) -> None:
     """A page that was lost on its way keeps its credit, in this attempt and the next one."""
     api.script("ada", "lose")
-    first = await run_shard_async("s", ["ada"], tmp_path, credits=3)
+    first = await run_shard_async("s", ["ada"], tmp_path, max_credits=3)
     assert (first.stop_reason, first.credits_charged, first.maybe_charged) == ("max_credits", 2, 1)
-    await run_shard_async("s", ["ada"], tmp_path, credits=4)
+    await run_shard_async("s", ["ada"], tmp_path, max_credits=4)
     assert len(api.charges) == 4
 
 
@@ -149,9 +149,9 @@ async def test_a_shard_is_fetched_by_one_process_at_a_time(api: Emulator, tmp_pa
 
 async def test_an_attempt_is_begun_once(api: Emulator, tmp_path: Path) -> None:
     """An engine that repeats a task by itself does not spend its lease twice."""
-    await run_shard_async("s", SIZES.keys(), tmp_path, credits=2, attempt="one")
+    await run_shard_async("s", SIZES.keys(), tmp_path, max_credits=2, attempt="one")
     with pytest.raises(ShardTakenError, match="begun before") as caught:
-        await run_shard_async("s", SIZES.keys(), tmp_path, credits=4, attempt="one")
+        await run_shard_async("s", SIZES.keys(), tmp_path, max_credits=4, attempt="one")
     assert len(api.charges) == 2
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
 
@@ -198,7 +198,7 @@ async def test_handles_that_fail_are_counted(api: Emulator, tmp_path: Path) -> N
         ({"shard": "../up"}, ValueError, "shard is 1 to 64 of"),
         ({"attempt": "a.b"}, ValueError, "attempt is 1 to 64 of"),
         ({"handles": ["a b"]}, InvalidHandleError, "not a TikTok handle"),
-        ({"credits": 0}, ValueError, "credits is at least 1"),
+        ({"max_credits": 0}, ValueError, "max_credits is at least 1"),
         ({"concurrency": 0}, ValueError, "concurrency is at least 1"),
         ({"rate": 0}, ValueError, "rate is a finite number"),
         ({"folder": "/nowhere/at/all"}, JournalError, "there is no folder"),
