@@ -1,4 +1,4 @@
-"""One page: retries, Retry-After, deadlines, the shared gate, slots, and what is counted."""
+"""One page: retries, Retry-After, deadlines, the circuit breaker, slots, and what is counted."""
 
 import asyncio
 import socket
@@ -197,7 +197,7 @@ async def test_nobody_listening_is_a_connect_error_and_charges_nothing(
 
 
 async def test_an_outage_is_found_out_once_for_all(client_of: MakeClient) -> None:
-    """Ten failures close the gate; probes go one at a time; the first success opens it."""
+    """Ten failures open the breaker; probes go one at a time; the first success closes it."""
     down = True
     seen_down = 0
 
@@ -217,7 +217,7 @@ async def test_an_outage_is_found_out_once_for_all(client_of: MakeClient) -> Non
 
 
 async def test_without_patience_an_outage_fails_at_once(client_of: MakeClient) -> None:
-    """`RetryPolicy.interactive()` does not wait at the gate, but somebody probes."""
+    """`RetryPolicy.interactive()` does not wait in an outage, but somebody probes."""
     async with Scripted(error(503)) as api:
         client = client_of(api, retry=RetryPolicy(max_attempts=2, base=0.0, wait_in_outage=False))
         results = await asyncio.gather(
@@ -237,8 +237,8 @@ async def test_without_patience_an_outage_fails_at_once(client_of: MakeClient) -
             assert "nothing was sent" in str(quick)
 
 
-async def test_the_gate_costs_the_deadline_and_no_attempts(client_of: MakeClient) -> None:
-    """Whoever waits at the gate until its deadline gets the reason of the outage."""
+async def test_the_breaker_costs_the_deadline_and_no_attempts(client_of: MakeClient) -> None:
+    """Who waits at the circuit breaker until its deadline gets the reason of the outage."""
     async with Scripted(error(503)) as api:
         client = client_of(api, retry=RetryPolicy(max_attempts=2, deadline=2.0, base=0.0))
         results = await asyncio.gather(
@@ -250,7 +250,7 @@ async def test_the_gate_costs_the_deadline_and_no_attempts(client_of: MakeClient
 
 
 async def test_a_cancelled_request_frees_its_slot_and_its_probe(client_of: MakeClient) -> None:
-    """Cancelled while waiting at the gate or on the wire: the others go on."""
+    """Cancelled while waiting in an outage or on the wire: the others go on."""
     async with Scripted(error(503)) as api:
         client = client_of(api, max_concurrency=12, retry=RetryPolicy(max_attempts=50, base=0.0))
         tasks = [asyncio.ensure_future(client.get_followers_page(f"u{i}")) for i in range(12)]
