@@ -77,12 +77,14 @@ class SharedBudget(Budget):
     def settle(self, reserved: int, cost: int) -> None:
         """Replace a reservation by the credits that a page cost."""
         super().settle(reserved, cost)
-        self.settled.set()
+        if self.limited:
+            self.settled.set()
 
     def release(self, reserved: int) -> None:
         """Take back the reservation of a request that was not charged."""
         super().release(reserved)
-        self.settled.set()
+        if self.limited:
+            self.settled.set()
 
     def close(self, reason: CloseReason) -> None:
         """Let nothing more leave. What is on the wire comes back."""

@@ -77,10 +77,11 @@ class Budget:
     Attributes:
         accounts: The own one, and that of the client around it.
         closed: Why nothing more may be reserved, once that is so.
+        limited: Whether any of the accounts has a limit.
         price: What a request costs, the same for all budgets of a client.
     """
 
-    __slots__ = ("_limited", "_own", "accounts", "closed", "price")
+    __slots__ = ("_own", "accounts", "closed", "limited", "price")
 
     def __init__(self, limit: int | None = None, *, within: "Budget | None" = None) -> None:
         self._own = Account(limit)
@@ -89,7 +90,7 @@ class Budget:
         if within is not None:
             self.accounts += within.accounts
             self.price = within.price
-        self._limited = any(account.limit is not None for account in self.accounts)
+        self.limited = any(account.limit is not None for account in self.accounts)
         self.closed: CloseReason | None = None
 
     @property
@@ -112,7 +113,7 @@ class Budget:
         price = self.price
         if self.closed is not None:
             return 0
-        if self._limited:
+        if self.limited:
             if not self.affords() or price.asking:
                 return 0
             price.asking = not price.known
@@ -139,13 +140,14 @@ class Budget:
         for account in self.accounts:
             account.charged += cost
             account.reserved -= reserved
-        self.price.seen(cost)
+        if cost > self.price.credits or not self.price.known:
+            self.price.seen(cost)
 
     def release(self, reserved: int) -> None:
         """Take back the reservation of a request that was not charged."""
         for account in self.accounts:
             account.reserved -= reserved
-        if self._limited:
+        if self.limited:
             self.price.asking = False
 
     def keep(self, reserved: int) -> None:

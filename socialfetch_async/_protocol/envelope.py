@@ -236,7 +236,8 @@ class ListReader(Generic[RowT]):
             ],
         )
         self.strict: Decoder[Envelope[Listing[RowT]]] = Decoder(Envelope[data])  # type: ignore[valid-type]
-        self._loose: Decoder[_LooseListing] = Decoder(loose)
+        # The struct is made above, so no type checker knows its name.
+        self._loose: Decoder[_LooseListing] = Decoder(loose)  # pyright: ignore[reportAttributeAccessIssue]
         self._name = rows
         self._lookup_status = lookup_status
         self.rows = Rows(kind, loosely)

@@ -92,9 +92,9 @@ class Pace:
         """Count a request that leaves at its moment, and set the moment of the next one."""
         if self.rate is None:
             return
-        elapsed, self._grown = now - self._grown, now
+        rate, elapsed, self._grown = self.rate, now - self._grown, now
         if self._too_fast is None:  # how much is too much is not known: twice as much each second
-            self.rate *= 2.0 ** min(elapsed, 1.0)
+            rate *= 2.0 ** min(elapsed, 1.0)
         else:
-            self.rate += self._too_fast * _STEP * elapsed
-        self._next = max(self._next, now) + 1 / self.rate
+            rate += self._too_fast * _STEP * elapsed
+        self.rate, self._next = rate, max(self._next, now) + 1 / rate

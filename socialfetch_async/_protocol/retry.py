@@ -47,6 +47,8 @@ def rule(error: SocialFetchError) -> Rule:
     if isinstance(error, APIStatusError):
         return meaning(error.status, vendor=not isinstance(error, GatewayError)).rule
     if isinstance(error, ConnectError) and 400 <= (error.proxy_status or 0) < 500:
+        return _NEVER  # a proxy that wants a user name, or forbids the API, does so every time
+    if isinstance(error, ConnectError) and 400 <= (error.proxy_status or 0) < 500:
         return _NEVER  # a proxy that refuses: it would again
     return next((found for kind, found in RULES if isinstance(error, kind)), _NEVER)
 
@@ -113,12 +115,8 @@ class Retries:
         """
         if not rule(error).retry or attempts >= self._policy.max_attempts:
             return ""
-        if isinstance(error, PayloadError) and error.whole:
-            # What arrived whole and is damaged beyond repair may be the same each time, and each
-            # time it is paid for: it is bought once more at most.
-            if self._whole_seen:
-                return "A second answer was damaged as well."
-            self._whole_seen = True
+        if isinstance(error, PayloadError) and error.whole and self._second_whole():
+            return ""
         left = remaining + patience
         delay = 0.0 if held else self._jitter(next(self._delays))
         asked = error.retry_after
@@ -130,6 +128,11 @@ class Retries:
         elif isinstance(error, ConnectionLostError) and self._first_stale(error):
             delay = 0.0
         return delay if delay < left else deadline_passed(self._policy)
+
+    def _second_whole(self) -> bool:
+        """Whether a page arrived whole and damaged before: then it is the same every time."""
+        second, self._whole_seen = self._whole_seen, True
+        return second
 
     def _first_stale(self, error: ConnectionLostError) -> bool:
         """Whether it was, or may have been, an idle connection that the server had closed."""

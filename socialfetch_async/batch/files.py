@@ -49,14 +49,17 @@ class Written(Protocol):
     @property
     def size(self) -> int:
         """Bytes."""
+        ...
 
     @property
     def digest(self) -> str:
         """Of both its ends."""
+        ...
 
     @property
     def options(self) -> str:
         """What was written, and how."""
+        ...
 
 
 Record = Callable[[Path, Contents, str], None]

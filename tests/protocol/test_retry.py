@@ -19,6 +19,7 @@ from socialfetch_async._protocol.retry import (
     delays,
     parse_retry_after,
     rule,
+    slows_down,
 )
 from socialfetch_async._protocol.status import Rule
 from socialfetch_async.errors import (
@@ -64,6 +65,7 @@ def test_defaults() -> None:
 
     assert (policy.max_attempts, policy.deadline, policy.base) == (6, 120.0, 0.5)
     assert (policy.cap, policy.retry_after_cap, policy.wait_in_outage) == (20.0, 120.0, True)
+    assert policy.outage_patience == 0.0
 
 
 def test_interactive() -> None:
@@ -548,3 +550,78 @@ def test_any_header_is_a_wait_or_none(value: str) -> None:
     assert wait is None or (0 < wait < math.inf)
     if wait is not None:
         assert re.fullmatch(r"[ \t]*([0-9]{1,9}|[A-Z].{25} GMT)[ \t]*", value)
+
+
+# -- what is the same every time ----------------------------------------------------------------
+
+
+def test_a_page_that_is_damaged_as_a_whole_is_bought_once_more_at_most() -> None:
+    """It arrived and was charged; a second one like it says that the third would be, too."""
+    made = retries()
+    whole = PayloadError("x.", whole=True)
+
+    assert made.wait(whole, 1, FOREVER) == 0.5
+    assert made.wait(PayloadError("x."), 2, FOREVER) == 1.0
+    assert made.wait(whole, 3, FOREVER) == ""
+
+
+@pytest.mark.parametrize(
+    ("status", "again"),
+    [(None, True), (403, False), (407, False), (502, True), (503, True)],
+)
+def test_a_proxy_that_refuses_to_connect(status: int | None, *, again: bool) -> None:
+    """What it forbids it forbids every time; an API that it does not reach may come back."""
+    error = ConnectError("x.").at(proxy_status=status)
+
+    assert rule(error).retry is again
+    assert about_the_handle(error) is again
+
+
+# -- patience -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("asked", "patience", "answer"),
+    [
+        (200.0, 0.0, "It asks to wait 200 s, longer than retry_after_cap=120 allows."),
+        (200.0, 300.0, 220.0),
+        (200.0, 199.0, "It asks to wait 200 s, longer than retry_after_cap=120 allows."),
+        (100.0, 0.0, NO_TIME),
+        (100.0, 60.0, 110.0),
+        (3600.0, 3600.0, 3620.0),
+    ],
+)
+def test_patience_is_added_to_the_cap_and_the_deadline(
+    asked: float, patience: float, answer: float | str
+) -> None:
+    """A batch waits as long as it has patience, with 60 s left until its deadline."""
+    error = errors.ServiceUnavailableError("x.", status=503, retry_after=asked)
+
+    assert retries().wait(error, 1, 60.0, patience=patience) == answer
+
+
+def test_what_is_held_back_needs_no_delay_of_its_own() -> None:
+    """The circuit breaker or the pace says when; a Retry-After still holds."""
+    made = retries()
+    busy = errors.RateLimitError("x.", status=429)
+
+    assert made.wait(busy, 1, FOREVER, held=True) == 0.0
+    assert made.wait(busy.at(retry_after=3.0), 1, FOREVER, held=True) == pytest.approx(3.3)
+    assert made.wait(PayloadError("x."), 1, FOREVER) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("error", "slow"),
+    [
+        (errors.RateLimitError("x.", status=429), True),
+        (errors.ServiceUnavailableError("x.", status=503), True),
+        (errors.GatewayError("x.", status=429), True),
+        (errors.GatewayError("x.", status=503), True),
+        (errors.GatewayError("x.", status=502), False),
+        (errors.InternalServerError("x.", status=500), False),
+        (PayloadError("x."), False),
+    ],
+)
+def test_which_refusals_may_be_a_rate_limit(error: SocialFetchError, *, slow: bool) -> None:
+    """429 and 503, whoever answers; whether they are one, the others decide."""
+    assert slows_down(error) is slow
