@@ -15,6 +15,12 @@ from socialfetch_async.emulator import Emulator
 
 ROOT = Path(__file__).parents[2]
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+# What a notebook does with a cell that awaits.
+NOTEBOOK = """
+import ast, asyncio, sys
+cell = compile(sys.argv[1], "<cell>", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+asyncio.run(eval(cell, {}))
+"""
 
 
 class Program(NamedTuple):
@@ -25,7 +31,9 @@ class Program(NamedTuple):
     output: str | None
 
     def command(self, folder: Path) -> list[str]:
-        """Return what runs it: pytest, if it has tests."""
+        """Return what runs it: pytest, if it has tests; a loop, if it is for a notebook."""
+        if re.search(r"^await ", self.code, re.MULTILINE):
+            return ["-c", NOTEBOOK, self.code]
         if "def test_" not in self.code:
             return ["-c", self.code]
         (folder / "test_program.py").write_text(self.code)
