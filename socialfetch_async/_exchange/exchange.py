@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 import backoff
+from msgspec.structs import force_setattr
 
 from socialfetch_async._exchange.accounts import Accounts
 from socialfetch_async._exchange.admission import Admission
@@ -18,6 +19,7 @@ from socialfetch_async._protocol.decode import decode
 from socialfetch_async._protocol.endpoints import Request
 from socialfetch_async._protocol.retry import Retries
 from socialfetch_async._protocol.status import Answer
+from socialfetch_async._text import one_line
 from socialfetch_async.errors import SocialFetchError
 from socialfetch_async.events import OnEvent, Usage
 from socialfetch_async.policy import RetryPolicy
@@ -140,6 +142,7 @@ class Exchange:
             if not isinstance(result, SocialFetchError):
                 admission.answered(began)
                 found: T = result
+                _tidy(found, self._secret)
                 return found
             await self._pause(call, result, began, clock())
 
@@ -180,3 +183,14 @@ class Exchange:
                 raise
         self._reports.retry(call, error, pause)
         await admission.wait(call, partial(asyncio.sleep, pause), for_api=for_api)
+
+
+def _tidy(result: Any, secret: str) -> None:
+    """Make the short texts of a page fit for messages and logs; rows and cursors stay as they came.
+
+    The key is cut out of them as well, in case the answer echoes it.
+    """
+    for name in ("request_id", "lookup_status"):
+        text = getattr(result, name, "")
+        if secret in text or not text.isprintable():
+            force_setattr(result, name, one_line(text, secret))

@@ -204,24 +204,26 @@ def report(journals: tuple[str, ...], output: str) -> None:
 
 
 @socialfetch.command()
-@click.argument("old", metavar="OLD")
-@click.argument("new", metavar="NEW")
+@click.argument("old", metavar="JOURNAL|DIR")
+@click.argument("new", metavar="[NEW]", required=False)
 @click.option("-o", "--output", metavar="FILE|-", default="-", help="A .jsonl or .csv file.")
 @click.option("--format", "form", type=click.Choice(["jsonl", "csv"]), help="For stdout.")
-@click.option("--handle", help="The profile, where the journals hold several.")
+@click.option("--handle", help="Only this profile.")
 @click.option("--partial", is_flag=True, help="Compare lists that are not complete, too.")
 def diff(
     old: str,
-    new: str,
+    new: str | None,
     output: str,
     form: str | None,
     handle: str | None,
     partial: bool,  # noqa: FBT001
 ) -> None:
-    """Write the followers gained and lost between two journals.
+    """Write the followers gained and lost between readings.
 
-    OLD and NEW are journals, or folders that `export` has written. Each line is a follower;
-    `change` is gained or lost. Works offline and costs no credits.
+    Compares the last two complete readings of each list in JOURNAL; `export --refresh all` makes
+    another reading. With NEW, compares one list in JOURNAL with that in a newer journal. DIR is a
+    folder that `export` has written. Each line is a follower; `change` is gained or lost. Works
+    offline and costs no credits.
     """
     from socialfetch_async.cli.journals import stream_changes, write_changes  # noqa: PLC0415
 

@@ -15,7 +15,8 @@ from socialfetch_async.export import (
     convert,
     diff,
     is_incomplete,
-    is_short,
+    is_much_shorter,
+    not_compared,
     real_path,
     saved_run,
     streamed_target,
@@ -25,6 +26,7 @@ from socialfetch_async.journal import SavedRun
 from socialfetch_async.report import write_report
 
 _BLOCKS: Final = 100  # at once
+_NAMED: Final = 5
 
 
 def convert_journals(
@@ -53,20 +55,33 @@ def report_journals(journals: tuple[str, ...], output: str) -> None:
 
 
 async def stream_changes(
-    old: str, new: str, handle: str | None, form: str | None, *, partial: bool
+    old: str, new: str | None, handle: str | None, form: str | None, *, partial: bool
 ) -> int:
     """Write gained and lost followers to stdout."""
     form = streamed_target(form).form
-    await _write(blocks_of(diff(old, new, handle=handle, partial=partial), form))
+    saved = saved_run(old)
+    await _write(blocks_of(diff(saved, new, handle=handle, partial=partial), form))
+    _say_not_compared(saved, new, handle)
     return DONE
 
 
 def write_changes(
-    old: str, new: str, handle: str | None, output: str, form: str | None, *, partial: bool
+    old: str, new: str | None, handle: str | None, output: str, form: str | None, *, partial: bool
 ) -> None:
     """Write gained and lost followers to a file."""
-    path = write_diff(old, new, output, format=form, handle=handle, partial=partial)
+    saved = saved_run(old)
+    path = write_diff(saved, new, output, format=form, handle=handle, partial=partial)
     click.echo(show_written(path), err=True)
+    _say_not_compared(saved, new, handle)
+
+
+def _say_not_compared(saved: SavedRun, new: str | None, handle: str | None) -> None:
+    if new is None and handle is None and (names := not_compared(saved)):
+        more = f" and {len(names) - _NAMED:,} more" * (len(names) > _NAMED)
+        click.echo(
+            f"not compared, without two complete readings: {', '.join(names[:_NAMED])}{more}",
+            err=True,
+        )
 
 
 async def _write(blocks: Iterable[bytes]) -> None:
@@ -78,6 +93,6 @@ async def _write(blocks: Iterable[bytes]) -> None:
 def _say_gaps(saved: SavedRun) -> None:
     handles = saved.handles.values()
     incomplete = [handle.handle for handle in handles if is_incomplete(handle)]
-    short = [handle.handle for handle in handles if is_short(handle)]
+    short = [handle.handle for handle in handles if is_much_shorter(handle)]
     for line in gaps(incomplete, short):
         click.echo(line, err=True)

@@ -434,6 +434,30 @@ async def test_diff_writes_json_lines(tmp_path: Path) -> None:
     assert len((await run(None, "diff", old, short, "--partial")).rows) == 3
 
 
+async def test_convert_and_diff_write_to_stdout(tmp_path: Path) -> None:
+    """`-o -`: the data on stdout, what is missing in it on stderr, nothing else on disk."""
+    one = write(tmp_path / "followers.journal", page("ada", ["x", "y"], then="c"))
+    two = write(tmp_path / "b.journal", page("ada", ["y", "z"]))
+    lines = await run(None, "convert", str(tmp_path), "-o", "-")
+    assert [row["handle"] for row in lines.rows] == ["x", "y"]
+    assert "1 list is not complete (ada)" in lines.err
+    table = await run(None, "convert", str(one), "-o", "-", "--format=csv", "--spreadsheet")
+    assert table.out.startswith("\ufeffsource,position,")
+    assert table.out.count("\n") == 3
+    changed = await run(None, "diff", str(one), str(two), "--partial", "--format=csv")
+    assert changed.out.startswith("change,source,handle,")
+    rows_ = [line.split(",")[:3] for line in changed.out.splitlines()[1:]]
+    assert rows_ == [["gained", "ada", "z"], ["lost", "ada", "x"]]
+    for arguments, says in (
+        (("convert", str(one), "-o", "-", "--format=parquet"), "stdout takes jsonl or csv"),
+        (("diff", str(one)), "two complete readings"),
+        (("diff", str(one), str(two), "--partial", "-o", str(one)), "says no format"),
+    ):
+        done = await run(None, *arguments)
+        assert (done.code, done.out, says in done.err) == (2, "", True), done.err
+    assert names_in(tmp_path) == {"followers.journal", "b.journal"}
+
+
 async def test_ctrl_c_on_convert_leaves_nothing(tmp_path: Path) -> None:
     """130, and the file that was begun is gone."""
     pages = (page("ada", ["x"] * 20, cursor=str(n), then=str(n + 1)) for n in range(3_000))

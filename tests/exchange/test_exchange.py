@@ -14,13 +14,14 @@ from socialfetch_async import (
     ConnectionLostError,
     InternalServerError,
     LookupFailedError,
+    ProfileUnavailableError,
     RequestTimeoutError,
     RetryPolicy,
     ServiceUnavailableError,
     SocialFetchError,
 )
 from socialfetch_async.emulator import Emulator
-from tests.conftest import MakeClient
+from tests.conftest import KEY, MakeClient
 from tests.scripted import HANG, Scripted, error, page
 
 OK = page(["a"])
@@ -377,3 +378,22 @@ async def test_a_connection_that_is_not_made_in_time_is_a_connect_error(
             await client.get_followers_page("ada")
         assert not caught.value.maybe_charged
         assert client.usage.requests_sent == 0
+
+
+async def test_texts_of_a_page_are_one_line_without_the_key(client_of: MakeClient) -> None:
+    """A request id and a status stand in errors and logs: they forge no line and quote no key."""
+    body = page(["a"], "1", status="gone\n\x1b[31m").replace(b"req_1", b"r\\u202e" + KEY.encode())
+    head, _, text = body.partition(b"\r\n\r\n")
+    length = f"Content-Length: {len(text)}".encode()
+    body = b"\r\n".join([head.split(b"\r\n")[0], length, b"", text])
+    async with Scripted(body) as api:
+        client = client_of(api)
+        got = await client.get_followers_page("ada")
+        assert got.request_id == "r [api key]"
+        assert got.lookup_status == "gone  [31m"
+        assert got.body is not None
+        with pytest.raises(ProfileUnavailableError) as caught:
+            [_ async for _ in client.iter_followers("ada", cursor="x\x1b[2J")]
+        said = f"{caught.value} {caught.value!r} {caught.value.request_id}"
+        assert said.isprintable()
+        assert KEY not in said

@@ -408,15 +408,6 @@ def test_other_failures_do_not_wait_less() -> None:
     assert made.wait(PayloadError("x."), 1, FOREVER) == 2.0
 
 
-def test_an_answer_beyond_repair_is_bought_once_more_at_most() -> None:
-    """It arrived whole, so it was paid for, and may be the same the next time; others go on."""
-    made = retries()
-    whole, cut = PayloadError("x.", whole=True), PayloadError("x.")
-    assert [made.wait(error, 1, FOREVER) for error in (cut, whole, cut)] == [0.5, 1.0, 2.0]
-    assert made.wait(whole, 4, FOREVER) == "A second answer was damaged as well."
-    assert made.wait(cut, 4, FOREVER) == 4.0
-
-
 def test_a_stale_connection_costs_an_attempt() -> None:
     """A stale connection is replaced within the limits only."""
     spent = retries(max_attempts=1)
