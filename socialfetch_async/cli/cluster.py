@@ -150,7 +150,7 @@ def _progress(result: ClusterResult) -> list[str]:
         f"{result.credits_charged:,} credits were charged{more}; this time {result.pages:,} pages "
         f"with {result.followers:,} followers{lost}"
     )
-    return [line]
+    return [line] if result.trouble is None else [line, result.trouble]
 
 
 def _code(result: ClusterResult | None) -> int:
