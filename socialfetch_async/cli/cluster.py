@@ -33,11 +33,12 @@ def run_on_cluster(scheduler: str, options: Options) -> None:
 
 async def _batch(scheduler: str, given: HandlesFile, options: Options) -> int:
     files = options.files()
-    call = _Call(scheduler, given, files, options)
-    files = files._replace(journal=call.folder / _EXPORTS)
-    await asyncio.to_thread(files.rehearse)
-    code, lines, stopped = exit_codes.DONE, list[str](), None
     # The pages are in the journals of the shards; what was written from them is in this one.
+    folder = files.journal.with_name(f"{files.journal.name}s")
+    files = files._replace(journal=folder / _EXPORTS)
+    await asyncio.to_thread(files.rehearse)
+    call = _Call(scheduler, given, folder, options)
+    code, lines, stopped = exit_codes.DONE, list[str](), None
     with Journal(files.journal) as exports:
         files.refuse_foreign(exports.written)
         try:
@@ -71,9 +72,7 @@ class _Call:
         result: How the batch stood last; None before the first attempt at a shard has ended.
     """
 
-    def __init__(
-        self, scheduler: str, given: HandlesFile, files: BatchFiles, options: Options
-    ) -> None:
+    def __init__(self, scheduler: str, given: HandlesFile, folder: Path, options: Options) -> None:
         self._scheduler = scheduler
         self._given = given
         self._options = options
@@ -81,7 +80,7 @@ class _Call:
         self._loop = asyncio.get_running_loop()
         self._said = time.monotonic()
         self._saying: set[asyncio.Task[None]] = set()
-        self.folder = files.journal.with_name(f"{files.journal.name}s")
+        self.folder = folder
         self.result: ClusterResult | None = None
 
     async def end(self) -> None:
@@ -151,7 +150,7 @@ def _progress(result: ClusterResult) -> list[str]:
         f"{result.credits_charged:,} credits were charged{more}; this time {result.pages:,} pages "
         f"with {result.followers:,} followers{lost}"
     )
-    return [line]
+    return [line] if result.trouble is None else [line, result.trouble]
 
 
 def _code(result: ClusterResult | None) -> int:

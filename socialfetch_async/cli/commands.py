@@ -119,6 +119,12 @@ def followers(
     is_flag=True,
     help="Buy each list's first page (1 credit each), say what the rest costs.",
 )
+@click.option(
+    "--settle",
+    "settles",
+    is_flag=True,
+    help="Lower the credits that may have been charged by the balance; buy nothing.",
+)
 @click.option("--yes", is_flag=True, help="With --estimate: go on without asking.")
 @click.option("--column", metavar="NAME", help="The column of HANDLES-FILE to read.")
 @click.option("--no-header", is_flag=True, help="The first line of HANDLES-FILE is a handle.")
@@ -135,6 +141,7 @@ def export(
     dry_run: bool,  # noqa: FBT001 - click passes options by name
     estimate: bool,  # noqa: FBT001 - as above
     yes: bool,  # noqa: FBT001 - as above
+    settles: bool,  # noqa: FBT001 - as above
     scheduler: str | None,
     **options: Any,
 ) -> None:
@@ -155,7 +162,7 @@ def export(
         from socialfetch_async.cli.cluster import run_on_cluster  # noqa: PLC0415
 
         run_on_cluster(scheduler, Options(**options))
-    run_batch(Options(**options), dry_run=dry_run, estimate=estimate, yes=yes)
+    run_batch(Options(**options), dry_run=dry_run, estimate=estimate, yes=yes, settles=settles)
 
 
 @socialfetch.command()

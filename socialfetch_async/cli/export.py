@@ -23,6 +23,7 @@ from socialfetch_async.batch import (
     order,
     read_handles,
     run_batch as run_job,
+    settle,
 )
 from socialfetch_async.cli import exit_codes, stopping
 from socialfetch_async.cli.output import write_lines
@@ -119,7 +120,12 @@ class Options:
 
 
 def run_batch(
-    options: Options, *, dry_run: bool, estimate: bool = False, yes: bool = False
+    options: Options,
+    *,
+    dry_run: bool,
+    estimate: bool = False,
+    yes: bool = False,
+    settles: bool = False,
 ) -> None:
     """Read the handles and run the batch, or say what is left of it."""
     try:
@@ -132,9 +138,21 @@ def run_batch(
         raise SystemExit(exit_codes.USAGE) from None
     if dry_run:
         stopping.run(_dry_run(given, asked, options))
+    if settles:
+        stopping.run(_settle(options))
     if estimate:
         stopping.run(_estimate(given, asked, options, yes=yes))
     stopping.run(_batch(given, asked, options))
+
+
+async def _settle(options: Options) -> int:
+    """Lower what may have been charged to what the balance allows."""
+    async with SocialFetchClient() as client:
+        before, now = await settle(client, options.files().journal)
+    await say(
+        [f"at most {now:,} credits may have been charged besides the pages, {before:,} before"]
+    )
+    return exit_codes.DONE
 
 
 async def _estimate(given: HandlesFile, asked: Order, options: Options, *, yes: bool) -> int:

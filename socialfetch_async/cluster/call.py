@@ -44,6 +44,7 @@ class ClusterResult(msgspec.Struct, frozen=True, kw_only=True):
         credits_charged: Credits confirmed by all journals in the folder, for all calls.
         maybe_charged: Upper bound, in credits, of what else may have been charged.
         folder: Where the journals are.
+        trouble: On which worker shards failed without a page most often, and why; None if none.
     """
 
     stop_reason: str | None
@@ -58,6 +59,7 @@ class ClusterResult(msgspec.Struct, frozen=True, kw_only=True):
     credits_charged: int
     maybe_charged: int
     folder: Path
+    trouble: str | None = None
 
     @property
     def finished(self) -> bool:
@@ -181,6 +183,7 @@ def _result(work: HandingOut, reason: str | None, handles: int, duplicates: int)
         credits_charged=sum(shard.credits_charged for shard in work.shards),
         maybe_charged=sum(shard.maybe_charged for shard in work.shards),
         folder=work.folder,
+        trouble=work.trouble,
     )
 
 

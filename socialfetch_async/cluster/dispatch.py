@@ -6,7 +6,7 @@ read. Until then its lease counts as spent, and its part of the rate as used.
 """
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -26,6 +26,7 @@ PATIENCE: Final = 60.0  # seconds to wait for workers to come, and for lost ones
 
 _BEAT: Final = 0.1  # seconds between two looks at what no event tells
 _FRUITLESS: Final = 5  # attempts at a shard, one after the other
+_BARREN: Final = 3  # shards that failed on a worker without a page, until it gets no more
 
 
 class _Attempt(NamedTuple):
@@ -69,6 +70,9 @@ class HandingOut:
         self._lost: dict[_Attempt, float] = {}  # with the time when it was seen
         self._stopping = False
         self._failure: Exception | None = None
+        self._barren: Counter[str] = Counter()  # shards that failed without a page, by worker
+        self._reasons: Counter[tuple[str, str]] = Counter()  # by worker and reason
+        self._failed_on: dict[str, str] = {}  # the worker that such a shard failed on first
         self._alive = time.monotonic()  # when there was last a worker, or none was needed
         self._on_ended: Callable[[], None] = lambda: None
         self.folder = folder
@@ -106,12 +110,31 @@ class HandingOut:
             return "complete"
         if self._stopping:
             return "stopped"
-        return "max_credits" if self._waiting else "failed"
+        return "max_credits" if self._waiting and self._leases.exhausted else "failed"
 
     def _goes_on(self) -> bool:
         if self._running or self._lost:
             return True
-        return bool(self._waiting) and not self._stopping and not self._leases.exhausted
+        if not self._waiting or self._stopping or self._leases.exhausted:
+            return False
+        workers = self._cluster.workers()
+        return not workers or any(self._shard_for(worker) is not None for worker in workers)
+
+    def _shard_for(self, worker: str) -> Shard | None:
+        """Return what a worker may try next: nothing more where shard after shard failed."""
+        if self._barren[worker] >= _BARREN:
+            return None
+        tried = self._failed_on
+        return next((one for one in self._waiting if tried.get(one.name) != worker), None)
+
+    @property
+    def trouble(self) -> str | None:
+        """Where shards failed without a page most often, and why."""
+        if not self._reasons:
+            return None
+        (worker, reason), count = self._reasons.most_common(1)[0]
+        more = ", and it got no more" if self._barren[worker] >= _BARREN else ""
+        return f"{count:,} shards failed without a page on {worker}{more}: {reason}"
 
     def _stop(self, failure: Exception | None = None) -> None:
         """Buy nothing more; what is paid for comes back."""
@@ -137,7 +160,8 @@ class HandingOut:
             rate = self._share(len(workers))
             if not self._waiting or self._leases.exhausted or rate == 0:
                 return
-            self._begin(worker, rate, self._leases.lend(len(workers)))
+            if (shard := self._shard_for(worker)) is not None:
+                self._begin(shard, worker, rate, self._leases.lend(len(workers)))
 
     def _share(self, workers: int) -> float | None:
         if self._rate is None:
@@ -145,8 +169,8 @@ class HandingOut:
         lent = sum(attempt.rate or 0 for attempt in [*self._running.values(), *self._lost])
         return share(self._rate, lent, workers)
 
-    def _begin(self, worker: str, rate: float | None, lease: int | None) -> None:
-        shard = self._waiting.popleft()
+    def _begin(self, shard: Shard, worker: str, rate: float | None, lease: int | None) -> None:
+        self._waiting.remove(shard)
         attempt = _Attempt(shard, uuid4().hex[:12], worker, lease, rate)
         limit = None if lease is None else shard.spent + lease
         future = self._cluster.submit(
@@ -188,6 +212,12 @@ class HandingOut:
                 with suppress(ShardTakenError), shard_lock(shard.name, self.folder):
                     read_stock(shard, self.folder, self._wanted)
             self._again(shard, charged)
+        elif result.stop_reason == "failed" and not result.pages:
+            self._barren[attempt.worker] += 1
+            self._reasons[attempt.worker, result.reason or "no reason is known."] += 1
+            if shard.name not in self._failed_on:  # once, on another worker
+                self._failed_on[shard.name] = attempt.worker
+                self._waiting.append(shard)
 
     def _settle_lost(self) -> None:
         """Read what lost attempts have bought, once they can buy nothing more."""

@@ -15,6 +15,7 @@ import asyncio
 import os
 import re
 import secrets
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, contextmanager
 from datetime import UTC, datetime
@@ -58,6 +59,7 @@ class ShardResult(msgspec.Struct, frozen=True, kw_only=True):
         credits_charged: Confirmed for them.
         maybe_charged: Upper bound, in credits, of what failed requests may have cost besides.
         journal: The file; None when there was nothing to ask for and none was made.
+        reason: Why most of the handles failed that did.
     """
 
     shard: str
@@ -70,6 +72,7 @@ class ShardResult(msgspec.Struct, frozen=True, kw_only=True):
     credits_charged: int = 0
     maybe_charged: int = 0
     journal: str | None = None
+    reason: str | None = None
 
 
 def run_shard(
@@ -214,6 +217,7 @@ class _Attempt:
         self._name, self._path = name, path
         self._asked = asked
         self._rounds = Rounds()
+        self._errors: Counter[str] = Counter()
         self._journal: Journal | None = None
         self._pages = self._followers = 0
         self.stop = stop
@@ -250,6 +254,8 @@ class _Attempt:
                     self._followers += await _record(journal, run, self.stop)
                 self._pages += run.pages_fetched
                 self._rounds.ended(self.todo, run.outcomes)
+                failed = [done.error for done in run.outcomes.values() if done.error is not None]
+                self._errors.update(error.summary for error in failed)
                 self._look()
             self._finish(journal)
 
@@ -293,6 +299,7 @@ class _Attempt:
             credits_charged=0 if journal is None else journal.credits_charged,
             maybe_charged=0 if journal is None else journal.maybe_charged,
             journal=None if journal is None else str(self._path),
+            reason=max(self._errors, key=lambda error: self._errors[error], default=None),
         )
 
 

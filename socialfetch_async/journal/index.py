@@ -159,11 +159,12 @@ class WorkState:
 
 
 class Balance(NamedTuple):
-    """The account's balance, and the credits that the journal had confirmed by then."""
+    """The account's balance, and what the journal had confirmed, and not confirmed, by then."""
 
     at: datetime
     balance: int
     credits_charged: int
+    maybe_charged: int
 
 
 class Index:
@@ -248,8 +249,8 @@ class Index:
             case Settled():
                 self.ledger.settle(line.maybe_charged)
             case BalanceLine():
-                balance = Balance(line.at, line.balance, self.ledger.credits_charged)
-                self.balances.append(balance)
+                spent = self.ledger.credits_charged, self.ledger.maybe_charged
+                self.balances.append(Balance(line.at, line.balance, *spent))
             case _:
                 pass
 

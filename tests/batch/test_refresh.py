@@ -17,7 +17,7 @@ from socialfetch_async import (
     export_followers,
     read_journal,
 )
-from socialfetch_async.batch import BatchProgress
+from socialfetch_async.batch import BatchProgress, settle
 from socialfetch_async.emulator import Emulator
 from tests.commands import until
 from tests.conftest import MakeClient
@@ -263,8 +263,23 @@ async def test_the_balance_is_kept_when_something_is_bought(
         await export_followers(client, ["ada"], tmp_path)
         assert len(api.requests) == requests
     saved = read_journal(tmp_path / "followers.journal")
-    assert [(b.balance, b.credits_charged) for b in saved.balances] == [(10, 0), (7, 3)]
+    assert [b[1:] for b in saved.balances] == [(10, 0, 0), (7, 3, 0)]
     assert saved.asked == 1
+
+
+async def test_what_may_have_been_charged_is_settled(client_of: MakeClient, tmp_path: Path) -> None:
+    """By the balance, which is free to ask for; not when it rose meanwhile."""
+    async with Emulator({"ada": 60}, credits=50) as api:
+        client = client_of(api)
+        api.script("ada", "500", "500", "lose")
+        result = await export_followers(client, ["ada"], tmp_path)
+        assert (result.maybe_charged, len(api.charges)) == (3, 4)
+        assert await settle(client, result.journal) == (3, 1)
+        assert await settle(client, result.journal) == (1, 1)
+        assert read_journal(result.journal).maybe_charged == 1
+        api.credits = 100
+        with pytest.raises(JournalError, match="balance rose"):
+            await settle(client, result.journal)
 
 
 async def test_what_ends_a_batch_has_its_result(client_of: MakeClient, tmp_path: Path) -> None:

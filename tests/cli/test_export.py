@@ -100,6 +100,35 @@ async def test_a_limit_and_how_to_raise_it(tmp_path: Path) -> None:
     assert "2 lists are not complete (ada, bo)" in first.err
 
 
+async def test_an_estimate_says_the_price_and_the_command(tmp_path: Path) -> None:
+    """A credit for each list; `--yes` goes on; a refresh is typed, and the age is said."""
+    async with emulator({"ada": 100, "bo": "private"}) as api:
+        arguments = ["export", listed(tmp_path, "ada", "bo"), "-o", str(tmp_path / "o.csv")]
+        done = await run(api, *arguments, "--estimate")
+        assert (done.code, len(api.charges)) == (0, 2)
+        assert "ada: 100 followers, 4 credits left to buy" in done.err
+        assert "bo: private" in done.err
+        assert "in all 100 followers, 4 credits left to buy" in done.err
+        assert "to buy the rest: socialfetch export" in done.err
+        done = await run(api, *arguments, "--estimate", "--yes")
+        assert (done.code, len(api.charges)) == (0, 6)
+        done = await run(api, *arguments)
+        assert "newest data from 20" in done.err
+        api.gain("ada", 5)
+        done = await run(api, *arguments, "--refresh=new", "--max-credits=1")
+        assert (done.code, len(api.charges)) == (5, 7)
+        assert "--refresh=new" in done.says("go on with")
+        done = await run(api, *arguments)
+        assert "a refresh of new lists is not finished; --refresh new continues it" in done.err
+        done = await run(api, *arguments, "--refresh=new")
+        assert done.code == 0
+        charged = len(api.charges)
+        await run(api, *arguments, "--refresh=new", "--older-than=7d")
+        assert len(api.charges) == charged
+        done = await run(api, *arguments, "--settle")
+        assert "at most 0 credits may have been charged" in done.err
+
+
 async def test_some_handles_failed(tmp_path: Path) -> None:
     """1, with their sentence; the printed command buys what they lack."""
     async with emulator({"ada": 45, "bo": 45}, retry_after=3600) as api:

@@ -115,6 +115,26 @@ async def test_a_stop_that_raises_stops_and_is_raised(api: Emulator, tmp_path: P
     assert saved.maybe_charged == 0
 
 
+async def test_a_shard_is_refreshed(api: Emulator, tmp_path: Path) -> None:
+    """By the plan of a batch: what is new, in two attempts, joined to what earlier ones bought."""
+    await run_shard_async(7, SIZES.keys(), tmp_path)
+    gained, before = api.gain("ada", 30), len(api.charges)
+    first = await run_shard_async(7, SIZES.keys(), tmp_path, refresh="new", max_credits=3)
+    assert first.stop_reason == "max_credits"
+    second = await run_shard_async(7, SIZES.keys(), tmp_path, refresh="new")
+    assert second.stop_reason == "complete"
+    charges = [(charge.handle, charge.cursor) for charge in api.charges[before:]]
+    assert len(charges) == len(set(charges)) == 3 + 3
+    saved = read_journal(*shard_journals("7", tmp_path))
+    names = [name for page in saved.pages("ada") for name in page.names()]
+    assert names[:30] == gained
+    assert names == [row["handle"] for row in api.followers("ada")]
+    third = await run_shard_async(7, SIZES.keys(), tmp_path, refresh="new")
+    assert third.pages == 4, "the next refresh"
+    plain = await run_shard_async(7, SIZES.keys(), tmp_path)
+    assert plain.pages == 0
+
+
 async def test_credits_are_for_all_attempts(api: Emulator, tmp_path: Path) -> None:
     """A task that is delivered twice spends no more than one that is delivered once."""
     for limit, charged, reason in [
