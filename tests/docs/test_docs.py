@@ -88,6 +88,8 @@ async def output_of(command: list[str], folder: Path, **environ: str) -> str:
 COMMANDS = {
     "README.md": {"followers.jsonl", "handles.txt", "out"},
     "docs/batches.md": {"everybody.sqlite", "handles.txt", "out"},
+    "docs/refresh.md": {"handles.txt", "out"},
+    "docs/tutorial.md": {"followers.csv", "followers.journal", "handles.txt"},
 }
 
 

@@ -48,16 +48,29 @@ async def test_every_page_is_in_order(
 
 
 @pytest.mark.browser
-async def test_the_search_finds_without_a_network(address: str, tmp_path: Path) -> None:
-    """A reader who types a word is led to the pages that have it."""
-    async with browser(tmp_path) as tab, asyncio.timeout(20):
+@pytest.mark.parametrize(
+    ("typed", "page"),
+    [
+        ("resume", "resume"),
+        ("limit spending", "limits"),
+        ("refresh", "refresh"),
+        ("DataFrame", "dataframes"),
+        ("proxy", "proxies"),
+    ],
+)
+async def test_the_search_finds_without_a_network(
+    address: str, tmp_path: Path, typed: str, page: str
+) -> None:
+    """What people type leads first to the page that answers it."""
+    async with browser(tmp_path) as tab, asyncio.timeout(30):
         await tab.show(f"{address}/index.html")
         await tab.value("document.querySelector('.md-search__button').click()")
         while not await tab.value(FOCUSED):
             await asyncio.sleep(0.02)
-        await tab.call("Input.insertText", text="draining")
-        while f"{address}/resume.html" not in await tab.value(FOUND):
+        await tab.call("Input.insertText", text=typed)
+        while not (found := await tab.value(FOUND)):
             await asyncio.sleep(0.02)
+    assert found[0] == f"{address}/{page}.html"
     assert [url for url in tab.requests if not url.startswith((f"{address}/", "data:"))] == []
     assert tab.complaints == []
 
