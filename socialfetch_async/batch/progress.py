@@ -1,10 +1,12 @@
 """How a batch stands: live while it runs, and at its end."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
+from socialfetch_async.batch.estimate import HandleEstimate
 from socialfetch_async.events import HandleDone
 from socialfetch_async.export import ExportResult
 from socialfetch_async.journal import Journal
@@ -23,13 +25,23 @@ class BatchProgress:
         max_credits: The limit of this piece of work.
         balance: Of the account, in credits, when the call began; None if it was not asked for.
         stopping: Nothing more is bought; what is paid for still comes.
+        left: What was left of each unfinished handle when the call began, as far as known.
     """
 
-    def __init__(self, journal: Journal, handles: int, left: int, max_credits: int | None) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        handles: int,
+        left: Sequence[HandleEstimate],
+        max_credits: int | None,
+        work: str,
+    ) -> None:
         self._journal = journal
+        self._work = work
         self._run: FollowersRun | None = None
         self.handles = handles
-        self.handles_done = handles - left
+        self.left = left
+        self.handles_done = handles - len(left)
         self.handles_failed = self.pages = self.followers = self.credits_charged = 0
         self.max_credits = max_credits
         self.balance: int | None = None
@@ -39,6 +51,13 @@ class BatchProgress:
     def total_credits_charged(self) -> int:
         """Credits confirmed by all pages in the journal."""
         return self._journal.credits_charged
+
+    @property
+    def credits_left(self) -> int | None:
+        """What this piece of work may still spend; None without a limit."""
+        if self.max_credits is None:
+            return None
+        return max(0, self.max_credits - self._journal.spent(self._work))
 
     @property
     def maybe_charged(self) -> int:
