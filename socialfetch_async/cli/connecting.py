@@ -119,6 +119,13 @@ async def connected(client: SocialFetchClient) -> AsyncIterator[SocialFetchClien
         yield client
 
 
+def brief(error: SocialFetchError) -> str:
+    """Return an error in a few words."""
+    if isinstance(error, APIStatusError):
+        return f"{error.status} {error.code or 'from a gateway'}".strip()
+    return error.summary.partition(" (")[0]
+
+
 def told(error: Exception, *, summary: bool = False) -> str:
     """Return the sentence of an error, with the host that it is about."""
     text = error.summary if summary and isinstance(error, SocialFetchError) else str(error)

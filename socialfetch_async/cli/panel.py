@@ -13,8 +13,10 @@ from socialfetch_async.cli.output import window
 
 _EVERY: Final = 0.25  # seconds between two drawings
 _NAME: Final = 11  # columns of the names, the space behind them included
-_BAR: Final = 40  # the widest bar, in columns
-_NOTE_LINES: Final = 3
+# No line is wider than this: a terminal wraps the lines that do not fit into a window that becomes
+# narrow, and may move some of them out of reach. So nothing is left down to 40 columns.
+_WIDTH: Final = 39
+_NOTE_LINES: Final = 4
 _BOLD, _YELLOW, _PLAIN = "\x1b[1m", "\x1b[33m", "\x1b[0m"
 _HIDE_CURSOR, _SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
 # A line that is longer than a window that has just become narrow is cut, and not wrapped.
@@ -53,7 +55,7 @@ def drawn(picture: Picture, columns: int, style: Style) -> list[str]:
     """Return the lines of a picture, none of them wider than a number of columns."""
     lines = []
     if picture.share is not None:
-        lines.append(_bar(picture.share, min(_BAR, columns - len(" 100 %")), style))
+        lines.append(_bar(picture.share, columns - len(" 100 %"), style))
     for name, text in picture.rows:
         line = _cut(f"{name:<{_NAME}}{text}", columns)
         lines.append(f"{_BOLD}{line[:_NAME]}{_PLAIN}{line[_NAME:]}" if style.colour else line)
@@ -142,7 +144,7 @@ class Screen:
             while not self._over.wait(_EVERY):
                 columns, rows = window()
                 # The last column stays free: what follows a full line differs between terminals.
-                lines = drawn(self.picture, columns - 1, self._style)
+                lines = drawn(self.picture, min(_WIDTH, columns - 1), self._style)
                 self._write(painted(list(self._take()), lines, rows))
             self._write(f"{painted(list(self._take()), [''], 2)}{_REST_OF_SCREEN}{_SHOW_CURSOR}")
         except OSError:

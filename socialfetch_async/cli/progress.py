@@ -12,7 +12,7 @@ from typing import Final
 
 from socialfetch_async._log import logger
 from socialfetch_async.batch import BatchEvent, BatchProgress, BatchResult
-from socialfetch_async.cli.connecting import told
+from socialfetch_async.cli.connecting import brief, told
 from socialfetch_async.cli.forecast import Forecast
 from socialfetch_async.cli.output import Voice, is_terminal, say, stamped
 from socialfetch_async.cli.panel import Picture, Screen
@@ -68,7 +68,9 @@ class Progress:
     def log(self, record: logging.LogRecord) -> None:
         """Take a sentence of the library's log."""
         text = self._latest = record.getMessage()
-        if self._voice.verbose or (record.levelno >= logging.WARNING and not self._voice.quiet):
+        # That a page is not tried again after a stop is no news to who has stopped it.
+        warns = record.levelno >= logging.WARNING and not self._voice.quiet and not self._stopping
+        if self._voice.verbose or warns:
             self.write(text)
 
     def write(self, line: str) -> None:
@@ -114,26 +116,21 @@ class Progress:
         if progress is None:
             yield "handles", "reading the journal"
             return
-        failed = f", {progress.handles_failed:,} failed" * bool(progress.handles_failed)
-        yield "handles", f"{progress.handles_done:,} of {progress.handles:,} done{failed}"
-        yield "time", self._time()
+        yield "handles", f"{progress.handles_done:,} of {progress.handles:,} done"
+        if progress.handles_failed:
+            yield "failed", f"{progress.handles_failed:,}"
+        yield "elapsed", duration(self._now - self._began)
+        if self._rates[1] > 0 and self._forecast.credits_left and self._client.outage is None:
+            seconds = self._forecast.credits_left / self._rates[1]
+            yield "time left", f"{self._about} {duration(seconds)}"
         yield "pages", f"{progress.pages:,}, {self._rates[0]:,.0f} per second"
         yield "followers", f"{progress.followers:,}"
-        yield "credits", self._credits(progress)
-        if progress.credits_left is not None:
-            yield "limit", self._left(progress.credits_left, f" of {progress.max_credits:,}")
+        yield from self._credits(progress)
         if progress.balance is not None:
-            yield "balance", self._left(max(0, progress.balance - self._spent()))
+            yield "balance", f"{max(0, progress.balance - self._spent()):,} left"
         yield "in flight", f"{progress.in_flight:,}"
         if self._client.usage.retries:
             yield "retries", f"{self._client.usage.retries:,}"
-
-    def _time(self) -> str:
-        text = duration(self._now - self._began)
-        if self._rates[1] > 0 and self._forecast.credits_left:
-            seconds = self._forecast.credits_left / self._rates[1]
-            text += f", {self._about} {duration(seconds)} left"
-        return text
 
     @property
     def _about(self) -> str:
@@ -144,21 +141,18 @@ class Progress:
         usage = self._client.usage
         return usage.credits_charged + usage.maybe_charged
 
-    def _credits(self, progress: BatchProgress) -> str:
-        charged, maybe = progress.total_credits_charged, progress.maybe_charged - progress.in_flight
-        text = f"{charged:,}"
-        end = self._forecast.credits_left + self._forecast.unknown
-        if (left := progress.credits_left) is not None:
-            end = min(end, left)
-        if end > 0:
-            text += f" of {self._about} {charged + end:,} in all"
-        return text + f", up to {maybe:,} more possibly charged" * (maybe > 0)
-
-    def _left(self, credits_: int, of: str = "") -> str:
-        text = f"{credits_:,}{of} left"
-        if self._rates[1] > 0 and credits_ > 0:
-            text += f" ({duration(credits_ / self._rates[1])} at this rate)"
-        return text
+    def _credits(self, progress: BatchProgress) -> Iterator[tuple[str, str]]:
+        charged, left = progress.total_credits_charged, progress.credits_left
+        yield "credits", f"{charged:,} charged"
+        if (maybe := progress.maybe_charged - progress.in_flight) > 0:
+            yield "possibly", f"{maybe:,} more charged"
+        needed = self._forecast.credits_left + self._forecast.unknown
+        if left is not None and needed > left:
+            yield "at the end", f"{charged + left:,}, the credit limit"
+        elif needed:
+            yield "at the end", f"{self._about} {charged + needed:,}"
+        if left is not None:
+            yield "limit", f"{left:,} of {progress.max_credits:,} left"
 
     def _notes(self) -> Iterator[str]:
         """Yield the sentences below the figures."""
@@ -174,7 +168,7 @@ def down(outage: Outage) -> str:
     """Return the line about an outage."""
     since = time.strftime("%H:%M:%S", time.localtime(time.time() - outage.seconds))
     probe = f"in {duration(outage.next_probe)}" if outage.next_probe >= 1 else "now"
-    return f"API down since {since}: {told(outage.error, summary=True)}; next probe {probe}"
+    return f"API down since {since}: {brief(outage.error)}; next probe {probe}"
 
 
 class Panel(Progress):
