@@ -133,10 +133,16 @@ class Terminal:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._read()
+        if self._master >= 0:
+            self._read()
+            self.hang_up()
+
+    def hang_up(self) -> None:
+        """Close it: what is written to it from now on is an error."""
         asyncio.get_running_loop().remove_reader(self._master)
         os.close(self._master)
         os.close(self.slave)
+        self._master = -1
 
     def _read(self) -> None:
         with contextlib.suppress(BlockingIOError):

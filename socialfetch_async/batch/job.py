@@ -136,12 +136,10 @@ class Job:
             await asyncio.to_thread(self._sum_up)
 
     def _begin(self, todo: dict[str, str | None]) -> None:
-        saved, handles = self._journal.saved, len(self._order.starts)
+        saved = self._journal.saved
         steps = self._journal.plan(todo, self._wanted)
         left = estimate(saved, steps, self._wanted, saved.price).handles
-        self.progress = BatchProgress(
-            self._journal, handles, left, self._order.max_credits, self._wanted.work
-        )
+        self.progress = BatchProgress(self._journal, self._order, left, self._wanted.work)
         self._see(self.progress)
 
     def _left(self) -> dict[str, str | None]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from socialfetch_async.batch.asked import Order
 from socialfetch_async.batch.estimate import HandleEstimate
 from socialfetch_async.events import HandleDone
 from socialfetch_async.export import ExportResult
@@ -22,7 +23,7 @@ class BatchProgress:
             also from earlier calls. `handles_failed`: those that failed in this call.
         pages: That arrived in this call. `followers`: on them.
         credits_charged: Confirmed for them.
-        max_credits: The limit of this piece of work.
+        max_credits: The limit of this piece of work. `max_pages`, `max_followers`: of each list.
         balance: Of the account, in credits, when the call began; None if it was not asked for.
         stopping: Nothing more is bought; what is paid for still comes.
         left: What was left of each unfinished handle when the call began, as far as known.
@@ -31,19 +32,20 @@ class BatchProgress:
     def __init__(
         self,
         journal: Journal,
-        handles: int,
+        asked: Order,
         left: Sequence[HandleEstimate],
-        max_credits: int | None,
         work: str,
     ) -> None:
         self._journal = journal
         self._work = work
         self._run: FollowersRun | None = None
-        self.handles = handles
+        self.handles = len(asked.starts)
         self.left = left
-        self.handles_done = handles - len(left)
+        self.handles_done = self.handles - len(left)
         self.handles_failed = self.pages = self.followers = self.credits_charged = 0
-        self.max_credits = max_credits
+        self.max_credits = asked.max_credits
+        self.max_pages = asked.max_pages
+        self.max_followers = asked.max_followers
         self.balance: int | None = None
         self.stopping = False
 

@@ -12,7 +12,7 @@ from socialfetch_async.cli.options import (
     Group,
     Number,
     connection,
-    epilog,
+    example,
     given,
     shared,
 )
@@ -31,7 +31,7 @@ _file = click.Path(allow_dash=True)  # so that a shell completes file names
 @click.group(
     cls=Group,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog=epilog("socialfetch demo", codes=True),
+    epilog=example("socialfetch demo"),
 )
 @click.version_option(__version__, prog_name="socialfetch")
 @shared
@@ -44,9 +44,7 @@ def socialfetch() -> None:
     """
 
 
-@socialfetch.command(
-    epilog=epilog("socialfetch followers ada --max-pages=2 | jq .handle", codes=True)
-)
+@socialfetch.command(epilog=example("socialfetch followers ada --max-pages=2 | jq .handle"))
 @click.argument("handles", metavar="HANDLE... | -", nargs=-1, required=True)
 @click.option(
     "--max-followers",
@@ -92,9 +90,7 @@ def followers(
     _run(command.write_followers(starts, chosen))
 
 
-@socialfetch.command(
-    epilog=epilog("socialfetch export handles.txt -o out --max-credits=5000", codes=True)
-)
+@socialfetch.command(epilog=example("socialfetch export handles.txt -o out --max-credits=5000"))
 @click.argument("handles", metavar="HANDLES-FILE | -", required=False, type=_file)
 @click.option(
     "--handle",
@@ -214,7 +210,7 @@ def export(
     run_batch(chosen, dry_run=dry_run, estimate=estimate, yes=yes)
 
 
-@socialfetch.command(epilog=epilog("socialfetch convert out -o followers.parquet"))
+@socialfetch.command(epilog=example("socialfetch convert out -o followers.parquet"))
 @click.argument("journals", metavar="JOURNAL | FOLDER...", nargs=-1, required=True, type=_file)
 @click.option(
     "-o", "--output", metavar="FILE | -", type=_file, required=True, help="The file; - is stdout."
@@ -241,7 +237,7 @@ def convert(
     _run_offline(lambda: convert_journals(journals, output, form, voice, spreadsheet=spreadsheet))
 
 
-@socialfetch.command(epilog=epilog("socialfetch report out -o report.html"))
+@socialfetch.command(epilog=example("socialfetch report out -o report.html"))
 @click.argument("journals", metavar="JOURNAL | FOLDER...", nargs=-1, required=True, type=_file)
 @click.option(
     "-o", "--output", metavar="FILE", type=_file, required=True, help="The HTML file to write."
@@ -258,7 +254,7 @@ def report(journals: tuple[str, ...], output: str) -> None:
     _run_offline(lambda: report_journals(journals, output, voice))
 
 
-@socialfetch.command(epilog=epilog("socialfetch diff march.journal april.journal -o changes.csv"))
+@socialfetch.command(epilog=example("socialfetch diff march.journal april.journal -o changes.csv"))
 @click.argument("old", metavar="OLD", type=_file)
 @click.argument("new", metavar="NEW", type=_file)
 @click.option(
@@ -297,7 +293,7 @@ def diff(
     )
 
 
-@socialfetch.command(epilog=epilog("socialfetch whoami", codes=True))
+@socialfetch.command(epilog=example("socialfetch whoami"))
 @connection
 @shared
 def whoami(**options: Any) -> None:
@@ -311,7 +307,7 @@ def whoami(**options: Any) -> None:
     _run(show_user(connecting, voice))
 
 
-@socialfetch.command(epilog=epilog("socialfetch balance | jq .balance", codes=True))
+@socialfetch.command(epilog=example("socialfetch balance | jq .balance"))
 @connection
 @shared
 def balance(**options: Any) -> None:
@@ -325,7 +321,7 @@ def balance(**options: Any) -> None:
     _run(show_balance(connecting, voice))
 
 
-@socialfetch.command(epilog=epilog("socialfetch emulate --profile=ada=1000 --fault=503=0.05"))
+@socialfetch.command(epilog=example("socialfetch emulate --profile=ada=1000 --fault=503=0.05"))
 @click.option(
     "--port",
     type=Number(0, 65_535),
@@ -446,7 +442,7 @@ def emulate(
     _run(serve(emulator, _voice()))
 
 
-@socialfetch.command(epilog=epilog("socialfetch demo -o demo"))
+@socialfetch.command(epilog=example("socialfetch demo -o demo"))
 @click.option(
     "-o",
     "--output",

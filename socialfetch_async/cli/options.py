@@ -89,7 +89,17 @@ def _without_costly(error: click.NoSuchOption) -> click.NoSuchOption:
     return click.NoSuchOption(error.option_name, possibilities=left, ctx=error.ctx)
 
 
-class Command(click.Command):
+class _WithCodes(click.Command):
+    """A command whose help ends with the exit codes."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the example, and the table of exit codes."""
+        super().format_epilog(ctx, formatter)
+        with formatter.section("Exit codes"):
+            formatter.write_dl(TABLE)
+
+
+class Command(_WithCodes):
     """A command that suggests no option that costs money for one that does not exist."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -100,7 +110,7 @@ class Command(click.Command):
             raise _without_costly(error) from None
 
 
-class Group(click.Group):
+class Group(_WithCodes, click.Group):
     """The group of all commands; its help is as wide as the terminal."""
 
     command_class = Command
@@ -111,16 +121,9 @@ class Group(click.Group):
         return super().make_context(info_name, args, *more, **kw)
 
 
-def epilog(example: str, *, codes: bool = False) -> str:
-    """Return what stands below the options: an example, and the exit codes of a command."""
-    text = f"Example: {example}" if not codes else f"Example: {example}\n\n{exit_codes()}"
-    return f"\b\n{text}"
-
-
-def exit_codes() -> str:
-    """Return the table of exit codes as text."""
-    width = max(len(code) for code, _ in TABLE)
-    return "\n".join(["\b\nExit codes:", *(f"  {code:<{width}}  {what}" for code, what in TABLE)])
+def example(command: str) -> str:
+    """Return what stands below the options of a command."""
+    return f"\b\nExample: {command}"
 
 
 def _note(ctx: click.Context, param: click.Parameter, value: bool) -> None:  # noqa: FBT001

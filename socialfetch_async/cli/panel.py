@@ -60,7 +60,7 @@ def drawn(picture: Picture, columns: int, style: Style) -> list[str]:
         line = _cut(f"{name:<{_NAME}}{text}", columns)
         lines.append(f"{_BOLD}{line[:_NAME]}{_PLAIN}{line[_NAME:]}" if style.colour else line)
     for note in picture.notes:
-        for line in textwrap.wrap(note, columns, max_lines=_NOTE_LINES, placeholder=" ..."):
+        for line in textwrap.wrap(note, max(8, columns), max_lines=_NOTE_LINES, placeholder=" ..."):
             cut = _cut(line, columns)
             lines.append(f"{_YELLOW}{cut}{_PLAIN}" if style.colour else cut)
     return lines

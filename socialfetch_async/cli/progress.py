@@ -56,7 +56,8 @@ class Progress:
         match event:
             case BatchProgress():
                 self._progress = event
-                self._forecast = Forecast(event.handles, event.left)
+                caps = event.max_pages, event.max_followers
+                self._forecast = Forecast(event.handles, event.left, *caps)
             case BatchResult():
                 self.result = event
             case FollowersPage():
