@@ -196,6 +196,8 @@ def export(
         raise click.UsageError("give either a HANDLES-FILE (- is stdin) or --handle")
     if names and (options["column"] is not None or options["no_header"]):
         raise click.UsageError("--column and --no-header are for a HANDLES-FILE")
+    if options["older_than"] is not None and options["refresh"] is None:
+        raise click.UsageError("--older-than belongs to a refresh: give --refresh as well")
     voice, connecting = _how(options)
     chosen = Options(
         **options, handles=handles or "", names=names, connection=connecting, voice=voice

@@ -149,7 +149,7 @@ USAGE = [
     (["good.txt"], "--output"),
     (["good.txt", "-o", "text/where"], "cannot be written: Not a directory"),
     (["good.txt", "-o", "held"], "is being written by another process"),
-    (["good.txt", "-o", "out", "--older-than=7d"], "older_than is for a refresh"),
+    (["good.txt", "-o", "out", "--older-than=7d"], "--older-than belongs to a refresh"),
     (["good.txt", "-o", "out", "--refresh=new", "--older-than=7w"], "s, m, h or d"),
 ]
 OFFLINE = [

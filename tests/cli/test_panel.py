@@ -7,7 +7,7 @@ from socialfetch_async.cli.forecast import Forecast
 from socialfetch_async.cli.panel import Picture, Style, drawn, painted
 from socialfetch_async.cli.words import duration, size
 from socialfetch_async.events import HandleDone
-from socialfetch_async.models import Follower, FollowersPage
+from socialfetch_async.models import Follower, FollowerMetrics, FollowersPage
 
 PLAIN = Style(colour=False, blocks=False)
 
@@ -50,12 +50,12 @@ def page(handle: str, rows: int, total: int | None, *, more: bool = True) -> Fol
     """Return a page that cost a credit."""
     follower = Follower(
         handle="x", display_name="", avatar_url="", bio="", verified=False,
-        private_account=False, metrics=None,
+        private_account=False, metrics=FollowerMetrics(0, 0),
     )  # fmt: skip
     return FollowersPage(
         handle=handle, cursor=None, lookup_status="found", followers=[follower] * rows,
         next_cursor="c" if more else None, has_more=more, total_followers=total,
-        credits_charged=1, request_id="", cached=None, invalid_rows=0,
+        credits_charged=1, request_id="", cached=False, invalid_rows=0,
     )  # fmt: skip
 
 

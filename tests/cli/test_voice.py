@@ -269,8 +269,12 @@ async def test_no_costly_option_is_suggested(option: str) -> None:
 @pytest.mark.parametrize("words", ["export ", "export a -o ", "convert ", "diff "])
 async def test_a_shell_completes_file_names(words: str) -> None:
     """Where a file belongs, the shell is told so."""
-    variables = {"COMP_WORDS": f"socialfetch {words}", "COMP_CWORD": str(len(words.split(" ")))}
-    done = await run(None, _SOCIALFETCH_COMPLETE="bash_complete", **variables)
+    done = await run(
+        None,
+        _SOCIALFETCH_COMPLETE="bash_complete",
+        COMP_WORDS=f"socialfetch {words}",
+        COMP_CWORD=str(len(words.split(" "))),
+    )
     assert "file," in done.out
 
 
