@@ -1,8 +1,9 @@
 """Response bodies in the documented shape, rendered once; only the cursor is put in later.
 
-Eight different pages are rendered of each size, and follow each other in a list: a client that
-compares a page with the one before sees that they differ. In a gzip body the part with the cursor
-is a stored block, so that the cursor can be put in without compressing again.
+Eight different pages are rendered of each size, and follow each other in a list. The number of the
+page is put into the handles as well: a client that remembers whom it saw sees that nobody comes
+again. In a gzip body the part with the cursor is a stored block, so that the cursor can be put in
+without compressing again; there the handles stay, and more pages are rendered.
 """
 
 import json
@@ -12,6 +13,8 @@ import zlib
 from functools import cache
 
 PAGES_RENDERED = 8
+_GZIP_PAGES = 128  # more than any list of the benchmark has
+_NUMBER = b"PAGENUMBER"  # ten digits in its place
 FIRST_CURSOR = 1_700_000_000  # ten digits, and so are the ones that follow
 # Names and profile texts are full of these, sent as they are: one of them makes a decoded page a
 # string of four bytes a character, which json.loads pays for.
@@ -50,16 +53,23 @@ class Page:
 
     def __init__(self, size: int, seed: int, encoding: str, *, last: bool) -> None:
         rows = [follower(self._random(size, seed, row)) for row in range(size)]
-        page = {"nextCursor": None if last else "CURSOR", "hasMore": not last}
+        self._compressed = encoding == "gzip"
+        if not self._compressed:
+            for number, row in enumerate(rows):
+                row["handle"] = (
+                    f"{random.Random(number).choice(_WORDS)}.{number}.{_NUMBER.decode()}"
+                )
+        page = {"nextCursor": None if last else _NUMBER.decode(), "hasMore": not last}
         data = {"lookupStatus": "found", "followers": rows, "page": page, "totalFollowers": 4691921}
         meta = {"requestId": "req_01benchmark", "creditsCharged": 1, "version": "v1"}
         envelope = {"data": data, "meta": meta}
         text = json.dumps(envelope, ensure_ascii=False, separators=(",", ":")).encode()
         # Everything up to the cursor (or to the end) stays the same.
-        before, cursor, self._after = text.partition(b"CURSOR")
+        before, cursor, self._after = (
+            text.partition(_NUMBER) if self._compressed else (text, b"", b"")
+        )
         self._has_cursor = bool(cursor)
-        length = len(text) - len(cursor) + 10 * self._has_cursor
-        self._compressed = encoding == "gzip"
+        length = len(text)
         self._before = before
         if self._compressed:
             self._crc, self._length = zlib.crc32(before), length
@@ -80,9 +90,9 @@ class Page:
 
     def response(self, cursor: int) -> bytes:
         """Return head and body, with the cursor of the next page."""
-        rest = b"%d%b" % (cursor, self._after) if self._has_cursor else self._after
         if not self._compressed:
-            return self._fixed + rest
+            return self._fixed.replace(_NUMBER, b"%010d" % cursor)
+        rest = b"%d%b" % (cursor, self._after) if self._has_cursor else self._after
         stored = struct.pack("<BHH", 1, len(rest), len(rest) ^ 0xFFFF) + rest
         return self._fixed + stored + struct.pack("<II", zlib.crc32(rest, self._crc), self._length)
 
@@ -94,6 +104,6 @@ class Page:
 @cache
 def pages(size: int, encoding: str) -> tuple[list[Page], Page]:
     """Return the pages that follow each other, and the last one of a list."""
-    count = PAGES_RENDERED if size <= 200 else 1
+    count = _GZIP_PAGES if encoding == "gzip" else PAGES_RENDERED if size <= 200 else 1
     going_on = [Page(size, seed, encoding, last=False) for seed in range(count)]
     return going_on, Page(size, count, encoding, last=True)

@@ -293,7 +293,8 @@ class PaginationError(SocialFetchError):
 
     Attributes:
         reason: `repeated_cursor` (a cursor came a second time), `no_progress` (a new cursor
-            brought the rows of the page before) or `empty_pages` (six in a row).
+            brought the rows of the page before, or new cursors bring rows that came before) or
+            `empty_pages` (six in a row).
     """
 
     advice = "No further page was bought. Go on from this cursor to buy it on purpose."

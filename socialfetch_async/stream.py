@@ -69,7 +69,7 @@ class Position(Struct, frozen=True):
         """
         try:
             return _position.decode(text)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeError) as error:
             why = str(error)
         raise ValueError(
             f"not a saved position: {why}. It is what position.to_json() returned: a JSON object "

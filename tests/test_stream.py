@@ -499,6 +499,7 @@ async def test_a_position_and_a_cursor_are_one_too_many(client_of: MakeClient) -
         '{"handle": "ada", "cursor": "1", "done": 0}',
         '{"handle": "..", "cursor": null, "done": false}',
         '{"handle": "ada", "cursor": null, "done": false',
+        '{"handle": "ada", "cursor": "\ud800", "done": false}',
     ],
 )
 def test_what_is_no_position_is_refused(text: str) -> None:

@@ -1,12 +1,18 @@
 """What every attempt cost: the client's counters, and the budgets that paid for it."""
 
-from typing import Any
+from typing import Protocol, cast
 
 from socialfetch_async._exchange.call import Call
 from socialfetch_async._exchange.shared_budget import SharedBudget
 from socialfetch_async._exchange.transport import Attempt
 from socialfetch_async.errors import SocialFetchError
 from socialfetch_async.events import Usage
+
+
+class _Paid(Protocol):
+    """What a paid route answers with: a page, or a profile."""
+
+    credits_charged: int
 
 
 class Accounts:
@@ -24,7 +30,7 @@ class Accounts:
         self.usage = Usage()
         self.budget = SharedBudget(max_credits)
 
-    def count(self, call: Call, attempt: Attempt, result: Any) -> None:
+    def count(self, call: Call, attempt: Attempt, result: object) -> None:
         """Count an attempt. No result means cancelled: if it was sent, it may have been charged."""
         usage = self.usage
         if call.attempts > 1:
@@ -37,7 +43,7 @@ class Accounts:
         elif result is None or isinstance(result, SocialFetchError):
             self._count_failure(call, attempt, result)
         else:
-            cost = result.credits_charged
+            cost = cast(_Paid, result).credits_charged
             usage.pages += 1
             usage.credits_charged += cost
             learned = not call.budget.price.known

@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import backoff
+from msgspec import Struct
+from msgspec.structs import force_setattr
 
 from socialfetch_async._exchange.accounts import Accounts
 from socialfetch_async._exchange.admission import Admission
@@ -18,6 +20,7 @@ from socialfetch_async._protocol.decode import decode
 from socialfetch_async._protocol.endpoints import Request
 from socialfetch_async._protocol.retry import Retries
 from socialfetch_async._protocol.status import Answer
+from socialfetch_async._text import one_line
 from socialfetch_async.errors import SocialFetchError
 from socialfetch_async.events import OnEvent, Outage, Usage
 from socialfetch_async.policy import RetryPolicy
@@ -129,16 +132,13 @@ class Exchange:
                 held = await admission.admit(call)
             call.attempts += 1
             attempt = Attempt(call.attempts)
-            result: Any = None
+            result: T | SocialFetchError | None = None
             began = clock()
             try:
                 if call.deadline is None:
                     call.deadline = began + self._policy.deadline
                 timeout = min(self._timeout, call.deadline - began)
-                result = await self._transport.send(request, timeout, attempt)
-                if isinstance(result, Answer):
-                    # In its place: an answer that quotes the key stays in no frame of a traceback.
-                    result = decode(request, result, secret=self._secret)
+                result = self._read(request, await self._transport.send(request, timeout, attempt))
             finally:
                 self._accounts.count(call, attempt, result)
                 if self._reports.on_event is not None:
@@ -147,11 +147,18 @@ class Exchange:
                     admission.slots.release()
                 else:
                     await held.aclose()
+            assert result is not None
             if not isinstance(result, SocialFetchError):
                 admission.answered(began)
-                found: T = result
-                return found
+                _tidy(result, self._secret)
+                return result
             await self._pause(call, result, began, clock())
+
+    def _read(self, request: Request[T], came: Answer | SocialFetchError) -> T | SocialFetchError:
+        # Here and not above: an answer that quotes the key stays in no frame of a traceback.
+        if isinstance(came, Answer):
+            return decode(request, came, secret=self._secret)
+        return came
 
     async def _pause(self, call: Call, error: SocialFetchError, sent: float, now: float) -> None:
         """Wait before the next attempt.
@@ -190,3 +197,14 @@ class Exchange:
                 raise
         self._reports.retry(call, error, pause)
         await admission.wait(call, partial(asyncio.sleep, pause), for_api=for_api)
+
+
+def _tidy(result: object, secret: str) -> None:
+    """Make the short texts of a page fit for messages and logs; rows and cursors stay as they came.
+
+    The key is cut out of them as well, in case the answer echoes it.
+    """
+    for name in ("request_id", "lookup_status"):
+        text = getattr(result, name, "")
+        if secret in text or not text.isprintable():
+            force_setattr(cast(Struct, result), name, one_line(text, secret))

@@ -47,33 +47,31 @@ async def _send_once(
 async def _from_clean(
     request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
 ) -> aiohttp.ClientResponse:
-    # What can be seen of an injected session's connections; an own one has our connector.
+    # As far as can be seen from here: the connector of an injected session is none of ours.
     drop_leftovers(request.session, request)
     return await handler(request)
 
 
-def middlewares(session: aiohttp.ClientSession | None) -> tuple[aiohttp.ClientMiddlewareType, ...]:
-    """Return the middlewares of each request over an injected session, or over an own one.
+def middlewares(session: aiohttp.ClientSession) -> tuple[aiohttp.ClientMiddlewareType, ...]:
+    """Return the middlewares of one request over a session.
 
     A request's replace the session's, so those come first: ours are the innermost.
     """
-    if session is None:
-        return (_send_once,)
     return (*getattr(session, "_middlewares", ()), _send_once, _from_clean)
 
 
-def _own_code(method: object) -> object:
-    """Return the code of a method as aiohttp wrote it; None when something stands in its place."""
-    code = method.__code__ if isinstance(method, FunctionType) else None
-    return code if code is not None and code.co_filename == aiohttp_client.__file__ else None
-
-
 _SESSION: Final = aiohttp.ClientSession
-_GET: Final = _own_code(aiohttp.ClientSession.get)
-_REQUEST: Final = _own_code(aiohttp.ClientSession._request)  # noqa: SLF001
+_METHODS: Final = (aiohttp.ClientSession.get, aiohttp.ClientSession._request)  # noqa: SLF001
+
+
+def _as_written(method: object) -> bool:
+    # By the very type: a wrapper may look like the function it wraps, code and all.
+    return type(method) is FunctionType and method.__code__.co_filename == aiohttp_client.__file__
+
+
 # `over_connector` uses parts of aiohttp that promise less than its session does: only with the
 # versions whose source was read, and on which all tests are run.
-_READ: Final = aiohttp.__version__.startswith("3.14.") and _GET is not None and _REQUEST is not None
+_READ: Final = aiohttp.__version__.startswith("3.14.") and all(map(_as_written, _METHODS))
 
 
 def untouched(session: aiohttp.ClientSession) -> bool:
@@ -81,12 +79,12 @@ def untouched(session: aiohttp.ClientSession) -> bool:
 
     Asked before each request: aioresponses, VCR and others come and go as a test does.
     """
-    kind = type(session)
+    get, request = _METHODS
     return (
         _READ
-        and kind is _SESSION  # not a mock or a subclass that a tool has put there
-        and getattr(kind._request, "__code__", None) is _REQUEST  # noqa: SLF001
-        and getattr(kind.get, "__code__", None) is _GET
+        and type(session) is _SESSION  # no mock or subclass that a tool has put there
+        and _SESSION.get is get
+        and _SESSION._request is request  # noqa: SLF001
         and not session.trace_configs
         and not session._middlewares  # noqa: SLF001
     )

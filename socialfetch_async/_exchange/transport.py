@@ -89,7 +89,6 @@ class Transport:
             self._headers.update(proxy.headers)  # there is no CONNECT that could carry it
         self._session = session
         self._owns_session = session is None
-        self._middlewares = middlewares(session)
         self._trace_configs = trace_configs
         self._max_response_bytes = max_response_bytes
         self._timeouts = AttemptTimeouts()
@@ -149,7 +148,7 @@ class Transport:
             headers=self._headers,
             allow_redirects=False,
             raise_for_status=False,
-            middlewares=self._middlewares,
+            middlewares=middlewares(session),
             proxy=None if proxy is None else proxy.url,
             proxy_headers=None if proxy is None else proxy.headers,
             read_bufsize=READ_BUFFER_BYTES,

@@ -14,6 +14,7 @@ from socialfetch_async.batch.handles_file import (
     read_handles as read_handles,
 )
 from socialfetch_async.batch.progress import BatchEvent as BatchEvent, BatchProgress, BatchResult
+from socialfetch_async.batch.settlement import settle as settle
 
 __all__ = [
     "BatchProgress",

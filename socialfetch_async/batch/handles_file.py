@@ -30,9 +30,6 @@ _SHOWN: Final = 20
 _DELIMITERS: Final = (",", ";", "\t")
 _LOOKED_AT: Final = 20  # records, to tell the delimiter
 _READ: Final = ("handle", "username")
-_PROFILE: Final = re.compile(
-    r"(?:https?://)?(?:www\.|m\.)?tiktok\.com/@([A-Za-z0-9._]+)/?(?:[?#]\S*)?", re.IGNORECASE
-)
 # A header is made of these words and nothing else, at least one of them from the first group:
 # `user` and `social_media_link` are headers, `user1` and `media` are handles.
 _NOUNS: Final = (
@@ -356,9 +353,8 @@ def _row(cells: list[str] | None, columns: _Columns) -> tuple[str, str | None] |
     cursor = None
     if columns.cursor is not None and columns.cursor < len(cells):
         cursor = cells[columns.cursor] or None
-    profile = _PROFILE.fullmatch(handle.strip())
     try:
-        return clean_handle(profile[1] if profile else handle), cursor
+        return clean_handle(handle), cursor
     except InvalidHandleError:
         raise ValueError(
             f"{shortened(handle)} is not a handle" if handle else "no handle"

@@ -14,11 +14,10 @@ from socialfetch_async.batch.progress import BatchEvent, BatchProgress, BatchRes
 from socialfetch_async.client import SocialFetchClient
 from socialfetch_async.errors import ExportError, JournalError, SocialFetchError
 from socialfetch_async.export import Contents, ExportResult
-from socialfetch_async.journal import Fsync, Journal, SavedHandle, SavedRun, Step, Wanted
+from socialfetch_async.journal import Fsync, Journal, Rounds, SavedHandle, SavedRun, Wanted, settled
 from socialfetch_async.run import FollowersRun
 
 _BALANCE: Final = 10.0  # seconds that asking for the balance may take
-_GO_ON: Final = {"failed", "stopped", "max_credits"}  # not once more in the same call
 _MOVED: Final = 20  # followers that a count may move by without being found, or ...
 _MOVED_SHARE: Final = 0.01  # ... this share of it
 
@@ -50,8 +49,7 @@ class Job:
         self._journal = Journal(files.journal, fsync=fsync)
         self._run: FollowersRun | None = None
         self._wanted = Wanted("")
-        self._tried: set[tuple[str, Step]] = set()
-        self._outcomes: dict[str, str] = {}  # how each handle ended last in this call
+        self._rounds = Rounds()
         self._totals: dict[str, int | None] = {}  # the API's counts before a refresh
         self._found: Counter[str] = Counter()  # new followers in this call
         self._cancellations: list[asyncio.CancelledError] = []
@@ -145,24 +143,16 @@ class Job:
     def _left(self) -> dict[str, str | None]:
         """Return what the next run is to ask for: each handle once in a call, and its next step."""
         steps = self._journal.plan(self._order.starts, self._wanted)
-        todo = {
-            handle: step
-            for handle, step in steps.items()
-            if step.do != "nothing"
-            and self._outcomes.get(handle) not in _GO_ON
-            and (handle, step) not in self._tried
-        }
-        self._tried.update(todo.items())
+        todo = self._rounds.next(steps)
         if todo:
             self._journal.follow(self._wanted, steps)
-        return {handle: step.cursor for handle, step in todo.items()}
+        return todo
 
     def _finish_refresh(self) -> None:
         """Say that a refresh is finished, if the same call would ask for nothing more."""
-        if self._order.refresh is not None:
-            steps = self._journal.plan(self._order.starts, self._wanted).values()
-            if all(step.do == "nothing" or step.why == "refused" for step in steps):
-                self._journal.finish(self._wanted.work)
+        starts, wanted = self._order.starts, self._wanted
+        if wanted.refresh is not None and settled(self._journal.plan(starts, wanted)):
+            self._journal.finish(wanted.work)
 
     async def _buy(self, todo: dict[str, str | None]) -> None:
         """Run until nothing is left, or nothing more may be bought."""
@@ -178,16 +168,18 @@ class Job:
                 todo, concurrency=self._order.concurrency, trim=self._order.trim, max_credits=left
             ) as run:
                 await self._record(run)
-            for handle in todo:
-                done = run.outcomes.get(handle)
-                self._outcomes[handle] = "stopped" if done is None else done.status
+            self._rounds.ended(todo, run.outcomes)
             todo = self._left()
-            self._limit_reached |= "max_credits" in self._outcomes.values()
+            self._limit_reached |= "max_credits" in self._rounds.outcomes.values()
         await self._note_balance()
 
     def _credits_left(self) -> int | None:
         limit = self._order.max_credits
-        return None if limit is None else limit - self._journal.spent(self._wanted.work)
+        return (
+            None
+            if limit is None
+            else limit - self._journal.spent(self._wanted.work, self._order.refresh)
+        )
 
     async def _note_balance(self) -> None:
         """Keep the balance, which is free to ask for. What is wrong, the batch itself will say."""
@@ -290,7 +282,7 @@ class Job:
             return "stopped"
         if self._limit_reached:
             return "max_credits"
-        failed = any(self._outcomes.get(handle) == "failed" for handle in pending)
+        failed = any(self._rounds.outcomes.get(handle) == "failed" for handle in pending)
         return "failed" if failed or statuses["failed"] else "complete"
 
     def _moved(self, saved: SavedRun) -> tuple[str, ...]:
@@ -300,7 +292,7 @@ class Job:
         return tuple(
             one.handle
             for handle in self._order.starts
-            if self._outcomes.get(handle) == "complete"
+            if self._rounds.outcomes.get(handle) == "complete"
             and (one := saved.handles.get(handle.lower())) is not None
             and self._has_moved(one, saved)
         )

@@ -38,6 +38,7 @@ class BatchProgress:
     ) -> None:
         self._journal = journal
         self._work = work
+        self._refresh = asked.refresh
         self._run: FollowersRun | None = None
         self.handles = len(asked.starts)
         self.left = left
@@ -59,7 +60,7 @@ class BatchProgress:
         """What this piece of work may still spend; None without a limit."""
         if self.max_credits is None:
             return None
-        return max(0, self.max_credits - self._journal.spent(self._work))
+        return max(0, self.max_credits - self._journal.spent(self._work, self._refresh))
 
     @property
     def maybe_charged(self) -> int:

@@ -30,9 +30,7 @@ def run_on_cluster(scheduler: str, options: Options) -> None:
     try:
         options = replace(options, max_credits=max_credits(options.max_credits))
         given = options.given()
-        for name in ("refresh", "max_followers_per_handle", "max_pages_per_handle"):
-            if getattr(options, name) is not None:
-                raise ValueError(f"--{name.replace('_', '-')} is not for --scheduler yet")
+        options.order(given)
     except ValueError as error:
         stopping.complain(error)
         raise SystemExit(exit_codes.USAGE) from None
@@ -42,12 +40,13 @@ def run_on_cluster(scheduler: str, options: Options) -> None:
 async def _batch(scheduler: str, given: HandlesFile, options: Options) -> int:
     await name_api(base_url())
     files = options.files()
-    await asyncio.to_thread(files.rehearse)
-    call = _Call(scheduler, given, files, options)
-    call.folder.mkdir(exist_ok=True)
-    code, lines, stopped = exit_codes.DONE, list[str](), None
     # The pages are in the journals of the shards; what was written from them is in this one.
-    with Journal(call.folder / _EXPORTS) as exports:
+    folder = files.journal.with_name(f"{files.journal.name}s")
+    files = files._replace(journal=folder / _EXPORTS)
+    await asyncio.to_thread(files.rehearse)
+    call = _Call(scheduler, given, folder, options)
+    code, lines, stopped = exit_codes.DONE, list[str](), None
+    with Journal(files.journal) as exports:
         files.refuse_foreign(exports.written)
         try:
             await call.end()
@@ -83,9 +82,7 @@ class _Call:
         result: How the batch stood last; None before the first attempt at a shard has ended.
     """
 
-    def __init__(
-        self, scheduler: str, given: HandlesFile, files: BatchFiles, options: Options
-    ) -> None:
+    def __init__(self, scheduler: str, given: HandlesFile, folder: Path, options: Options) -> None:
         self._scheduler = scheduler
         self._given = given
         self._options = options
@@ -93,7 +90,7 @@ class _Call:
         self._loop = asyncio.get_running_loop()
         self._said = time.monotonic()
         self._saying: set[asyncio.Task[None]] = set()
-        self.folder = files.journal.with_name(f"{files.journal.name}s")
+        self.folder = folder
         self.result: ClusterResult | None = None
 
     async def end(self) -> None:
@@ -119,6 +116,10 @@ class _Call:
             self.folder,
             concurrency=options.concurrency,
             max_credits=options.max_credits,
+            max_followers_per_handle=options.max_followers_per_handle,
+            max_pages_per_handle=options.max_pages_per_handle,
+            refresh=options.refresh,
+            older_than=options.older_than,
             trim=options.trim,
             stop=self._stop.is_set,
             on_progress=self._tell,
@@ -160,7 +161,7 @@ def _progress(result: ClusterResult) -> list[str]:
         f"{count(result.credits_charged, 'credit')} charged{maybe}; this run: "
         f"{count(result.pages, 'page')}, {count(result.followers, 'follower')}{lost}"
     )
-    return [line]
+    return [line] if result.trouble is None else [line, result.trouble]
 
 
 def _code(result: ClusterResult | None) -> int:

@@ -159,6 +159,12 @@ def followers(
     is_flag=True,
     help="Buy each list's first page (1 credit each), and say what the rest costs.",
 )
+@click.option(
+    "--settle",
+    "settles",
+    is_flag=True,
+    help="Lower the possibly charged credits to what the balance allows; buy nothing.",
+)
 @click.option("--yes", is_flag=True, help="With --estimate: buy the rest without asking.")
 @click.option("--column", metavar="NAME", help=_COLUMN)
 @click.option("--no-header", is_flag=True, help=_HEADER)
@@ -177,6 +183,7 @@ def export(
     dry_run: bool,  # noqa: FBT001 - click passes options by name
     estimate: bool,  # noqa: FBT001 - as above
     yes: bool,  # noqa: FBT001 - as above
+    settles: bool,  # noqa: FBT001 - as above
     scheduler: str | None,
     handles: str | None,
     names: tuple[str, ...],
@@ -203,13 +210,18 @@ def export(
         **options, handles=handles or "", names=names, connection=connecting, voice=voice
     )
     if scheduler is not None:
-        if dry_run or estimate:
-            name = "--dry-run" if dry_run else "--estimate"
-            raise click.UsageError(f"{name} is not for --scheduler: leave the scheduler out")
+        for name, typed in (
+            ("--dry-run", dry_run),
+            ("--estimate", estimate),
+            ("--settle", settles),
+            *((word, True) for word in connecting.words()),
+        ):
+            if typed:
+                raise click.UsageError(f"{name} is not for --scheduler: leave one of them out")
         from socialfetch_async.cli.cluster import run_on_cluster  # noqa: PLC0415
 
         run_on_cluster(scheduler, chosen)
-    run_batch(chosen, dry_run=dry_run, estimate=estimate, yes=yes)
+    run_batch(chosen, dry_run=dry_run, estimate=estimate, yes=yes, settles=settles)
 
 
 @socialfetch.command(epilog=example("socialfetch convert out -o followers.parquet"))
@@ -256,9 +268,9 @@ def report(journals: tuple[str, ...], output: str) -> None:
     _run_offline(lambda: report_journals(journals, output, voice))
 
 
-@socialfetch.command(epilog=example("socialfetch diff march.journal april.journal -o changes.csv"))
-@click.argument("old", metavar="OLD", type=_file)
-@click.argument("new", metavar="NEW", type=_file)
+@socialfetch.command(epilog=example("socialfetch diff out -o changes.csv"))
+@click.argument("old", metavar="JOURNAL | FOLDER", type=_file)
+@click.argument("new", metavar="[NEW]", type=_file, required=False)
 @click.option(
     "-o",
     "--output",
@@ -269,27 +281,29 @@ def report(journals: tuple[str, ...], output: str) -> None:
     help="A .jsonl or .csv file; - is stdout.",
 )
 @click.option("--format", "form", type=click.Choice(["jsonl", "csv"]), help="For stdout.")
-@click.option("--handle", metavar="HANDLE", help="Which profile, if the journals hold several.")
+@click.option("--handle", metavar="HANDLE", help="Compare only this profile.")
 @click.option("--partial", is_flag=True, help="Compare also lists that are not complete.")
 @shared
 def diff(
     old: str,
-    new: str,
+    new: str | None,
     output: str,
     form: str | None,
     handle: str | None,
     partial: bool,  # noqa: FBT001
 ) -> None:
-    """Write the followers gained and lost between two journals.
+    """Write the followers gained and lost between readings.
 
-    OLD and NEW are journals, or folders that `export` has written. Each line is a follower;
-    `change` is gained or lost. Works offline and costs no credits.
+    Compares the last two complete readings of each list in JOURNAL; `export --refresh=all` makes
+    another reading. With NEW, compares one list in JOURNAL with that in a newer journal. FOLDER is
+    one that `export` has written. Each line is a follower; `change` is gained or lost. Works
+    offline and costs no credits.
     """
     from socialfetch_async.cli.journals import stream_changes, write_changes  # noqa: PLC0415
 
     voice = _voice()
     if output == "-":
-        _run(stream_changes(old, new, handle, form, partial=partial))
+        _run(stream_changes(old, new, handle, form, partial=partial, voice=voice))
     _run_offline(
         lambda: write_changes(old, new, handle, output, form, partial=partial, voice=voice)
     )

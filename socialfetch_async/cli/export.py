@@ -22,6 +22,7 @@ from socialfetch_async.batch import (
     order,
     read_handles,
     run_batch as run_job,
+    settle,
 )
 from socialfetch_async.cli import exit_codes, stopping, words
 from socialfetch_async.cli.connecting import Connection, connected, max_credits, told
@@ -33,6 +34,8 @@ from socialfetch_async.journal import Fsync, Refresh, SavedRun, read_journal
 
 CONCURRENCY: Final = 10
 _STDIN: Final = 0
+_CONNECTION: Final = Connection()
+_VOICE: Final = Voice()
 
 
 @dataclass(frozen=True)
@@ -44,23 +47,23 @@ class Options:
     """
 
     handles: str
-    names: tuple[str, ...]
     output: str
-    formats: tuple[str, ...]
-    max_credits: int | None
-    max_followers_per_handle: int | None
-    max_pages_per_handle: int | None
-    refresh: Refresh | None
-    older_than: float | None
-    concurrency: int
-    fsync: Fsync
-    trim: bool
-    spreadsheet: bool
-    column: str | None
-    no_header: bool
-    overwrite: bool
-    connection: Connection
-    voice: Voice
+    names: tuple[str, ...] = ()
+    formats: tuple[str, ...] = ()
+    max_credits: int | None = None
+    max_followers_per_handle: int | None = None
+    max_pages_per_handle: int | None = None
+    refresh: Refresh | None = None
+    older_than: float | None = None
+    concurrency: int = CONCURRENCY
+    fsync: Fsync = "second"
+    trim: bool = False
+    spreadsheet: bool = False
+    column: str | None = None
+    no_header: bool = False
+    overwrite: bool = False
+    connection: Connection = _CONNECTION
+    voice: Voice = _VOICE
 
     def given(self) -> HandlesFile:
         """Read the handles.
@@ -134,7 +137,12 @@ class Options:
 
 
 def run_batch(
-    options: Options, *, dry_run: bool, estimate: bool = False, yes: bool = False
+    options: Options,
+    *,
+    dry_run: bool,
+    estimate: bool = False,
+    yes: bool = False,
+    settles: bool = False,
 ) -> None:
     """Read the handles and run the batch, or say what is left of it."""
     try:
@@ -148,9 +156,23 @@ def run_batch(
         raise SystemExit(exit_codes.USAGE) from None
     if dry_run:
         stopping.run(_dry_run(given, asked, options))
+    if settles:
+        stopping.run(_settle(options))
     if estimate:
         stopping.run(_estimate(given, asked, options, yes=yes))
     stopping.run(_batch(given, asked, options))
+
+
+async def _settle(options: Options) -> int:
+    """Lower what may have been charged to what the balance allows."""
+    async with connected(options.client()) as client:
+        before, now = await settle(client, options.files().journal)
+    await options.voice.say(
+        [f"possibly charged besides the pages: up to {count(now, 'credit')}, before {before:,}"]
+    )
+    if options.voice.json:
+        await write_json({"maybe_charged": now, "before": before})
+    return exit_codes.DONE
 
 
 async def _estimate(given: HandlesFile, asked: Order, options: Options, *, yes: bool) -> int:
@@ -283,8 +305,7 @@ def _plan(files: BatchFiles, asked: Order) -> dict[str, Any]:
     left = {handle for handle, step in steps.items() if step.do != "nothing"}
     begun = {h for h in left if (one := saved.handles.get(h.lower())) is not None and one.pages}
     pages = sum(entry.credits_left or 1 for entry in found.handles if entry.handle in begun)
-    begins = asked.refresh is not None and work is None
-    spent, limit = 0 if begins else saved.spent(work), asked.max_credits
+    spent, limit = saved.spent(work, asked.refresh), asked.max_credits
     return {
         "handles": len(asked.starts),
         "left": len(left),

@@ -8,14 +8,15 @@ from typing import Final
 
 from socialfetch_async.cli.exit_codes import DONE
 from socialfetch_async.cli.output import Voice, as_json, write_lines
-from socialfetch_async.cli.words import gaps, size, written
+from socialfetch_async.cli.words import NAMED_LISTS, gaps, named, size, written
 from socialfetch_async.export import (
     Lists,
     blocks_of,
     convert,
     diff,
     is_incomplete,
-    is_short,
+    is_much_shorter,
+    not_compared,
     real_path,
     saved_run,
     streamed_target,
@@ -54,17 +55,19 @@ def report_journals(journals: tuple[str, ...], output: str, voice: Voice) -> Non
 
 
 async def stream_changes(
-    old: str, new: str, handle: str | None, form: str | None, *, partial: bool
+    old: str, new: str | None, handle: str | None, form: str | None, *, partial: bool, voice: Voice
 ) -> int:
     """Write gained and lost followers to stdout."""
     form = streamed_target(form).form
-    await _write(blocks_of(diff(old, new, handle=handle, partial=partial), form))
+    saved = saved_run(old)
+    await _write(blocks_of(diff(saved, new, handle=handle, partial=partial), form))
+    await voice.say(_not_compared(saved, new, handle))
     return DONE
 
 
 def write_changes(
     old: str,
-    new: str,
+    new: str | None,
     handle: str | None,
     output: str,
     form: str | None,
@@ -73,8 +76,14 @@ def write_changes(
     voice: Voice,
 ) -> None:
     """Write gained and lost followers to a file."""
-    path = write_diff(old, new, output, format=form, handle=handle, partial=partial)
-    _announce_path(path, voice)
+    saved = saved_run(old)
+    path = write_diff(saved, new, output, format=form, handle=handle, partial=partial)
+    _announce_path(path, voice, _not_compared(saved, new, handle))
+
+
+def _not_compared(saved: SavedRun, new: str | None, handle: str | None) -> Iterator[str]:
+    if new is None and handle is None and (names := not_compared(saved)):
+        yield f"not compared, without two complete readings: {named(names, NAMED_LISTS)}"
 
 
 def _announce_path(path: Path, voice: Voice, more: Iterable[str] = ()) -> None:
@@ -98,5 +107,5 @@ async def _write(blocks: Iterable[bytes]) -> None:
 def _gaps(saved: SavedRun) -> Iterator[str]:
     handles = saved.handles.values()
     incomplete = [handle.handle for handle in handles if is_incomplete(handle)]
-    short = [handle.handle for handle in handles if is_short(handle)]
+    short = [handle.handle for handle in handles if is_much_shorter(handle)]
     return gaps(incomplete, short)

@@ -29,6 +29,7 @@ _OPTIONS: Final = {
     "format=...": "--format",
     "partial=True": "--partial",
     "overwrite=True": "--overwrite",
+    'refresh="all"': "--refresh=all",
 }
 # `timeout`, `uv run` and others pass a signal on that the whole process group had already.
 _SAME_SIGNAL: Final = 0.5  # seconds

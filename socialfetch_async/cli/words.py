@@ -9,7 +9,7 @@ from socialfetch_async.events import HandleDone
 from socialfetch_async.export import ExportResult
 
 _NAMED: Final = 20
-_NAMED_LISTS: Final = 5
+NAMED_LISTS: Final = 5
 _STATUSES: Final = {
     "missing_cursor": "ended without a next cursor",
     "max_followers": "reached the limit of followers",
@@ -85,7 +85,7 @@ def gaps(incomplete: Sequence[str], short: Sequence[str]) -> Iterator[str]:
     ):
         if names:
             is_or_are = "is" if len(names) == 1 else "are"
-            yield (f"{count(len(names), 'list')} {is_or_are} {what} ({named(names, _NAMED_LISTS)})")
+            yield (f"{count(len(names), 'list')} {is_or_are} {what} ({named(names, NAMED_LISTS)})")
 
 
 def duplicates(given: HandlesFile) -> Iterator[str]:
@@ -158,7 +158,7 @@ def _ages(result: BatchResult, refresh: str | None) -> Iterator[str]:
     ):
         if names:
             yield (
-                f"{what} {named(names, _NAMED_LISTS)}. To read such lists again from the top "
+                f"{what} {named(names, NAMED_LISTS)}. To read such lists again from the top "
                 "(1 credit per page), add --refresh=all"
             )
 

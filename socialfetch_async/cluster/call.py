@@ -7,19 +7,21 @@ it returns are counters; the pages are in its journal.
 
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from socialfetch_async import _arguments as arguments
+from socialfetch_async.batch import Order, order
 from socialfetch_async.cluster.dask import connected
 from socialfetch_async.cluster.dispatch import PATIENCE, HandingOut, read_stock
 from socialfetch_async.cluster.leases import Leases, Shard, shards_of
-from socialfetch_async.cluster.shards import lock_path, shard_lock
+from socialfetch_async.cluster.shards import lock_path, read_shard, shard_lock
 from socialfetch_async.errors import ShardTakenError
-from socialfetch_async.journal import AppendOnly
+from socialfetch_async.journal import AppendOnly, Refresh, SavedRun, Wanted, new_name
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -42,6 +44,7 @@ class ClusterResult(msgspec.Struct, frozen=True, kw_only=True):
         credits_charged: Credits confirmed by all journals in the folder, for all calls.
         maybe_charged: Upper bound, in credits, of what else may have been charged.
         folder: Where the journals are.
+        trouble: On which worker shards failed without a page most often, and why; None if none.
     """
 
     stop_reason: str | None
@@ -56,6 +59,7 @@ class ClusterResult(msgspec.Struct, frozen=True, kw_only=True):
     credits_charged: int
     maybe_charged: int
     folder: Path
+    trouble: str | None = None
 
     @property
     def finished(self) -> bool:
@@ -76,6 +80,10 @@ def export_on(
     shards: int | None = None,
     concurrency: int = 10,
     max_credits: int | None = None,
+    max_followers_per_handle: int | None = None,
+    max_pages_per_handle: int | None = None,
+    refresh: Refresh | None = None,
+    older_than: float | None = None,
     rate: float | None = None,
     trim: bool = False,
     stop: Callable[[], bool] = lambda: False,
@@ -96,7 +104,12 @@ def export_on(
         shards: Into how many parts the handles are dealt, 200 by default; a folder keeps the
             number it was begun with. A worker has one part at a time.
         concurrency: Pages that are on their way at once, on each worker.
-        max_credits: Never spend more than this on the whole folder, earlier calls included.
+        max_credits: The most for one piece of work on the whole folder, in all calls together:
+            the first collection, or one refresh.
+        max_followers_per_handle: As in `export_followers`.
+        max_pages_per_handle: As in `export_followers`.
+        refresh: As in `export_followers`.
+        older_than: As in `export_followers`, in seconds.
         rate: The most requests a second, of all workers together.
         trim: Ask for fewer fields.
         stop: Asked about ten times a second whether to stop.
@@ -110,19 +123,25 @@ def export_on(
         ClusterError: There is no scheduler or no worker, or it was lost.
         SocialFetchError: 401, 402 or 403 on one worker, which end the buying on all.
     """
-    starts, duplicates = arguments.starts(handles)
-    arguments.required("concurrency", concurrency)
-    arguments.positive("max_credits", max_credits)
+    asked = order(
+        handles,
+        concurrency=concurrency,
+        max_credits=max_credits,
+        max_followers_per_handle=max_followers_per_handle,
+        max_pages_per_handle=max_pages_per_handle,
+        refresh=refresh,
+        older_than=older_than,
+        trim=trim,
+    )
     arguments.positive("shards", shards)
-    arguments.flag("trim", trim)
     if rate is not None:
         arguments.seconds("rate", rate)
     place = Path(os.path.abspath(folder))  # noqa: PTH100 - a link may lead elsewhere on a worker
     place.mkdir(exist_ok=True)
     lock = AppendOnly(place / "export.lock")
     try:
-        parts = shards_of(starts, _count(place, shards))
-        take_stock(parts, place)
+        parts = shards_of(asked.starts, _count(place, shards))
+        wanted = take_stock(parts, place, asked)
         with connected(scheduler) as cluster:
             work = HandingOut(
                 cluster,
@@ -130,11 +149,20 @@ def export_on(
                 parts,
                 leases=Leases(max_credits, sum(part.spent for part in parts), concurrency),
                 rate=rate,
-                options={"concurrency": concurrency, "trim": trim},
+                wanted=wanted,
+                options={
+                    "concurrency": concurrency,
+                    "trim": trim,
+                    "max_followers_per_handle": max_followers_per_handle,
+                    "max_pages_per_handle": max_pages_per_handle,
+                    "refresh": refresh,
+                    "older_than": older_than,
+                    "work": wanted.work,
+                },
             )
 
             def result(reason: str | None) -> ClusterResult:
-                return _result(work, reason, len(starts), duplicates)
+                return _result(work, reason, len(asked.starts), asked.duplicates)
 
             return result(work.run(stop, on_ended=lambda: on_progress(result(None))))
     finally:
@@ -155,6 +183,7 @@ def _result(work: HandingOut, reason: str | None, handles: int, duplicates: int)
         credits_charged=sum(shard.credits_charged for shard in work.shards),
         maybe_charged=sum(shard.maybe_charged for shard in work.shards),
         folder=work.folder,
+        trouble=work.trouble,
     )
 
 
@@ -172,25 +201,56 @@ def _count(folder: Path, shards: int | None) -> int:
     return numbers.pop()
 
 
-def take_stock(shards: list[Shard], folder: Path, patience: float = PATIENCE) -> None:
-    """Read what earlier calls have bought. Workers that they left behind stop by themselves.
+def take_stock(
+    shards: list[Shard], folder: Path, asked: Order, patience: float = PATIENCE
+) -> Wanted:
+    """Read what earlier calls have bought, and find out which piece of work goes on.
+
+    Workers that they left behind stop by themselves.
 
     Args:
         shards: All of them.
         folder: Where the journals are.
+        asked: What is asked for.
         patience: Seconds to wait for such workers.
 
     Raises:
         ShardTakenError: One does not.
         JournalError: A journal can not be read.
     """
+    new = new_name(datetime.now(UTC))
+    stock = _unlocked(shards, folder, patience)
+    names = {name for saved in stock for name in _works(saved, asked)}
+    if asked.refresh is None:
+        wanted = asked.wanted(min(names, default=new))
+    else:
+        wanted = asked.wanted(max(names, default=new))
+    is_open = [read_stock(shard, folder, wanted) for shard in shards]
+    if asked.refresh is not None and not any(is_open) and not any(shard.left for shard in shards):
+        # All of it is done: this call begins the next one.
+        wanted = asked.wanted(new)
+        for shard in shards:
+            read_stock(shard, folder, wanted)
+    return wanted
+
+
+def _works(saved: SavedRun, asked: Order) -> set[str]:
+    """Return the pieces of work that are asked for, unless a refresh of another kind came after."""
+    kinds = {name: work.kind for name, work in saved.index.works.items()}
+    if asked.refresh is None:
+        return {name for name, kind in kinds.items() if kind == "first"}
+    last = max((name for name, kind in kinds.items() if kind != "first"), default=None)
+    return {last} if last is not None and kinds[last] == asked.refresh else set()
+
+
+def _unlocked(shards: list[Shard], folder: Path, patience: float) -> Iterator[SavedRun]:
+    """Yield what each shard has, once nobody writes it."""
     until = time.monotonic() + patience
     for shard in shards:
-        shard.left = len(shard.handles)
         while shard.handles or lock_path(shard.name, folder).exists():
             try:
                 with shard_lock(shard.name, folder):
-                    read_stock(shard, folder)
+                    yield read_shard(shard.name, folder) or SavedRun.empty()
             except ShardTakenError:
                 if time.monotonic() > until:
                     raise

@@ -6,7 +6,7 @@ read. Until then its lease counts as spent, and its part of the rate as used.
 """
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -17,7 +17,7 @@ from socialfetch_async.cluster.dask import Cluster
 from socialfetch_async.cluster.leases import Leases, Shard, share
 from socialfetch_async.cluster.shards import ShardResult, journal_path, read_shard, shard_lock
 from socialfetch_async.errors import ClusterError, ShardTakenError
-from socialfetch_async.journal import read_journal
+from socialfetch_async.journal import SavedRun, Wanted, read_journal
 
 if TYPE_CHECKING:
     from distributed import Future
@@ -26,6 +26,7 @@ PATIENCE: Final = 60.0  # seconds to wait for workers to come, and for lost ones
 
 _BEAT: Final = 0.1  # seconds between two looks at what no event tells
 _FRUITLESS: Final = 5  # attempts at a shard, one after the other
+_BARREN: Final = 3  # shards that failed on a worker without a page, until it gets no more
 
 
 class _Attempt(NamedTuple):
@@ -56,17 +57,22 @@ class HandingOut:
         *,
         leases: Leases,
         rate: float | None,
+        wanted: Wanted,
         options: dict[str, Any],
     ) -> None:
         self._cluster = cluster
         self._leases = leases
         self._rate = rate
         self._options = options
+        self._wanted = wanted
         self._waiting = deque(shard for shard in shards if shard.left)
         self._running: dict[Future[ShardResult], _Attempt] = {}
         self._lost: dict[_Attempt, float] = {}  # with the time when it was seen
         self._stopping = False
         self._failure: Exception | None = None
+        self._barren: Counter[str] = Counter()  # shards that failed without a page, by worker
+        self._reasons: Counter[tuple[str, str]] = Counter()  # by worker and reason
+        self._failed_on: dict[str, str] = {}  # the worker that such a shard failed on first
         self._alive = time.monotonic()  # when there was last a worker, or none was needed
         self._on_ended: Callable[[], None] = lambda: None
         self.folder = folder
@@ -104,12 +110,31 @@ class HandingOut:
             return "complete"
         if self._stopping:
             return "stopped"
-        return "max_credits" if self._waiting else "failed"
+        return "max_credits" if self._waiting and self._leases.exhausted else "failed"
 
     def _goes_on(self) -> bool:
         if self._running or self._lost:
             return True
-        return bool(self._waiting) and not self._stopping and not self._leases.exhausted
+        if not self._waiting or self._stopping or self._leases.exhausted:
+            return False
+        workers = self._cluster.workers()
+        return not workers or any(self._shard_for(worker) is not None for worker in workers)
+
+    def _shard_for(self, worker: str) -> Shard | None:
+        """Return what a worker may try next: nothing more where shard after shard failed."""
+        if self._barren[worker] >= _BARREN:
+            return None
+        tried = self._failed_on
+        return next((one for one in self._waiting if tried.get(one.name) != worker), None)
+
+    @property
+    def trouble(self) -> str | None:
+        """Where shards failed without a page most often, and why."""
+        if not self._reasons:
+            return None
+        (worker, reason), count = self._reasons.most_common(1)[0]
+        more = ", and it got no more" if self._barren[worker] >= _BARREN else ""
+        return f"{count:,} shards failed without a page on {worker}{more}: {reason}"
 
     def _stop(self, failure: Exception | None = None) -> None:
         """Buy nothing more; what is paid for comes back."""
@@ -135,7 +160,8 @@ class HandingOut:
             rate = self._share(len(workers))
             if not self._waiting or self._leases.exhausted or rate == 0:
                 return
-            self._begin(worker, rate, self._leases.lend(len(workers)))
+            if (shard := self._shard_for(worker)) is not None:
+                self._begin(shard, worker, rate, self._leases.lend(len(workers)))
 
     def _share(self, workers: int) -> float | None:
         if self._rate is None:
@@ -143,14 +169,14 @@ class HandingOut:
         lent = sum(attempt.rate or 0 for attempt in [*self._running.values(), *self._lost])
         return share(self._rate, lent, workers)
 
-    def _begin(self, worker: str, rate: float | None, lease: int | None) -> None:
-        shard = self._waiting.popleft()
+    def _begin(self, shard: Shard, worker: str, rate: float | None, lease: int | None) -> None:
+        self._waiting.remove(shard)
         attempt = _Attempt(shard, uuid4().hex[:12], worker, lease, rate)
         limit = None if lease is None else shard.spent + lease
         future = self._cluster.submit(
             worker,
             (shard.name, shard.handles, str(self.folder), attempt.name),
-            self._options | {"credits": limit, "rate": rate},
+            self._options | {"max_credits": limit, "rate": rate},
         )
         self._running[future] = attempt
 
@@ -184,8 +210,14 @@ class HandingOut:
         if result.stop_reason in {"max_credits", "stopped"}:
             if not charged:  # perhaps for what its worker saw in the journals, and this does not
                 with suppress(ShardTakenError), shard_lock(shard.name, self.folder):
-                    read_stock(shard, self.folder)
+                    read_stock(shard, self.folder, self._wanted)
             self._again(shard, charged)
+        elif result.stop_reason == "failed" and not result.pages:
+            self._barren[attempt.worker] += 1
+            self._reasons[attempt.worker, result.reason or "no reason is known."] += 1
+            if shard.name not in self._failed_on:  # once, on another worker
+                self._failed_on[shard.name] = attempt.worker
+                self._waiting.append(shard)
 
     def _settle_lost(self) -> None:
         """Read what lost attempts have bought, once they can buy nothing more."""
@@ -196,7 +228,7 @@ class HandingOut:
                 with shard_lock(shard.name, self.folder):
                     # Should its task still begin, it finds its name used, and ends.
                     path.touch()
-                    read_stock(shard, self.folder)
+                    read_stock(shard, self.folder, self._wanted)
             except ShardTakenError as error:
                 if time.monotonic() - since > PATIENCE:
                     del self._lost[attempt]
@@ -240,9 +272,12 @@ class HandingOut:
         self._waiting.appendleft(shard)
 
 
-def read_stock(shard: Shard, folder: Path) -> None:
-    """Read how far a shard is, and what it cost."""
-    saved = read_shard(shard.name, folder)
-    if saved is not None:
-        shard.left = len(saved.pending(shard.handles))
-        shard.credits_charged, shard.maybe_charged = saved.credits_charged, saved.maybe_charged
+def read_stock(shard: Shard, folder: Path, wanted: Wanted) -> bool:
+    """Read how far a shard is, and what it cost; return whether the work is open there."""
+    saved = read_shard(shard.name, folder) or SavedRun.empty()
+    steps = saved.plan(shard.handles, wanted).values()
+    shard.left = sum(step.do != "nothing" for step in steps)
+    shard.credits_charged, shard.maybe_charged = saved.credits_charged, saved.maybe_charged
+    spent = saved.spent(wanted.work, wanted.refresh)
+    shard.before = saved.credits_charged + saved.maybe_charged - spent
+    return saved.is_open(wanted.work)

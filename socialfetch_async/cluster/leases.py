@@ -24,12 +24,13 @@ class Shard:
         self.handles: dict[str, str | None] = {}
         self.left = self.failed = 0
         self.credits_charged = self.maybe_charged = 0
+        self.before = 0
         self.fruitless = 0
 
     @property
     def spent(self) -> int:
         """Credits that it may have cost at most."""
-        return self.credits_charged + self.maybe_charged
+        return self.credits_charged + self.maybe_charged - self.before
 
 
 def shards_of(handles: Mapping[str, str | None], count: int) -> list[Shard]:

@@ -15,8 +15,10 @@ import asyncio
 import os
 import re
 import secrets
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Final
@@ -24,9 +26,19 @@ from typing import Final
 import msgspec
 
 from socialfetch_async import _arguments as arguments
+from socialfetch_async.batch import Order, order
 from socialfetch_async.client import SocialFetchClient
 from socialfetch_async.errors import JournalError, ShardTakenError
-from socialfetch_async.journal import AppendOnly, Journal, SavedRun, read_journal
+from socialfetch_async.journal import (
+    AppendOnly,
+    Journal,
+    Refresh,
+    Rounds,
+    SavedRun,
+    new_name,
+    read_journal,
+    settled,
+)
 from socialfetch_async.models import FollowersPage
 from socialfetch_async.run import FollowersRun
 
@@ -47,6 +59,7 @@ class ShardResult(msgspec.Struct, frozen=True, kw_only=True):
         credits_charged: Confirmed for them.
         maybe_charged: Upper bound, in credits, of what failed requests may have cost besides.
         journal: The file; None when there was nothing to ask for and none was made.
+        reason: Why most of the handles failed that did.
     """
 
     shard: str
@@ -59,6 +72,7 @@ class ShardResult(msgspec.Struct, frozen=True, kw_only=True):
     credits_charged: int = 0
     maybe_charged: int = 0
     journal: str | None = None
+    reason: str | None = None
 
 
 def run_shard(
@@ -67,11 +81,16 @@ def run_shard(
     folder: str | os.PathLike[str],
     *,
     concurrency: int = 10,
-    credits: int | None = None,  # noqa: A002 - the API's word
+    max_credits: int | None = None,
+    max_followers_per_handle: int | None = None,
+    max_pages_per_handle: int | None = None,
+    refresh: Refresh | None = None,
+    older_than: float | None = None,
     stop: Callable[[], bool] | None = None,
     rate: float | None = None,
     trim: bool = False,
     attempt: str | None = None,
+    work: str | None = None,
 ) -> ShardResult:
     """Fetch the followers of some handles into a journal, going on where earlier attempts ended.
 
@@ -84,14 +103,20 @@ def run_shard(
         handles: The handles, or a mapping of handle to start cursor. The same each time.
         folder: Where the journals are. It is there already, and all machines see it.
         concurrency: Pages that are on their way at once.
-        credits: Never spend more than this on the shard. What the journals of all its attempts
-            cost counts, and what they may have cost, so a delivery that comes twice can not
-            exceed it.
+        max_credits: The most for one piece of work on the shard: its first collection, or a
+            refresh. What the journals of all its attempts cost counts, and what they may have
+            cost, so a delivery that comes twice cannot exceed it.
+        max_followers_per_handle: As in `export_followers`.
+        max_pages_per_handle: As in `export_followers`.
+        refresh: As in `export_followers`.
+        older_than: As in `export_followers`, in seconds.
         stop: Asked after each page, and every 50 ms, whether to stop; what is paid for still
             comes. It must not block for long. If it raises, the attempt stops and raises that.
         rate: The most requests a second, evenly spaced.
         trim: Ask for fewer fields.
         attempt: A name for this attempt, which may be begun once. By default a new one.
+        work: The piece of work, where several shards belong to one. By default the one that goes
+            on in this shard, or a new one.
 
     Raises:
         ShardTakenError: Another process fetches this shard, or `attempt` was begun before.
@@ -107,11 +132,16 @@ def run_shard(
             handles,
             folder,
             concurrency=concurrency,
-            credits=credits,
+            max_credits=max_credits,
+            max_followers_per_handle=max_followers_per_handle,
+            max_pages_per_handle=max_pages_per_handle,
+            refresh=refresh,
+            older_than=older_than,
             stop=stop,
             rate=rate,
             trim=trim,
             attempt=attempt,
+            work=work,
         )
     )
 
@@ -122,11 +152,16 @@ async def run_shard_async(
     folder: str | os.PathLike[str],
     *,
     concurrency: int = 10,
-    credits: int | None = None,  # noqa: A002 - the API's word
+    max_credits: int | None = None,
+    max_followers_per_handle: int | None = None,
+    max_pages_per_handle: int | None = None,
+    refresh: Refresh | None = None,
+    older_than: float | None = None,
     stop: Callable[[], bool] | None = None,
     rate: float | None = None,
     trim: bool = False,
     attempt: str | None = None,
+    work: str | None = None,
 ) -> ShardResult:
     """Do what `run_shard` does, in the running event loop.
 
@@ -138,10 +173,16 @@ async def run_shard_async(
         TypeError: As `run_shard`.
         SocialFetchError: As `run_shard`.
     """
-    starts, _ = arguments.starts(handles)
-    arguments.required("concurrency", concurrency)
-    arguments.positive("credits", credits)
-    arguments.flag("trim", trim)
+    asked = order(
+        handles,
+        concurrency=concurrency,
+        max_credits=max_credits,
+        max_followers_per_handle=max_followers_per_handle,
+        max_pages_per_handle=max_pages_per_handle,
+        refresh=refresh,
+        older_than=older_than,
+        trim=trim,
+    )
     pace = None if rate is None else Pace(rate)
     name = shard_name(shard)
     path = journal_path(name, folder, attempt or secrets.token_hex(6))
@@ -151,43 +192,115 @@ async def run_shard_async(
                 f"{path} was begun before, and an attempt is made once: leave `attempt` out to go "
                 "on with a new one. Nothing was sent."
             )
-        saved = read_shard(name, folder)
-        todo = starts if saved is None else saved.pending(starts)
-        left = None
-        if credits is not None:
-            left = (
-                credits if saved is None else credits - saved.credits_charged - saved.maybe_charged
-            )
-        asked = _Stop(stop)
-        if not todo or (left is not None and left < 1) or asked.now():
-            asked.raise_error()
-            reason = "complete" if not todo else "stopped" if asked.was else "max_credits"
-            done = len(starts) - len(todo)
-            return ShardResult(
-                shard=name, stop_reason=reason, handles=len(starts), handles_done=done
-            )
-        client = SocialFetchClient(max_concurrency=concurrency, limiter=pace)
-        with Journal(path) as journal:
-            async with (
-                client,
-                client.iter_followers_many(
-                    todo, concurrency=concurrency, trim=trim, max_credits=left
-                ) as run,
-            ):
-                followers = await _record(journal, run, asked)
-        asked.raise_error()
-    return ShardResult(
-        shard=name,
-        stop_reason=_reason(run, asked),
-        handles=len(starts),
-        handles_done=len(starts) - len(run.pending()),
-        handles_failed=sum(done.status == "failed" for done in run.outcomes.values()),
-        pages=run.pages_fetched,
-        followers=followers,
-        credits_charged=journal.credits_charged,
-        maybe_charged=journal.maybe_charged,
-        journal=str(path),
-    )
+        one = _Attempt(name, path, asked, _Stop(stop), work)
+        if one.todo and not one.stopping and one.left() != 0:
+            async with SocialFetchClient(max_concurrency=concurrency, limiter=pace) as client:
+                one.saved.refuse_other(client.base_url)
+                await one.buy(client)
+        else:
+            one.close_refresh()
+        one.stop.raise_error()
+    return one.result()
+
+
+class _Attempt:
+    """One attempt at a shard, round after round, until its plan has nothing to do."""
+
+    def __init__(
+        self,
+        name: str,
+        path: Path,
+        asked: Order,
+        stop: "_Stop",
+        work: str | None,
+    ) -> None:
+        self._name, self._path = name, path
+        self._asked = asked
+        self._rounds = Rounds()
+        self._errors: Counter[str] = Counter()
+        self._journal: Journal | None = None
+        self._pages = self._followers = 0
+        self.stop = stop
+        self.saved = read_shard(name, path.parent) or SavedRun.empty()
+        going = work or self.saved.work(asked.refresh)
+        self._wanted = asked.wanted(going or new_name(datetime.now(UTC)))
+        self._steps = self.saved.plan(asked.starts, self._wanted)
+        self.todo = self._rounds.next(self._steps)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it was asked to stop."""
+        return self.stop.now()
+
+    def left(self) -> int | None:
+        """Return the credits that may still be spent; None without a limit."""
+        limit = self._asked.max_credits
+        if limit is None:
+            return None
+        return max(0, limit - self.saved.spent(self._wanted.work, self._asked.refresh))
+
+    async def buy(self, client: SocialFetchClient) -> None:
+        """Run until nothing is left, or nothing more may be bought."""
+        with Journal(self._path) as journal:
+            self._journal = journal
+            while self.todo and not self.stopping and (left := self.left()) != 0:
+                journal.follow(self._wanted, self._steps, self.saved)
+                async with client.iter_followers_many(
+                    self.todo,
+                    concurrency=self._asked.concurrency,
+                    trim=self._asked.trim,
+                    max_credits=left,
+                ) as run:
+                    self._followers += await _record(journal, run, self.stop)
+                self._pages += run.pages_fetched
+                self._rounds.ended(self.todo, run.outcomes)
+                failed = [done.error for done in run.outcomes.values() if done.error is not None]
+                self._errors.update(error.summary for error in failed)
+                self._look()
+            self._finish(journal)
+
+    def _look(self) -> None:
+        """Read the shard again, and plan its next round."""
+        self.saved = read_shard(self._name, self._path.parent) or self.saved
+        self._steps = self.saved.plan(self._asked.starts, self._wanted)
+        self.todo = self._rounds.next(self._steps)
+
+    def close_refresh(self) -> None:
+        """Say that a refresh is finished that was killed when it was about to say so."""
+        if self._asked.refresh is not None and self.saved.is_open(self._wanted.work):
+            with Journal(self._path) as journal:
+                journal.follow(self._wanted, self._steps, self.saved)
+                self._finish(journal)
+
+    def _finish(self, journal: Journal) -> None:
+        """Say that a refresh is finished, if nothing is left of it."""
+        if self._asked.refresh is not None and settled(self._steps):
+            journal.finish(self._wanted.work)
+
+    def result(self) -> ShardResult:
+        """Return what it did."""
+        left = [handle for handle, step in self._steps.items() if step.do != "nothing"]
+        ended, journal = self._rounds.outcomes, self._journal
+        short = any(ended.get(handle) in {None, "max_credits"} for handle in left)
+        if not left:
+            reason = "complete"
+        elif self.stop.was:
+            reason = "stopped"
+        else:
+            reason = "max_credits" if short else "failed"
+        return ShardResult(
+            shard=self._name,
+            stop_reason=reason,
+            handles=len(self._asked.starts),
+            handles_done=len(self._asked.starts) - len(left),
+            handles_failed=sum(status == "failed" for status in ended.values()),
+            pages=self._pages,
+            followers=self._followers,
+            credits_charged=0 if journal is None else journal.credits_charged,
+            maybe_charged=0 if journal is None else journal.maybe_charged,
+            journal=None if journal is None else str(self._path),
+            reason=max(self._errors, key=lambda error: self._errors[error], default=None),
+        )
 
 
 async def _record(journal: Journal, run: FollowersRun, asked: "_Stop") -> int:
@@ -203,16 +316,6 @@ async def _record(journal: Journal, run: FollowersRun, asked: "_Stop") -> int:
     finally:
         watching.cancel()
     return followers
-
-
-def _reason(run: FollowersRun, asked: "_Stop") -> str:
-    left = run.pending()
-    if not left:
-        return "complete"
-    if asked.was:
-        return "stopped"
-    short = any(h not in run.outcomes or run.outcomes[h].status == "max_credits" for h in left)
-    return "max_credits" if short else "failed"
 
 
 class _Stop:

@@ -40,7 +40,7 @@ _LATE_200: Final = (
 )
 
 
-def atomic_write(value: dict[str, Any], status: int = 200) -> web.Response:
+def json_answer(value: dict[str, Any], status: int = 200) -> web.Response:
     """Return a value as JSON."""
     return _whole(damage.encoded(value), status)
 
@@ -51,7 +51,7 @@ def refusal(status: int, request_id: str, retry_after: int | None) -> web.Respon
     error = {"code": code, "message": message, "requestId": request_id}
     if status == 402:
         error["checkoutUrl"] = CHECKOUT_URL
-    return _waiting(atomic_write({"error": error}, status), retry_after)
+    return _waiting(json_answer({"error": error}, status), retry_after)
 
 
 async def instead(
@@ -92,7 +92,7 @@ async def page(
         case "bomb":
             return _packed(damage.bomb())
     text = None if fault is None else damage.damaged(fault, value)
-    return atomic_write(value) if text is None else _whole(text)
+    return json_answer(value) if text is None else _whole(text)
 
 
 def stray(fault: str, other: dict[str, Any]) -> bytes:

@@ -318,7 +318,7 @@ class Emulator:
         return web.Response(text=page, content_type="text/html")
 
     async def _health(self, _: web.Request) -> web.Response:
-        return answers.atomic_write({"status": "ok"})
+        return answers.json_answer({"status": "ok"})
 
     async def _unknown(self, request: web.Request) -> web.Response:
         return self._refuse(request, 404)
@@ -334,7 +334,7 @@ class Emulator:
         if not self._authorized(request):
             return self._refuse(request, 401)
         meta = {"requestId": request[_REQUEST_ID], "creditsCharged": 0, "version": "v1"}
-        return answers.atomic_write({"data": data, "meta": meta})
+        return answers.json_answer({"data": data, "meta": meta})
 
     # -- paid routes ------------------------------------------------------------------------
 

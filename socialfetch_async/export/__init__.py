@@ -21,7 +21,7 @@ from socialfetch_async.export.conversion import (
     Target as Target,
     convert,
     is_incomplete as is_incomplete,
-    is_short as is_short,
+    is_much_shorter as is_much_shorter,
     reason as reason,
     result_of as result_of,
     saved_run as saved_run,
@@ -32,6 +32,7 @@ from socialfetch_async.export.difference import (
     Change,
     blocks_of as blocks_of,
     diff,
+    not_compared as not_compared,
     write_diff as write_diff,
 )
 from socialfetch_async.export.lists import Lists as Lists

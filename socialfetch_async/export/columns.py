@@ -52,7 +52,7 @@ COLUMNS: Final = (
     Column("avatar_thumb", "text", "", True, "avatar_urls.thumb", "picture, small"),
     Column("platform_user_id", "text", "", True, "platform_user_id", "numeric id, as text"),
     Column("sec_uid", "text", "", True, "sec_uid", "opaque stable id"),
-    Column("extra", "text", "JSON", True, "", "what the API sent that no other column holds"),
+    Column("extra", "text", "JSON", True, "", "fields of the API that have no other column"),
     Column("fetched_at", "time", "UTC", False, "", "when the page arrived"),
     Column("first_seen_at", "time", "UTC", False, "", "first page with it, in any reading"),
     Column("last_seen_at", "time", "UTC", False, "", "last page with it, in any reading"),

@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from socialfetch_async._protocol.ending import is_short
 from socialfetch_async.errors import ExportError
 from socialfetch_async.export import to_csv, to_jsonl, to_parquet, to_sqlite
 from socialfetch_async.export.atomic import atomic_write
@@ -37,8 +38,6 @@ _WRITERS: Final[Mapping[str, Callable[[Path, Lists], None]]] = MappingProxyType(
     }
 )
 CANNOT_WRITE: Final = (OSError, sqlite3.Error)
-# A complete list with less than this share of the vendor's count is reported.
-_MUCH_SHORTER: Final = 0.9
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -180,7 +179,7 @@ def result_of(
         invalid_rows=lists.invalid_rows,
         statuses=dict(sorted(Counter(handle.status for handle in handles).items())),
         incomplete=tuple(handle.handle for handle in handles if is_incomplete(handle)),
-        short=tuple(handle.handle for handle in handles if is_short(handle)),
+        short=tuple(handle.handle for handle in handles if is_much_shorter(handle)),
         unfinished=sum(not handle.finished for handle in handles),
         without_first_page=lists.without_first_page,
         broken_lines=saved.broken_lines,
@@ -193,10 +192,9 @@ def is_incomplete(handle: SavedHandle) -> bool:
     return not handle.finished or handle.status in {"missing_cursor", "failed"}
 
 
-def is_short(handle: SavedHandle) -> bool:
+def is_much_shorter(handle: SavedHandle) -> bool:
     """Whether a complete list has much fewer followers than the vendor counts."""
-    total = handle.total_followers or 0
-    return handle.status == "complete" and handle.followers < _MUCH_SHORTER * total
+    return handle.status == "complete" and is_short(handle.followers, handle.total_followers)
 
 
 def saved_run(journal: Journals) -> SavedRun:

@@ -21,6 +21,7 @@ from socialfetch_async.models import Follower
 
 _NAMED: Final = 5
 _NAMES: Final = ("change", "source", *(c.name for c in OF_ACCOUNT), "extra", "fetched_at")
+_rows: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -46,10 +47,11 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _List(NamedTuple):
-    """One list in the journals of one side."""
+    """One list in the journals of one side: the current one, or what one reading found."""
 
     saved: SavedRun
     key: str
+    reading: str | None = None
 
     @property
     def handle(self) -> SavedHandle:
@@ -63,12 +65,12 @@ class _List(NamedTuple):
         """Return the handles in the list, and why it is not complete, or ""."""
         names: set[str] = set()
         handle, nameless, begins = self.handle, 0, True
-        for number, page in enumerate(self.saved.pages(self.key)):
+        for number, page in enumerate(self.saved.pages(self.key, reading=self.reading)):
             begins &= number > 0 or page.cursor is None
-            found, rows = _names_in(page.raw_followers)
-            nameless += rows - len(found)
+            found = page.names()
+            nameless += len(_rows.decode(page.raw_followers)) - len(found)
             names.update(found)
-        if handle.status != "complete":
+        if self.reading is None and handle.status != "complete":
             return names, f"its status is {handle.status}"
         if not begins:
             return names, "it does not begin with its first page"
@@ -76,7 +78,7 @@ class _List(NamedTuple):
 
     def changes(self, change: Literal["gained", "lost"], names: set[str]) -> Iterator[Change]:
         """Yield the rows of some followers, each once, in the order of the list."""
-        for page in self.saved.pages(self.key):
+        for page in self.saved.pages(self.key, reading=self.reading):
             if not names:
                 return
             for follower in page.followers:
@@ -91,29 +93,71 @@ class _List(NamedTuple):
 
 
 def diff(
-    old: Journals, new: Journals, *, handle: str | None = None, partial: bool = False
+    old: Journals,
+    new: Journals | None = None,
+    *,
+    handle: str | None = None,
+    partial: bool = False,
 ) -> Iterator[Change]:
-    """Compare the lists of one profile in an older and a newer journal. Nothing is sent or spent.
+    """Compare two journals, or the last two complete readings in one. No request is sent.
 
-    Followers are compared by handle: one who changed it is both gained and lost. The handles of
-    both lists are held in memory, about 100 bytes each.
+    A reading is one walk of a list from its top; `refresh="all"` makes another. Followers are
+    compared by handle: one who changed it is both gained and lost. The handles of both lists are
+    held in memory, about 100 bytes each.
 
     Args:
-        old: The older journal, or several that are read as one.
-        new: The newer one.
-        handle: The profile, where the journals hold several.
+        old: The older journal, or several that are read as one. Without a newer one, the journal
+            whose readings are compared.
+        new: The newer journal.
+        handle: The profile, where two journals hold several. In one journal all are compared
+            that have two complete readings, if none is named.
         partial: Compare lists that are not complete too: what one of them lacks looks lost or
             gained.
 
     Returns:
-        The gained followers in the order of the new list, then the lost ones in that of the old.
+        The gained followers in the order of the new list, then the lost ones in that of the old,
+        one profile after the other.
 
     Raises:
         ExportError: A list is not there, not complete, or none of several was named.
-        JournalError: A journal can not be read.
-        InvalidHandleError: `handle` is none.
+        JournalError: A journal cannot be read.
+        InvalidHandleError: `handle` is invalid.
     """
-    lists = _lists(saved_run(old), saved_run(new), handle)
+    if new is not None:
+        return _compared(_lists(saved_run(old), saved_run(new), handle), partial=partial)
+    pairs = _readings(saved_run(old), handle)
+    return chain.from_iterable(_compared(pair, partial=partial) for pair in pairs)
+
+
+def not_compared(saved: SavedRun) -> list[str]:
+    """Return the profiles with a list, of which there are no two complete readings."""
+    return [
+        one.handle
+        for key, one in saved.handles.items()
+        if one.followers and len(_complete(saved, key)) < 2
+    ]
+
+
+def _readings(saved: SavedRun, handle: str | None) -> list[tuple["_List", "_List"]]:
+    """Find the last two complete readings of each list."""
+    keys = list(saved.handles) if handle is None else [clean_handle(handle).lower()]
+    both = [(key, *names[-2:]) for key in keys if len(names := _complete(saved, key)) > 1]
+    if not both:
+        what = "no list has" if handle is None else f"the list of {handle!r} has not"
+        raise ExportError(
+            f"{what} two complete readings in {', '.join(map(str, saved.paths))}: there is nothing "
+            'to compare. Read it again with refresh="all", or name two journals.'
+        )
+    return [(_List(saved, key, old), _List(saved, key, new)) for key, old, new in both]
+
+
+def _complete(saved: SavedRun, key: str) -> list[str]:
+    # One that was joined to an older reading says nothing of followers that were lost.
+    found = saved.readings(key)
+    return [one.name for one in found if one.ended == "complete" and not one.joined]
+
+
+def _compared(lists: tuple["_List", "_List"], *, partial: bool) -> Iterator[Change]:
     names = []
     for one in lists:
         found, short = one.names()
@@ -129,7 +173,7 @@ def diff(
 
 def write_diff(
     old: Journals,
-    new: Journals,
+    new: Journals | None,
     output: PathLike,
     *,
     format: str | None = None,  # noqa: A002 - as in `convert`
@@ -140,7 +184,7 @@ def write_diff(
 
     Args:
         old: As in `diff`, and so are `new`, `handle` and `partial`.
-        new: The newer journal.
+        new: The newer journal, or None.
         output: The file. Its suffix says the format, unless `format` does.
         format: `jsonl` or `csv`.
         handle: The profile.
@@ -154,9 +198,9 @@ def write_diff(
     form = target_of(output, format).form
     if form not in STREAMED:
         raise ValueError(f"changes are written as {' or '.join(STREAMED)}, not as {form}")
-    old, new = saved_run(old), saved_run(new)
+    old, new = saved_run(old), None if new is None else saved_run(new)
     path = real_path(output)
-    refuse_to_replace(path, [*old.paths, *new.paths])
+    refuse_to_replace(path, [*old.paths, *(() if new is None else new.paths)])
     changes = diff(old, new, handle=handle, partial=partial)
     try:
         with atomic_write(path) as part, part.open("wb") as file:
@@ -202,32 +246,3 @@ def _lists(old: SavedRun, new: SavedRun, handle: str | None) -> tuple[_List, _Li
             "to compare."
         )
     return _List(old, both[0]), _List(new, both[0])
-
-
-class _Name(msgspec.Struct):
-    handle: str
-
-
-_name: Final = msgspec.json.Decoder(_Name)
-_all_names: Final = msgspec.json.Decoder(list[_Name])
-_raw_rows: Final = msgspec.json.Decoder(list[msgspec.Raw])
-
-
-def _names_in(raw: msgspec.Raw) -> tuple[list[str], int]:
-    """Return the handles in the rows of a page, and how many rows there are.
-
-    A row that is no follower, but whose handle can be read, is in the list all the same.
-    """
-    try:
-        names = _all_names.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        rows = _raw_rows.decode(raw)
-        return [name for row in rows if (name := _name_of(row)) is not None], len(rows)
-    return [name.handle for name in names], len(names)
-
-
-def _name_of(raw: msgspec.Raw) -> str | None:
-    try:
-        return _name.decode(raw).handle
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None

@@ -15,9 +15,16 @@ what it cost and every export follow from these lines alone.
 """
 
 from socialfetch_async.journal.file import AppendOnly as AppendOnly
+from socialfetch_async.journal.index import Balance as Balance
 from socialfetch_async.journal.journal import Journal
 from socialfetch_async.journal.lines import HEADER_BEGINS as HEADER_BEGINS, SavedPage, WrittenFile
-from socialfetch_async.journal.plan import Refresh as Refresh, Step as Step, Wanted as Wanted
+from socialfetch_async.journal.plan import (
+    Refresh as Refresh,
+    Rounds as Rounds,
+    Step as Step,
+    Wanted as Wanted,
+    settled as settled,
+)
 from socialfetch_async.journal.reading import (
     FOLDER_JOURNAL as FOLDER_JOURNAL,
     SavedHandle,
@@ -25,6 +32,7 @@ from socialfetch_async.journal.reading import (
     SavedRun,
     read_journal,
 )
+from socialfetch_async.journal.recording import new_name as new_name
 from socialfetch_async.journal.writer import Fsync as Fsync
 
 __all__ = [

@@ -119,7 +119,10 @@ class Course:
         return (self._stored(number) for _, pages in found.parts for number in pages)
 
     def _feed(self, walk: Walk, numbers: list[int]) -> None:
-        """Have the guards see pages that are there."""
+        """Have the guards see pages that are there: a circle cut in two is still one."""
+        for number in numbers:
+            page = self._stored(number)
+            walk.recall(page.cursor, page.names())
 
     def _end_of(self, chain: Chain) -> HandleStatus | None:
         match chain.ended:

@@ -124,7 +124,8 @@ class AppendOnly:
 
     def close(self) -> None:
         """Close the file, which unlocks it."""
-        os.close(self.fd)
+        fd, self.fd = self.fd, -1  # its number may soon be another file's
+        os.close(fd)
 
 
 def free_bytes(fd: int) -> int | None:

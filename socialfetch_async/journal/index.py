@@ -159,11 +159,12 @@ class WorkState:
 
 
 class Balance(NamedTuple):
-    """The account's balance, and the credits that the journal had confirmed by then."""
+    """The account's balance, and what the journal had confirmed, and not confirmed, by then."""
 
     at: datetime
     balance: int
     credits_charged: int
+    maybe_charged: int
 
 
 class Index:
@@ -248,8 +249,8 @@ class Index:
             case Settled():
                 self.ledger.settle(line.maybe_charged)
             case BalanceLine():
-                balance = Balance(line.at, line.balance, self.ledger.credits_charged)
-                self.balances.append(balance)
+                spent = self.ledger.credits_charged, self.ledger.maybe_charged
+                self.balances.append(Balance(line.at, line.balance, *spent))
             case _:
                 pass
 
@@ -342,14 +343,14 @@ class Index:
         going = self.open_refresh()
         return going.name if going is not None and going.kind == refresh else None
 
-    def spent(self, work: str | None) -> int:
+    def spent(self, work: str | None, refresh: str | None = None) -> int:
         """Return what a piece of work may have cost at most, in credits, in all sessions.
 
         What is no refresh is of the first collection.
         """
         refreshes = {name for name, one in self.works.items() if one.kind != "first"}
         spent = self.ledger.spent()
-        if work in refreshes:
+        if refresh is not None:
             return spent.get(work, 0)
         return sum(credits_ for name, credits_ in spent.items() if name not in refreshes)
 

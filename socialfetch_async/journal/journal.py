@@ -155,9 +155,19 @@ class Journal:
         _ = self._open
         return plan(self._index, starts, wanted)
 
-    def follow(self, wanted: Wanted, steps: Mapping[str, Step]) -> None:
-        """Have the next run that is recorded follow the plan of a batch."""
-        self._job = Job(wanted, steps, len(steps))
+    def follow(
+        self, wanted: Wanted, steps: Mapping[str, Step], saved: SavedRun | None = None
+    ) -> None:
+        """Have the next run that is recorded follow the plan of a batch.
+
+        Args:
+            wanted: What was planned.
+            steps: The plan.
+            saved: Other journals, if it was made from these.
+        """
+        index = None if saved is None else saved.index
+        stored = None if saved is None else saved.stored
+        self._job = Job(wanted, steps, len(steps), index, stored)
         self._open.say_work(self._job)
 
     def work(self, refresh: Refresh | None = None) -> str:
@@ -168,10 +178,10 @@ class Journal:
         """
         return self._index.work(refresh) or new_name(self._open.writer.now())
 
-    def spent(self, work: str) -> int:
+    def spent(self, work: str, refresh: Refresh | None = None) -> int:
         """Return what a piece of work may have cost at most, in credits, in all runs."""
         _ = self._open
-        return self._index.spent(work)
+        return self._index.spent(work, refresh)
 
     def name_origin(self, url: str) -> None:
         """Say which API the pages come from: a journal holds those of one.
@@ -238,7 +248,9 @@ class Journal:
 
         Raises:
             JournalError: It cannot be kept.
+            RuntimeError: The journal is closed.
         """
+        self._open.check_open()
         writer = self._open.writer
         writer.write(
             WrittenFile(at=writer.now(), path=str(path), size=size, digest=digest, options=options)

@@ -8,14 +8,16 @@
 | refresh all | of an older reading, unfinished in this one | read, go_on |
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final, Literal, NamedTuple
 
+from socialfetch_async.events import HandleDone
 from socialfetch_async.journal.index import WHOLE, Index, List, SavedList
 
 Refresh = Literal["new", "all"]
 
 GUARDS: Final = {"repeated_cursor", "no_progress"}
+_NOT_AGAIN: Final = {"failed", "stopped", "max_credits"}  # in the same call
 
 
 class Wanted(NamedTuple):
@@ -77,6 +79,37 @@ def plan(index: Index, starts: Mapping[str, str | None], wanted: Wanted) -> dict
         wanted: What is asked for.
     """
     return {handle: _step(index, handle, start, wanted) for handle, start in starts.items()}
+
+
+class Rounds:
+    """What was tried in one call: a plan is asked again until it has nothing new to do."""
+
+    def __init__(self) -> None:
+        self._tried: set[tuple[str, Step]] = set()
+        self.outcomes: dict[str, str] = {}  # how each handle ended last
+
+    def next(self, steps: Mapping[str, Step]) -> dict[str, str | None]:
+        """Return what the next run is to ask for: no step twice, and nothing that failed."""
+        todo = {
+            handle: step
+            for handle, step in steps.items()
+            if step.do != "nothing"
+            and self.outcomes.get(handle) not in _NOT_AGAIN
+            and (handle, step) not in self._tried
+        }
+        self._tried.update(todo.items())
+        return {handle: step.cursor for handle, step in todo.items()}
+
+    def ended(self, handles: Iterable[str], outcomes: Mapping[str, HandleDone]) -> None:
+        """Keep how the handles of a run ended; one that has no end was stopped."""
+        for handle in handles:
+            done = outcomes.get(handle)
+            self.outcomes[handle] = "stopped" if done is None else done.status
+
+
+def settled(steps: Mapping[str, Step]) -> bool:
+    """Return whether the same call would ask for nothing more, but what the API refuses."""
+    return all(step.do == "nothing" or step.why == "refused" for step in steps.values())
 
 
 def left(steps: Mapping[str, Step]) -> dict[str, str | None]:

@@ -106,11 +106,12 @@ class SavedRun:
             confirmed by then.
         changed_at: When what an export holds changed last; UTC.
         origin: The API that the pages come from: scheme, host, port and path.
+        index: What the lines add up to, for the plan.
         broken_lines: Lines that can not be read and are left out; the log names them.
     """
 
     def __init__(self, paths: tuple[Path, ...], index: Index, broken_lines: int) -> None:
-        self._index = index
+        self.index = index
         self.paths = paths
         self.handles = {name: _summary(index, saved) for name, saved in sorted(index.lists.items())}
         self.asked = index.handles
@@ -141,23 +142,23 @@ class SavedRun:
         with ExitStack() as stack:
             files = _Files(self.paths, stack)
             for name in names:
-                saved = self._index.lists.get(name)
+                saved = self.index.lists.get(name)
                 if saved is None:
                     continue
-                found = self._index.current(saved)
+                found = self.index.current(saved)
                 if reading is not None:
                     one = saved.readings.get(reading)
-                    found = None if one is None else self._index.list_of(saved, one)
+                    found = None if one is None else self.index.list_of(saved, one)
                 if found is not None:
-                    yield from _pages(self._index, saved, found, files)
+                    yield from _pages(self.index, saved, found, files)
 
     def readings(self, handle: str) -> tuple[SavedReading, ...]:
         """Return the readings of a list, the oldest first, unfinished ones included."""
-        saved = self._index.lists.get(handle.strip().removeprefix("@").lower())
+        saved = self.index.lists.get(handle.strip().removeprefix("@").lower())
         if saved is None:
             return ()
         return tuple(
-            _reading(self._index.list_of(saved, one))
+            _reading(self.index.list_of(saved, one))
             for _, one in sorted(saved.readings.items())
             if one.pages
         )
@@ -166,35 +167,54 @@ class SavedRun:
         self, handles: Iterable[str] | Mapping[str, str | None] | None = None
     ) -> dict[str, str | None]:
         """Return what is left, as `Journal.pending` does."""
-        return pending_of(self._index, None if handles is None else arguments.starts(handles)[0])
+        return pending_of(self.index, None if handles is None else arguments.starts(handles)[0])
 
     @classmethod
     def empty(cls) -> "SavedRun":
         """Return what no journal says."""
         return cls((), Index(), 0)
 
+    def stored(self, number: int) -> SavedPage:
+        """Return a page by its number in the index."""
+        with ExitStack() as stack:
+            return _Files(self.paths, stack).page(self.index.place(number))
+
+    def refuse_other(self, url: str) -> None:
+        """Refuse an API that the pages do not come from, by its base URL.
+
+        Raises:
+            JournalError: They come from another one.
+        """
+        for path in self.paths[:1]:
+            refuse_origins(path, self.origin, arguments.origin(url))
+
     @property
     def price(self) -> int:
         """Credits of the dearest page, at least 1."""
-        return self._index.ledger.price
+        return self.index.ledger.price
 
     def new_rows(self, handle: str, reading: str) -> int:
         """Return how many followers a reading brought that the one it was joined to lacks."""
-        saved = self._index.lists.get(handle.lower())
+        saved = self.index.lists.get(handle.lower())
         one = None if saved is None else saved.readings.get(reading)
-        return 0 if one is None else self._index.new_rows(one.pages.values())
+        return 0 if one is None else self.index.new_rows(one.pages.values())
 
     def plan(self, starts: Mapping[str, str | None], wanted: Wanted) -> dict[str, Step]:
         """Return what a batch would do for each handle."""
-        return plan(self._index, starts, wanted)
+        return plan(self.index, starts, wanted)
 
     def work(self, refresh: Refresh | None = None) -> str | None:
         """Return the piece of work that would go on; None for a new one."""
-        return self._index.work(refresh)
+        return self.index.work(refresh)
 
-    def spent(self, work: str | None) -> int:
+    def is_open(self, work: str | None) -> bool:
+        """Return whether a piece of work was begun, and is not said to be finished."""
+        state = None if work is None else self.index.works.get(work)
+        return state is not None and not state.finished
+
+    def spent(self, work: str | None, refresh: Refresh | None = None) -> int:
         """Return what a piece of work may have cost at most, in credits, in all runs."""
-        return self._index.spent(work)
+        return self.index.spent(work, refresh)
 
     def __repr__(self) -> str:
         if not hasattr(self, "origin"):  # half made: a traceback of the constructor shows it

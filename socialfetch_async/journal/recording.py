@@ -37,11 +37,14 @@ class Job(NamedTuple):
         wanted: What was asked for.
         steps: What is to be done for each handle; one that is missing here is planned alone.
         handles: How many handles were asked for; None if nobody said.
+        known: What is known of the lists, where other journals hold it. `stored`: a page of it.
     """
 
     wanted: Wanted
     steps: Mapping[str, Step]
     handles: int | None
+    known: Index | None = None
+    stored: StoredPage | None = None
 
 
 def new_name(at: datetime) -> str:
@@ -256,7 +259,8 @@ class Recording:
                 step = plan(session.index, {handle: None}, job.wanted)[handle]
                 if step.cursor != cursor:
                     step = plan(session.index, {handle: cursor}, job.wanted)[handle]
-            course = Course(session.index, handle, step, job.wanted, session.stored)
+            index, stored = job.known or session.index, job.stored or session.stored
+            course = Course(index, handle, step, job.wanted, stored)
             self._courses[handle] = course
         return course
 

@@ -21,6 +21,7 @@ _UNFINISHED: Final = 100
 _OUTCOMES: Final = {
     "complete": ("complete", "the whole list"),
     "missing_cursor": ("part", "the API named no next page although there was one: may be short"),
+    "max_followers": ("part", "stopped at the limit of followers"),
     "max_pages": ("part", "stopped at the limit of pages"),
     "max_credits": ("part", "stopped at the limit of credits"),
     "stopped": ("part", "stopped before its end"),

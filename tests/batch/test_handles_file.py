@@ -245,6 +245,7 @@ def test_twenty_bad_lines_are_shown(tmp_path: Path, bad: int, more: str) -> None
     ("text", "complaint"),
     [
         ("ada\nbo,cy\n", "line 2: 2 columns instead of 1"),
+        ('handle,bio\nada,"one\nbo,two\n', "line 2: its quotation marks do not match"),
         ("Our best\nada\n", "line 1: 'Our best' is not a handle"),
         ('"ada\nbo"\ncy\n', "line 1: 'ada\\nbo' is not a handle"),
         ('{"source":"ada"}\n', 'line 1: \'{"source":"ada"}\' is not a handle'),
@@ -296,11 +297,11 @@ def test_a_file_that_can_not_be_read(tmp_path: Path) -> None:
         read_handles(tmp_path)
 
 
-def test_stdin_is_read_and_nothing_heavy_is_loaded() -> None:
-    """`-` takes the bytes of stdin, byte order mark included; no aiohttp is imported for it."""
+def test_stdin_is_read_and_no_command_is_loaded() -> None:
+    """`-` takes the bytes of stdin, byte order mark included, and needs no extra for it."""
     code = (
         "import sys; from socialfetch_async.batch.handles_file import read_handles; "
-        "print(read_handles('-').handles, {'aiohttp', 'asyncio', 'click'} & set(sys.modules))"
+        "print(read_handles('-').handles, {'click', 'rich'} & set(sys.modules))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],

@@ -101,6 +101,35 @@ async def test_a_limit_and_how_to_raise_it(tmp_path: Path) -> None:
     assert "2 lists are not complete (ada, bo)" in first.err
 
 
+async def test_an_estimate_says_the_price_and_the_command(tmp_path: Path) -> None:
+    """A credit for each list; `--yes` goes on; a refresh is typed, and the age is said."""
+    async with emulator({"ada": 100, "bo": "private"}) as api:
+        arguments = ["export", listed(tmp_path, "ada", "bo"), "-o", str(tmp_path / "o.csv")]
+        done = await run(api, *arguments, "--estimate")
+        assert (done.code, len(api.charges)) == (0, 2)
+        assert "ada: 100 followers, 4 credits left to buy" in done.err
+        assert "bo: private" in done.err
+        assert "in all 100 followers, 4 credits left to buy" in done.err
+        assert "To buy the rest: socialfetch export" in done.err
+        done = await run(api, *arguments, "--estimate", "--yes")
+        assert (done.code, len(api.charges)) == (0, 6)
+        done = await run(api, *arguments)
+        assert "newest data from 20" in done.err
+        api.gain("ada", 5)
+        done = await run(api, *arguments, "--refresh=new", "--max-credits=1")
+        assert (done.code, len(api.charges)) == (5, 7)
+        assert "--refresh=new" in done.says("Resume with")
+        done = await run(api, *arguments)
+        assert "A refresh (new) is not finished. To continue it, add --refresh=new" in done.err
+        done = await run(api, *arguments, "--refresh=new")
+        assert done.code == 0
+        charged = len(api.charges)
+        await run(api, *arguments, "--refresh=new", "--older-than=7d")
+        assert len(api.charges) == charged
+        done = await run(api, *arguments, "--settle")
+        assert "possibly charged besides the pages: up to 0 credits" in done.err
+
+
 async def test_some_handles_failed(tmp_path: Path) -> None:
     """1, with their sentence; the printed command buys what they lack."""
     async with emulator({"ada": 45, "bo": 45}, retry_after=7200) as api:
@@ -435,6 +464,30 @@ async def test_diff_writes_json_lines(tmp_path: Path) -> None:
     assert (refused.code, refused.out) == (2, "")
     assert "compare what is there with --partial" in refused.err
     assert len((await run(None, "diff", old, short, "--partial")).rows) == 3
+
+
+async def test_convert_and_diff_write_to_stdout(tmp_path: Path) -> None:
+    """`-o -`: the data on stdout, what is missing in it on stderr, nothing else on disk."""
+    one = write(tmp_path / "followers.journal", page("ada", ["x", "y"], then="c"))
+    two = write(tmp_path / "b.journal", page("ada", ["y", "z"]))
+    lines = await run(None, "convert", str(tmp_path), "-o", "-")
+    assert [row["handle"] for row in lines.rows] == ["x", "y"]
+    assert "1 list is not complete (ada)" in lines.err
+    table = await run(None, "convert", str(one), "-o", "-", "--format=csv", "--spreadsheet")
+    assert table.out.startswith("\ufeffsource,position,")
+    assert table.out.count("\n") == 3
+    changed = await run(None, "diff", str(one), str(two), "--partial", "--format=csv")
+    assert changed.out.startswith("change,source,handle,")
+    rows_ = [line.split(",")[:3] for line in changed.out.splitlines()[1:]]
+    assert rows_ == [["gained", "ada", "z"], ["lost", "ada", "x"]]
+    for arguments, says in (
+        (("convert", str(one), "-o", "-", "--format=parquet"), "stdout takes jsonl or csv"),
+        (("diff", str(one)), "two complete readings"),
+        (("diff", str(one), str(two), "--partial", "-o", str(one)), "says no format"),
+    ):
+        done = await run(None, *arguments)
+        assert (done.code, done.out, says in done.err) == (2, "", True), done.err
+    assert names_in(tmp_path) == {"followers.journal", "b.journal"}
 
 
 async def test_ctrl_c_on_convert_leaves_nothing(tmp_path: Path) -> None:

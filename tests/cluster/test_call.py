@@ -16,6 +16,7 @@ import pytest_asyncio
 from distributed import Client
 
 from socialfetch_async import ClusterError, JournalError, ShardTakenError, convert
+from socialfetch_async.batch import order
 from socialfetch_async.cluster import ClusterResult, dask, export_on, run_shard_async
 from socialfetch_async.cluster.call import take_stock
 from socialfetch_async.cluster.dask import connected
@@ -23,6 +24,7 @@ from socialfetch_async.cluster.dispatch import HandingOut
 from socialfetch_async.cluster.leases import Leases, shards_of
 from socialfetch_async.cluster.shards import lock_path, read_shard, shard_lock
 from socialfetch_async.emulator import Emulator
+from socialfetch_async.journal import Wanted
 from socialfetch_async.journal.file import AppendOnly
 from tests.faults import shards as scenarios
 from tests.faults.cluster import Cluster
@@ -105,7 +107,7 @@ async def test_workers_that_an_earlier_call_left_are_waited_for(
     """Until they let go of their shards nobody knows what they spend."""
     with shard_lock("0000-of-0001", tmp_path):
         with pytest.raises(ShardTakenError, match="can not be begun"):
-            take_stock(shards_of({"left": None}, 1), tmp_path, patience=0)
+            take_stock(shards_of({"left": None}, 1), tmp_path, order(["left"]), patience=0)
         running = asyncio.create_task(export(stage, tmp_path, {"left": 20}, shards=1))
         await asyncio.sleep(0.05)
         assert not running.done()
@@ -216,7 +218,15 @@ async def test_what_never_began_is_not_begun_later(stage: Stage, tmp_path: Path)
     def hand_out() -> HandingOut:
         with Client(cluster.address, set_as_default=False) as client:
             leases = Leases(5, 0, 5)
-            work = HandingOut(Late(client), tmp_path, shards, leases=leases, rate=None, options={})
+            work = HandingOut(
+                Late(client),
+                tmp_path,
+                shards,
+                leases=leases,
+                rate=None,
+                wanted=Wanted(""),
+                options={},
+            )
             assert work.run(lambda: False, lambda: None) == "complete"
             return work
 
@@ -232,9 +242,7 @@ async def command(cluster: Cluster, handles: Path, output: Path, limit: str) -> 
     code = (
         "import sys; from socialfetch_async.cli.cluster import Options, run_on_cluster\n"
         "address, handles, output, limit = sys.argv[1:]\n"
-        "run_on_cluster(address, Options(handles=handles, output=output, formats=(), "
-        "max_credits=int(limit), concurrency=2, fsync='second', trim=False, spreadsheet=False, "
-        "recheck=False, fresh=False))"
+        "run_on_cluster(address, Options(handles, output, max_credits=int(limit), concurrency=2))"
     )
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-W", "error", "-c", code),
@@ -263,4 +271,4 @@ async def test_the_command_on_a_cluster(stage: Stage, tmp_path: Path) -> None:
         charged = len(api.charges) - before
         assert pages is None or charged == pages
         assert len(output.read_bytes().splitlines()) == 20 * charged, said
-        assert (b"go on with: socialfetch export" in said) == (code != 0), said
+        assert (b"Resume with: socialfetch export" in said) == (code != 0), said

@@ -115,6 +115,26 @@ async def test_a_stop_that_raises_stops_and_is_raised(api: Emulator, tmp_path: P
     assert saved.maybe_charged == 0
 
 
+async def test_a_shard_is_refreshed(api: Emulator, tmp_path: Path) -> None:
+    """By the plan of a batch: what is new, in two attempts, joined to what earlier ones bought."""
+    await run_shard_async(7, SIZES.keys(), tmp_path)
+    gained, before = api.gain("ada", 30), len(api.charges)
+    first = await run_shard_async(7, SIZES.keys(), tmp_path, refresh="new", max_credits=3)
+    assert first.stop_reason == "max_credits"
+    second = await run_shard_async(7, SIZES.keys(), tmp_path, refresh="new")
+    assert second.stop_reason == "complete"
+    charges = [(charge.handle, charge.cursor) for charge in api.charges[before:]]
+    assert len(charges) == len(set(charges)) == 3 + 3
+    saved = read_journal(*shard_journals("7", tmp_path))
+    names = [name for page in saved.pages("ada") for name in page.names()]
+    assert names[:30] == gained
+    assert names == [row["handle"] for row in api.followers("ada")]
+    third = await run_shard_async(7, SIZES.keys(), tmp_path, refresh="new")
+    assert third.pages == 4, "the next refresh"
+    plain = await run_shard_async(7, SIZES.keys(), tmp_path)
+    assert plain.pages == 0
+
+
 async def test_credits_are_for_all_attempts(api: Emulator, tmp_path: Path) -> None:
     """A task that is delivered twice spends no more than one that is delivered once."""
     for limit, charged, reason in [
@@ -124,7 +144,7 @@ async def test_credits_are_for_all_attempts(api: Emulator, tmp_path: Path) -> No
         (PAGES, PAGES, "complete"),
         (PAGES, PAGES, "complete"),
     ]:
-        result = await run_shard_async("s", SIZES.keys(), tmp_path, credits=limit)
+        result = await run_shard_async("s", SIZES.keys(), tmp_path, max_credits=limit)
         assert (result.stop_reason, len(api.charges)) == (reason, charged)
     complete(tmp_path, "s", api)
 
@@ -132,9 +152,9 @@ async def test_credits_are_for_all_attempts(api: Emulator, tmp_path: Path) -> No
 async def test_what_may_have_been_charged_counts_as_spent(api: Emulator, tmp_path: Path) -> None:
     """A page that was lost on its way keeps its credit, in this attempt and the next one."""
     api.script("ada", "lose")
-    first = await run_shard_async("s", ["ada"], tmp_path, credits=3)
+    first = await run_shard_async("s", ["ada"], tmp_path, max_credits=3)
     assert (first.stop_reason, first.credits_charged, first.maybe_charged) == ("max_credits", 2, 1)
-    await run_shard_async("s", ["ada"], tmp_path, credits=4)
+    await run_shard_async("s", ["ada"], tmp_path, max_credits=4)
     assert len(api.charges) == 4
 
 
@@ -149,9 +169,9 @@ async def test_a_shard_is_fetched_by_one_process_at_a_time(api: Emulator, tmp_pa
 
 async def test_an_attempt_is_begun_once(api: Emulator, tmp_path: Path) -> None:
     """An engine that repeats a task by itself does not spend its lease twice."""
-    await run_shard_async("s", SIZES.keys(), tmp_path, credits=2, attempt="one")
+    await run_shard_async("s", SIZES.keys(), tmp_path, max_credits=2, attempt="one")
     with pytest.raises(ShardTakenError, match="begun before") as caught:
-        await run_shard_async("s", SIZES.keys(), tmp_path, credits=4, attempt="one")
+        await run_shard_async("s", SIZES.keys(), tmp_path, max_credits=4, attempt="one")
     assert len(api.charges) == 2
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
 
@@ -198,7 +218,7 @@ async def test_handles_that_fail_are_counted(api: Emulator, tmp_path: Path) -> N
         ({"shard": "../up"}, ValueError, "shard is 1 to 64 of"),
         ({"attempt": "a.b"}, ValueError, "attempt is 1 to 64 of"),
         ({"handles": ["a b"]}, InvalidHandleError, "not a TikTok handle"),
-        ({"credits": 0}, ValueError, "credits is at least 1"),
+        ({"max_credits": 0}, ValueError, "max_credits is at least 1"),
         ({"concurrency": 0}, ValueError, "concurrency is at least 1"),
         ({"rate": 0}, ValueError, "rate is a finite number"),
         ({"folder": "/nowhere/at/all"}, JournalError, "there is no folder"),

@@ -3,18 +3,25 @@
 import asyncio
 import os
 import re
-import shlex
 import sys
+from asyncio.subprocess import PIPE
 from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
+from socialfetch_async.cli import exit_codes
 from socialfetch_async.emulator import Emulator
 
 ROOT = Path(__file__).parents[2]
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+# What a notebook does with a cell that awaits.
+NOTEBOOK = """
+import ast, asyncio, sys
+cell = compile(sys.argv[1], "<cell>", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+asyncio.run(eval(cell, {}))
+"""
 
 
 class Program(NamedTuple):
@@ -25,7 +32,9 @@ class Program(NamedTuple):
     output: str | None
 
     def command(self, folder: Path) -> list[str]:
-        """Return what runs it: pytest, if it has tests."""
+        """Return what runs it: pytest, if it has tests; a loop, if it is for a notebook."""
+        if re.search(r"^await ", self.code, re.MULTILINE):
+            return ["-c", NOTEBOOK, self.code]
         if "def test_" not in self.code:
             return ["-c", self.code]
         (folder / "test_program.py").write_text(self.code)
@@ -67,7 +76,7 @@ async def output_of(command: list[str], folder: Path, **environ: str) -> str:
     """Run Python in a folder and return what it prints."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-W", "error", *command, cwd=folder, env=os.environ | environ,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        stdout=PIPE, stderr=PIPE,
     )  # fmt: skip
     async with asyncio.timeout(30):
         out, err = await process.communicate()
@@ -76,26 +85,39 @@ async def output_of(command: list[str], folder: Path, **environ: str) -> str:
     return out.decode()
 
 
-async def test_the_commands_of_a_batch_run_as_they_stand(tmp_path: Path) -> None:
-    """Those of docs/batches.md in their order, in one folder, against the emulator."""
-    blocks = FENCE.findall((ROOT / "docs" / "batches.md").read_text())
+COMMANDS = {
+    "README.md": {"followers.jsonl", "handles.txt", "out"},
+    "docs/batches.md": {"everybody.sqlite", "handles.txt", "out"},
+    "docs/refresh.md": {"handles.txt", "out"},
+    "docs/tutorial.md": {"followers.csv", "followers.journal", "handles.txt"},
+}
+
+
+@pytest.mark.parametrize("page", COMMANDS)
+async def test_the_commands_of_a_page_run_as_they_stand(page: str, tmp_path: Path) -> None:
+    """In their order, in one folder, by a shell, against the emulator."""
+    blocks = FENCE.findall((ROOT / page).read_text())
     shown = "".join(text for kind, text in blocks if kind == "console")
-    commands = re.findall(r"^\$ socialfetch (.*)$", shown, re.MULTILINE)
-    assert len(commands) == 5
+    commands = re.findall(r"^\$ ((?:socialfetch (?!emulate)|echo ).*)$", shown, re.MULTILINE)
+    assert len(commands) >= 3
     (tmp_path / "handles.txt").write_text("charlidamelio\n@private.person\n")
     async with Emulator() as api:
+        environ = os.environ | {
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "SOCIALFETCH_API_KEY": api.api_key,
+            "SOCIALFETCH_BASE_URL": api.base_url,
+        }
         for command in commands:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable, "-W", "error", "-m", "socialfetch_async", *shlex.split(command),
-                cwd=tmp_path,
-                env=os.environ
-                | {"SOCIALFETCH_API_KEY": api.api_key, "SOCIALFETCH_BASE_URL": api.base_url},
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-            )  # fmt: skip
-            async with asyncio.timeout(30):
+            process = await asyncio.create_subprocess_shell(
+                command, cwd=tmp_path, env=environ, stdout=PIPE, stderr=PIPE
+            )
+            async with asyncio.timeout(60):
                 _, err = await process.communicate()
-            assert process.returncode == 0, err.decode()
-    files = {"followers.journal", "followers.parquet", "followers.csv", "report.html"}
-    assert {path.name for path in (tmp_path / "out").iterdir()} == files
-    assert (tmp_path / "everybody.sqlite").is_file()
+            reached = command.endswith("> followers.jsonl")  # a limit of two pages
+            assert process.returncode == (exit_codes.CREDIT_LIMIT if reached else 0), err.decode()
+    assert entries(tmp_path) == COMMANDS[page]
+
+
+def entries(folder: Path) -> set[str]:
+    """Return the names in a folder."""
+    return {path.name for path in folder.iterdir()}

@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from collections import Counter
 from pathlib import Path
 from posixpath import normpath
 from typing import Any
@@ -138,3 +139,19 @@ def test_the_words_are_idiomatic(page: Path) -> None:
     """Phrases that were on every page once do not come back."""
     prose = GENERATED.sub("", FENCE.sub("", read(page)))
     assert UNWANTED.findall(prose) == []
+
+
+def test_the_figures_in_the_readme_are_those_that_were_printed() -> None:
+    """What the client and the plain loop lost and hid under mixed faults, over all seeds."""
+    printed = (DOCS / "figures.md").read_text()
+    mixed = printed[printed.index("10 % mixed") : printed.index("30 % mixed")]
+    client, plain = Counter[str](), Counter[str]()
+    for name, ours, theirs in re.findall(r"^ +(\w+) +(\d+) +(\d+)$", mixed, re.MULTILINE):
+        client[name] += int(ours)
+        plain[name] += int(theirs)
+    pages = sum(map(int, re.findall(r"pages lost of (\d+)", printed)[:3]))
+    text = " ".join((ROOT / "README.md").read_text().split())
+    assert client["lost"] == client["hidden"] == 0
+    assert f"lost 0 of {pages:,} pages; a plain retry loop lost {plain['lost']:,}." in text
+    assert f"counted all {client['requests']:,} requests" in text
+    assert f"plain loop sent {plain['hidden']:,} that it did not count." in text

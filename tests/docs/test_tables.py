@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -12,6 +13,7 @@ from socialfetch_async._protocol.retry import rule
 from socialfetch_async._protocol.status import VENDOR
 from socialfetch_async.cli import exit_codes
 from socialfetch_async.errors import APIStatusError, SocialFetchError
+from socialfetch_async.events import UNFINISHED, HandleStatus
 from tests.faults.failures import FAILURES, Failure
 
 ROOT = Path(__file__).parents[2]
@@ -76,6 +78,16 @@ def test_the_exit_codes_are_those_of_the_command() -> None:
     page = (DOCS / "command-line.md").read_text()
     rows = re.findall(r"^\| (\d[\d, ]*) \|", page, re.MULTILINE)
     assert rows == [code for code, _ in exit_codes.TABLE]
+
+
+def test_every_status_has_a_row() -> None:
+    """In the order of the type, with whether `pending()` keeps the handle."""
+    page = (DOCS / "reference" / "statuses.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| .+ \| (?:yes|no) \| (yes|no) \|$", page, re.MULTILINE)
+    expected = [
+        (status, "yes" if status in UNFINISHED else "no") for status in get_args(HandleStatus)
+    ]
+    assert rows == expected
 
 
 @pytest.mark.parametrize(

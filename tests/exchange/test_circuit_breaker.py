@@ -90,7 +90,7 @@ async def test_a_success_lets_everybody_through() -> None:
     assert len(waits.seconds) == 1
 
 
-async def test_the_gate_opens_during_the_wait_of_a_probe() -> None:
+async def test_the_breaker_closes_during_the_wait_of_a_probe() -> None:
     """A success from before the outage ends the wait without a probe."""
     breaker = open_breaker(Waits())
     waiting = asyncio.ensure_future(breaker.wait(clock, patient=True))

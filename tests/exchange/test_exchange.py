@@ -1,4 +1,4 @@
-"""One page: retries, Retry-After, deadlines, the shared gate, slots, and what is counted."""
+"""One page: retries, Retry-After, deadlines, the circuit breaker, slots, and what is counted."""
 
 import asyncio
 import socket
@@ -14,13 +14,14 @@ from socialfetch_async import (
     ConnectionLostError,
     InternalServerError,
     LookupFailedError,
+    ProfileUnavailableError,
     RequestTimeoutError,
     RetryPolicy,
     ServiceUnavailableError,
     SocialFetchError,
 )
 from socialfetch_async.emulator import Emulator
-from tests.conftest import MakeClient
+from tests.conftest import KEY, MakeClient
 from tests.scripted import HANG, Scripted, error, page
 
 OK = page(["a"])
@@ -196,7 +197,7 @@ async def test_nobody_listening_is_a_connect_error_and_charges_nothing(
 
 
 async def test_an_outage_is_found_out_once_for_all(client_of: MakeClient) -> None:
-    """Ten failures close the gate; probes go one at a time; the first success opens it."""
+    """Ten failures open the breaker; probes go one at a time; the first success closes it."""
     down = True
     seen_down = 0
 
@@ -216,7 +217,7 @@ async def test_an_outage_is_found_out_once_for_all(client_of: MakeClient) -> Non
 
 
 async def test_without_patience_an_outage_fails_at_once(client_of: MakeClient) -> None:
-    """`RetryPolicy.interactive()` does not wait at the gate, but somebody probes."""
+    """`RetryPolicy.interactive()` does not wait in an outage, but somebody probes."""
     async with Scripted(error(503)) as api:
         client = client_of(api, retry=RetryPolicy(max_attempts=2, base=0.0, wait_in_outage=False))
         results = await asyncio.gather(
@@ -236,8 +237,8 @@ async def test_without_patience_an_outage_fails_at_once(client_of: MakeClient) -
             assert "nothing was sent" in str(quick)
 
 
-async def test_the_gate_costs_the_deadline_and_no_attempts(client_of: MakeClient) -> None:
-    """Whoever waits at the gate until its deadline gets the reason of the outage."""
+async def test_the_breaker_costs_the_deadline_and_no_attempts(client_of: MakeClient) -> None:
+    """Who waits at the circuit breaker until its deadline gets the reason of the outage."""
     async with Scripted(error(503)) as api:
         client = client_of(api, retry=RetryPolicy(max_attempts=2, deadline=2.0, base=0.0))
         results = await asyncio.gather(
@@ -249,7 +250,7 @@ async def test_the_gate_costs_the_deadline_and_no_attempts(client_of: MakeClient
 
 
 async def test_a_cancelled_request_frees_its_slot_and_its_probe(client_of: MakeClient) -> None:
-    """Cancelled while waiting at the gate or on the wire: the others go on."""
+    """Cancelled while waiting in an outage or on the wire: the others go on."""
     async with Scripted(error(503)) as api:
         client = client_of(api, max_concurrency=12, retry=RetryPolicy(max_attempts=50, base=0.0))
         tasks = [asyncio.ensure_future(client.get_followers_page(f"u{i}")) for i in range(12)]
@@ -377,3 +378,22 @@ async def test_a_connection_that_is_not_made_in_time_is_a_connect_error(
             await client.get_followers_page("ada")
         assert not caught.value.maybe_charged
         assert client.usage.requests_sent == 0
+
+
+async def test_texts_of_a_page_are_one_line_without_the_key(client_of: MakeClient) -> None:
+    """A request id and a status stand in errors and logs: they forge no line and quote no key."""
+    body = page(["a"], "1", status="gone\n\x1b[31m").replace(b"req_1", b"r\\u202e" + KEY.encode())
+    head, _, text = body.partition(b"\r\n\r\n")
+    length = f"Content-Length: {len(text)}".encode()
+    body = b"\r\n".join([head.split(b"\r\n")[0], length, b"", text])
+    async with Scripted(body) as api:
+        client = client_of(api)
+        got = await client.get_followers_page("ada")
+        assert got.request_id == "r [api key]"
+        assert got.lookup_status == "gone  [31m"
+        assert got.body is not None
+        with pytest.raises(ProfileUnavailableError) as caught:
+            [_ async for _ in client.iter_followers("ada", cursor="x\x1b[2J")]
+        said = f"{caught.value} {caught.value!r} {caught.value.request_id}"
+        assert said.isprintable()
+        assert KEY not in said

@@ -142,7 +142,7 @@ async def test_it_is_left_by_cancelled_requests(client_of: MakeClient) -> None:
 
 
 async def test_it_is_left_in_an_outage(client_of: MakeClient) -> None:
-    """Whoever waits at the closed gate holds no place; the probe does, and all go on after it."""
+    """Who waits at the open breaker holds no place; the probe does, and all go on after it."""
     async with Emulator(dict.fromkeys(map(str, range(30)), 1)) as api:
         api.fault("503", 1.0)
         limiter = Places(3)

@@ -20,6 +20,7 @@ from socialfetch_async import (
 from socialfetch_async.events import Event, OutageBegan, OutageEnded
 from tests import travel
 from tests.conftest import KEY
+from tests.faults.figures import Line
 from tests.scripted import Scripted, Seen, error, http, page
 
 MINUTES = {"503": 40.0, "HTML 200": 40.0}  # 5 of the others: they are handled alike
@@ -96,7 +97,10 @@ def test_an_outage_of_forty_minutes_fails_no_handle(how: str) -> None:
     assert len(began) == len(ended) == 1
     assert ended[0].seconds == pytest.approx(60 * minutes, abs=250 if "Retry" in how else 10)
     probes = ended[0].seconds / (200 if "Retry" in how else 2.5)
-    assert api.refused <= CONCURRENCY + max(probes, 30)
+    most = CONCURRENCY + max(probes, 30)
+    figure = Line(13, f"{minutes:g} min of {how}: requests", api.refused, most)
+    print(figure)  # noqa: T201 - the figure
+    assert api.refused <= most
 
 
 def test_refused_connections_for_forty_minutes_fail_no_handle() -> None:

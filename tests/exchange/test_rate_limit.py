@@ -10,6 +10,7 @@ from socialfetch_async.emulator import Emulator
 from tests import travel
 from tests.conftest import MakeClient
 from tests.exchange.test_outage import client_of
+from tests.faults.figures import Line
 from tests.scripted import Scripted, Seen, error, page
 
 LIMIT = 60
@@ -61,6 +62,8 @@ def test_a_rate_limit_below_the_concurrency_fails_no_handle(
 
     pages, statuses, seconds = travel.run(main())
 
+    print(Line(18, "refusals of 2,000 pages at 60 requests per second", api.refusals, 500))  # noqa: T201 - the figure
+    print(Line(18, "seconds, of the ideal time", seconds / (pages / LIMIT), 1.2))  # noqa: T201 - the figure
     assert (pages, statuses) == (2000, {"complete"})
     assert api.refusals <= 0.25 * pages
     assert seconds <= 1.2 * pages / LIMIT

@@ -11,6 +11,7 @@ from unittest import mock
 import aiohttp
 import pytest
 import vcr
+import wrapt
 from aioresponses import aioresponses
 from multidict import CIMultiDict
 from vcr.errors import CannotOverwriteExistingCassetteException
@@ -107,6 +108,26 @@ async def test_a_mocked_method_gets_the_request(client_of: MakeClient, method: s
         ):
             await client.get_followers_page("ada")
         assert len(api.seen) == 1
+
+
+@pytest.mark.parametrize("method", ["_request", "get"])
+async def test_a_wrapped_method_gets_the_request(
+    client_of: MakeClient, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    """Wrappers of monitoring agents look like the function itself, its code included."""
+    log: list[str] = []
+
+    def noted(wrapped: Any, _: Any, args: Any, kwargs: Any) -> Any:
+        log.append(method)
+        return wrapped(*args, **kwargs)
+
+    async with Scripted(page(["a"])) as api:
+        client = client_of(api)
+        await client.get_followers_page("ada")
+        wrapper = wrapt.FunctionWrapper(getattr(aiohttp.ClientSession, method), noted)
+        monkeypatch.setattr(aiohttp.ClientSession, method, wrapper)
+        await client.get_followers_page("ada")
+    assert log == [method]
 
 
 @contextlib.contextmanager
@@ -207,6 +228,22 @@ async def test_an_injected_sessions_middlewares_run_and_ours_are_the_innermost(
     assert log[:8] == [*sent, "inner 200", "outer 200", *sent, "inner 500", "outer 500"]
     assert log[8:10] == sent
     assert [line.split()[0] for line in log[10:]] == ["inner", "outer"]
+
+
+async def test_a_tool_that_gives_every_session_a_middleware_sees_the_clients(
+    client_of: MakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client's own session is one of them."""
+    log: list[str] = []
+    made = aiohttp.ClientSession.__init__
+
+    def instrumented(self: aiohttp.ClientSession, **options: Any) -> None:
+        made(self, **options, middlewares=(Seen("tool", log),))
+
+    monkeypatch.setattr(aiohttp.ClientSession, "__init__", instrumented)
+    async with Scripted(page(["a"])) as api:
+        await client_of(api).get_followers_page("ada")
+    assert log == ["tool followers", "tool 200"]
 
 
 # -- the key --------------------------------------------------------------------------------------

@@ -1,15 +1,26 @@
 """Gained and lost followers between two journals."""
 
+import csv
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
 
-from socialfetch_async import ExportError, Follower, InvalidHandleError, JournalError
-from socialfetch_async.export import Change, diff
+from socialfetch_async import (
+    ExportError,
+    Follower,
+    InvalidHandleError,
+    JournalError,
+    export_followers,
+    read_journal,
+)
+from socialfetch_async.emulator import Emulator
+from socialfetch_async.export import Change, diff, not_compared, write_diff
 from tests import journals
+from tests.conftest import MakeClient
 
 
 def journal(folder: Path, name: str, *lines: dict[str, Any]) -> Path:
@@ -161,3 +172,61 @@ def test_the_difference_is_that_of_the_sets(
     assert {name for kind, name in changes if kind == "gained"} == set(new) - set(old)
     assert {name for kind, name in changes if kind == "lost"} == set(old) - set(new)
     assert changes == sorted(changes, key=lambda change: change[0])
+
+
+async def test_the_last_two_readings_of_a_journal(client_of: MakeClient, tmp_path: Path) -> None:
+    """Of all lists that were read twice, or of one; the folder stands for its journal."""
+    async with Emulator({"ada": 45, "bo": 25, "cy": 5, "dee": "private"}) as api:
+        client = client_of(api)
+        await export_followers(client, ["ada", "bo", "dee"], tmp_path)
+        with pytest.raises(ExportError, match=r'no list has two complete readings.*refresh="all"'):
+            diff(tmp_path)
+        before = [row["handle"] for row in api.followers("ada")]
+        api.gain("ada", 3)
+        api.lose("bo", 2)
+        await export_followers(client, ["ada", "bo", "dee"], tmp_path, refresh="all")
+        await export_followers(client, ["cy"], tmp_path)
+        after = [row["handle"] for row in api.followers("ada")]
+    gained = [name for name in after if name not in before]
+    changes = list(diff(tmp_path))
+    assert [c.follower.handle for c in changes if c.source == "ada"] == gained
+    assert [(c.source, c.change) for c in changes if c.source == "bo"] == [("bo", "lost")] * 2
+    assert summary(diff(tmp_path, handle="@ADA")) == [("gained", name) for name in gained]
+    assert not_compared(read_journal(tmp_path)) == ["cy"]
+    with pytest.raises(ExportError, match="'cy' has not two complete readings"):
+        diff(tmp_path, handle="cy")
+    rows = [json.loads(change.line()) for change in changes]
+    for name in ("changes.csv", "changes.jsonl"):
+        path = tmp_path / "deep" / name
+        assert write_diff(tmp_path, None, path) == path
+        if name.endswith("csv"):
+            with path.open(encoding="utf-8", newline="") as file:
+                found = list(csv.DictReader(file, strict=True))
+            assert [(row["change"], row["handle"]) for row in found] == [
+                (row["change"], row["handle"]) for row in rows
+            ]
+            assert {row["verified"] for row in found} <= {"true", "false"}
+        else:
+            assert [json.loads(line) for line in path.read_bytes().splitlines()] == rows
+    with pytest.raises(ExportError, match="is a journal"):
+        write_diff(tmp_path, None, tmp_path / "followers.journal", format="csv")
+    with pytest.raises(ValueError, match="jsonl or csv"):
+        write_diff(tmp_path, None, tmp_path / "x.parquet")
+
+
+async def test_rows_say_when_they_were_first_and_last_seen(
+    client_of: MakeClient, tmp_path: Path
+) -> None:
+    """Who was there in the first reading was first seen then; who is new, now."""
+    async with Emulator({"ada": 45}) as api:
+        client = client_of(api)
+        await export_followers(client, ["ada"], tmp_path)
+        api.gain("ada", 2)
+        await export_followers(client, ["ada"], tmp_path, refresh="all")
+    old, new = read_journal(tmp_path).readings("ada")
+    rows = [json.loads(line) for line in (tmp_path / "followers.jsonl").read_bytes().splitlines()]
+    first = [datetime.fromisoformat(row["first_seen_at"]) for row in rows]
+    assert all(at >= new.began_at for at in first[:2])
+    assert all(at <= old.last_at for at in first[2:])
+    assert len(first) == 47
+    assert all(datetime.fromisoformat(row["last_seen_at"]) >= new.began_at for row in rows)

@@ -177,9 +177,10 @@ class Batch:
         """Return the workers that are in the middle of an attempt."""
         pids = set()
         for journal in self.folder.glob("shard-*.journal"):
-            lines = journal.read_bytes().split(b"\n", 2)
-            if len(lines) == 3 and b'"type":"close"' not in lines[2][-200:]:
-                pids.add(json.loads(lines[1])["pid"])
+            text = journal.read_bytes()
+            opened = [line for line in text.split(b"\n") if line.startswith(b'{"type":"open"')]
+            if opened and b'"type":"close"' not in text[-200:]:
+                pids.add(json.loads(opened[-1])["pid"])
         return sorted(pids.intersection(self.cluster.pids()))
 
     def promise(self, kept: bool, what: str) -> None:  # noqa: FBT001 - it is what is said

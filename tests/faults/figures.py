@@ -15,6 +15,7 @@ class Scale:
     """How much of everything: `FULL` is what the goals were set for.
 
     Attributes:
+        leftovers: Pages of each of forty lists.
         timeout: Of one attempt: each stall costs it.
         compare: Whether a plain loop does the same work.
     """
@@ -29,6 +30,8 @@ class Scale:
     generated: int = 10_000
     draws: int = 1000
     long_list: int = 100_000
+    leftovers: int = 25
+    honest_lists: int = 10_000
     timeout: float = 3.0
     compare: bool = True
 
@@ -44,6 +47,8 @@ SMALL = Scale(
     generated=1500,
     draws=200,
     long_list=10_000,
+    leftovers=8,
+    honest_lists=200,
     timeout=1.0,
 )
 
@@ -52,7 +57,7 @@ class Line(NamedTuple):
     """One number of a figure.
 
     Attributes:
-        figure: 1 to 10. `what`: the number's name.
+        figure: 1 to 12. `what`: the number's name.
         got: What was measured. `least`, `most`: the goal.
         timed: It depends on how busy the machine is.
     """

@@ -118,7 +118,7 @@ async def waits_and_deadlines(server: FaultServer, scale: Scale) -> list[Line]:
         async with client_of(server, retry=RetryPolicy()) as client:
             await asyncio.gather(*map(client.get_followers_page, handles[first : first + 8]))
 
-    # Eight for a client, so that its outage gate stays open and adds no wait of its own.
+    # Eight for a client, so that its circuit breaker stays closed and adds no wait of its own.
     await asyncio.gather(*map(draw, range(0, scale.draws, 8)))
     gaps: list[float] = server.call("gaps")
     assert len(gaps) == scale.draws

@@ -19,6 +19,7 @@ from typing import Any
 
 from tests.faults.child import FaultServer
 from tests.faults.figures import FULL, SMALL, Compared, Line, Scale
+from tests.faults.figures_leftovers import leftovers
 from tests.faults.figures_limits import (
     key_sightings,
     large_and_slow,
@@ -26,6 +27,7 @@ from tests.faults.figures_limits import (
     routes_and_cursors,
     waits_and_deadlines,
 )
+from tests.faults.figures_lists import begins_again
 from tests.faults.figures_many import cancellations, many_faults, mixed_faults, no_credits, outage
 
 Measured = tuple[list[Line], list[Compared]]
@@ -66,6 +68,8 @@ def measures(seeds: int) -> dict[int, Measure]:
         6: _alone(key_sightings),
         7: _alone(routes_and_cursors),
         9: _alone(waits_and_deadlines),
+        11: _alone(leftovers),
+        12: _alone(begins_again),
     }
 
 

@@ -34,7 +34,15 @@ from tests.protocol.test_decode import (
     without,
 )
 
-ABSENT = object()
+
+class Absent:
+    """In the place of a value: the field is missing. Its text names a test."""
+
+    def __repr__(self) -> str:
+        return "absent"
+
+
+ABSENT = Absent()
 
 
 def raw_row(**fields: str) -> bytes:

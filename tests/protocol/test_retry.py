@@ -408,15 +408,6 @@ def test_other_failures_do_not_wait_less() -> None:
     assert made.wait(PayloadError("x."), 1, FOREVER) == 2.0
 
 
-def test_an_answer_beyond_repair_is_bought_once_more_at_most() -> None:
-    """It arrived whole, so it was paid for, and may be the same the next time; others go on."""
-    made = retries()
-    whole, cut = PayloadError("x.", whole=True), PayloadError("x.")
-    assert [made.wait(error, 1, FOREVER) for error in (cut, whole, cut)] == [0.5, 1.0, 2.0]
-    assert made.wait(whole, 4, FOREVER) == "A second answer was damaged as well."
-    assert made.wait(cut, 4, FOREVER) == 4.0
-
-
 def test_a_stale_connection_costs_an_attempt() -> None:
     """A stale connection is replaced within the limits only."""
     spent = retries(max_attempts=1)
@@ -553,16 +544,6 @@ def test_any_header_is_a_wait_or_none(value: str) -> None:
 
 
 # -- what is the same every time ----------------------------------------------------------------
-
-
-def test_a_page_that_is_damaged_as_a_whole_is_bought_once_more_at_most() -> None:
-    """It arrived and was charged; a second one like it says that the third would be, too."""
-    made = retries()
-    whole = PayloadError("x.", whole=True)
-
-    assert made.wait(whole, 1, FOREVER) == 0.5
-    assert made.wait(PayloadError("x."), 2, FOREVER) == 1.0
-    assert made.wait(whole, 3, FOREVER) == ""
 
 
 @pytest.mark.parametrize(

@@ -708,3 +708,18 @@ def test_max_rows_is_reached_in_whole_pages(limit: int, pages: int) -> None:
     assert walk.advance() is False
     assert place(walk) == (f"c{pages}", False, "max_rows")
     assert walk.rows == 2 * pages
+
+
+def test_a_walk_that_is_moved_past_stored_pages_knows_where_it_was() -> None:
+    """What it asked for before and after counts, and what lies between as far as recalled."""
+    walk = walk_at()
+    take(walk, page("c1"), "a")
+    assert walk.advance()
+    walk.recall("c1", ["b"])
+    walk.cursor = "c2"
+    take(walk, page("c3"), "c")
+    take(walk, page("c2"), "d")
+
+    error = refused(walk)
+
+    assert (error.reason, error.cursor) == ("repeated_cursor", "c2")

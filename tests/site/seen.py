@@ -24,37 +24,53 @@ def names(site: Path) -> list[str]:
 
 
 @pytest.mark.browser
-async def test_every_page_is_in_order(site: Path, address: str, tmp_path: Path) -> None:
-    """It fits its window, complains about nothing, and asks no other server for anything."""
+@pytest.mark.timeout(300)  # twice fifty pages, also on a busy machine
+@pytest.mark.parametrize("look", [("light", 1400, (200, 256)), ("dark", 400, (0, 60))])
+async def test_every_page_is_in_order(
+    site: Path, address: str, tmp_path: Path, look: tuple[str, int, tuple[int, int]]
+) -> None:
+    """It fits its window, complains about nothing, and requests nothing from other servers."""
+    scheme, width, (darkest, lightest) = look
     pages = names(site)
-    wide, shades = {}, {}
+    wide = {}
     async with browser(tmp_path) as tab:
-        for scheme, width in (("light", 1400), ("dark", 400)):
-            for page in pages:
-                await tab.show(f"{address}/{page}", width=width, scheme=scheme)
-                if (over := await tab.value(OVERFLOW)) > 0:
-                    wide[page, width] = over
-            shades[scheme] = await tab.value(PAPER)
+        for page in pages:
+            await tab.show(f"{address}/{page}", width=width, scheme=scheme)
+            if (over := await tab.value(OVERFLOW)) > 0:
+                wide[page] = over
+        paper = await tab.value(PAPER)
     assert wide == {}
-    assert shades["dark"] < 60
-    assert shades["light"] > 200
-    assert len(tab.requests) >= 2 * len(pages)
+    assert darkest <= paper < lightest
+    assert len(tab.requests) >= len(pages)
     foreign = [url for url in tab.requests if not url.startswith((f"{address}/", "data:", "blob:"))]
     assert foreign == []
     assert tab.complaints == []
 
 
 @pytest.mark.browser
-async def test_the_search_finds_without_a_network(address: str, tmp_path: Path) -> None:
-    """A reader who types a word is led to the pages that have it."""
-    async with browser(tmp_path) as tab, asyncio.timeout(20):
+@pytest.mark.parametrize(
+    ("typed", "page"),
+    [
+        ("resume", "resume"),
+        ("limit spending", "limits"),
+        ("refresh", "refresh"),
+        ("DataFrame", "dataframes"),
+        ("proxy", "proxies"),
+    ],
+)
+async def test_the_search_finds_without_a_network(
+    address: str, tmp_path: Path, typed: str, page: str
+) -> None:
+    """What people type leads first to the page that answers it."""
+    async with browser(tmp_path) as tab, asyncio.timeout(30):
         await tab.show(f"{address}/index.html")
         await tab.value("document.querySelector('.md-search__button').click()")
         while not await tab.value(FOCUSED):
             await asyncio.sleep(0.02)
-        await tab.call("Input.insertText", text="draining")
-        while f"{address}/resume.html" not in await tab.value(FOUND):
+        await tab.call("Input.insertText", text=typed)
+        while not (found := await tab.value(FOUND)):
             await asyncio.sleep(0.02)
+    assert found[0] == f"{address}/{page}.html"
     assert [url for url in tab.requests if not url.startswith((f"{address}/", "data:"))] == []
     assert tab.complaints == []
 

@@ -235,7 +235,7 @@ async def watched() -> None:
     config = aiohttp.TraceConfig()
     SocialFetchClient("sfk_x", on_event=watch, trace_configs=[config], limiter=AsyncLimiter(10, 1))
     seen: list[Event] = []
-    SocialFetchClient("sfk_x", on_event=seen.append, limiter=asyncio.Semaphore(3))
+    SocialFetchClient("sfk_x", on_event=seen.append, limiter=asyncio.Semaphore(3), max_credits=9)
 
 
 async def the_rest() -> None:

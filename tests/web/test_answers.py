@@ -125,7 +125,7 @@ def test_what_the_reader_got_wrong_is_said_in_the_error_s_own_words(kind: type[E
 
 
 def test_the_documented_table_is_the_code_s() -> None:
-    """docs/reference/http-errors.md has every row with its status, its code and whether asking again helps."""
+    """The page has every row with its status, its code and whether asking again helps."""
     table = re.findall(
         r"^\| `(\w+)` \| (\d+) \| `(\w+)` \| (yes|no) \|", DOCS.read_text(), re.MULTILINE
     )

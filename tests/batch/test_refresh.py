@@ -1,0 +1,370 @@
+"""Reading lists again: what is new, what it costs, what is kept; caps, ages and estimates."""
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from socialfetch_async import (
+    AuthenticationError,
+    InsufficientCreditsError,
+    JournalError,
+    SocialFetchClient,
+    estimate_followers,
+    export_followers,
+    read_journal,
+)
+from socialfetch_async.batch import BatchProgress, settle
+from socialfetch_async.emulator import Emulator
+from tests.commands import until
+from tests.conftest import MakeClient
+from tests.faults.year import year
+from tests.scripted import Scripted, Seen, page
+
+
+def names(folder: Path, handle: str) -> list[str]:
+    """Return the handles in the current list of a profile."""
+    saved = read_journal(folder / "followers.journal")
+    return [name for page in saved.pages(handle) for name in page.names()]
+
+
+def there(api: Emulator, handle: str) -> list[str]:
+    """Return the handles in a list as it is now."""
+    return [row["handle"] for row in api.followers(handle)]
+
+
+async def test_a_refresh_of_new_costs_what_changed(client_of: MakeClient, tmp_path: Path) -> None:
+    """A credit for each list, and one for twenty new followers; who left stays, with its dates."""
+    async with Emulator({"ada": 130, "bo": 45, "cy": 0}) as api:
+        client = client_of(api)
+        await export_followers(client, ["ada", "bo", "cy"], tmp_path)
+        lost, gained = api.lose("ada", 2), api.gain("ada", 30)
+        before = len(api.charges)
+        result = await export_followers(client, ["ada", "bo", "cy"], tmp_path, refresh="new")
+        assert len(api.charges) - before == 3 + 1 + 1
+        assert set(names(tmp_path, "ada")) == {*there(api, "ada"), *lost}
+        assert len(names(tmp_path, "ada")) == 130 + 30
+        assert names(tmp_path, "ada")[:30] == gained
+        assert names(tmp_path, "bo") == there(api, "bo")
+        assert (result.stop_reason, result.pending, result.open_refresh) == ("complete", {}, None)
+        assert result.statuses == {"complete": 3}
+        assert result.exports[0].rows == 160 + 45
+        saved = read_journal(result.journal)
+        assert saved.handles["ada"].followers == 160
+        first, *_ = saved.pages("ada")
+        seen = {name: first.first_seen_at(name) for name in first.names()}
+        assert {first.last_seen_at(name) for name in seen} == {first.at} == set(seen.values())
+        before = len(api.charges)
+        await export_followers(client, ["ada", "bo", "cy"], tmp_path)
+        assert len(api.charges) == before, "without refresh nothing is asked for"
+
+
+async def test_a_follower_on_two_readings_has_its_first_date(
+    client_of: MakeClient, tmp_path: Path
+) -> None:
+    """It is listed once, on the newest page, and was seen first on the oldest."""
+    async with Emulator({"ada": 60}) as api:
+        client = client_of(api)
+        await export_followers(client, ["ada"], tmp_path)
+        for _ in range(2):
+            api.gain("ada", 3)
+            await export_followers(client, ["ada"], tmp_path, refresh="new")
+        saved = read_journal(tmp_path / "followers.journal")
+        pages, first = list(saved.pages("ada")), saved.readings("ada")[0].name
+        assert [len(page.names()) for page in pages] == [20, 20, 0, 3, 0, 3, 20]
+        seen = [pages[0].first_seen_at(name) for name in pages[0].names()]
+        assert seen[0] == seen[2] == pages[0].at > seen[3] == seen[5] == pages[2].at > seen[6]
+        assert seen[6] == seen[-1] == next(saved.pages("ada", reading=first)).at
+        assert len(saved.readings("ada")) == 3
+        assert [reading.ended for reading in saved.readings("ada")] == ["complete"] * 3
+        assert len(saved.readings("ada")[-1].joined) == 2
+
+
+async def test_a_refresh_of_all_reads_anew(client_of: MakeClient, tmp_path: Path) -> None:
+    """As a new reading: who left is gone, and the old reading can still be compared."""
+    async with Emulator({"ada": 130, "bo": "private"}) as api:
+        client = client_of(api)
+        await export_followers(client, ["ada", "bo"], tmp_path)
+        old = there(api, "ada")
+        api.lose("ada", 30)
+        api.profile("bo", 5)
+        before = len(api.charges)
+        await export_followers(client, ["ada", "bo"], tmp_path, refresh="all")
+        assert len(api.charges) - before == 5 + 1
+        assert names(tmp_path, "ada") == there(api, "ada")
+        assert names(tmp_path, "bo") == there(api, "bo")
+        saved = read_journal(tmp_path / "followers.journal")
+        first, second = saved.readings("ada")
+        assert [n for p in saved.pages("ada", reading=first.name) for n in p.names()] == old
+        assert (second.ended, second.joined) == ("complete", ())
+
+
+@pytest.mark.parametrize("refresh", ["new", "all"])
+async def test_an_interrupted_refresh_goes_on(
+    client_of: MakeClient, tmp_path: Path, refresh: Any
+) -> None:
+    """By the same call; without refresh it is named; finished, the next one begins."""
+    handles = {f"h{n}": 90 for n in range(4)}
+    async with Emulator(handles) as api:
+        client = client_of(api)
+        await export_followers(client, handles.keys(), tmp_path)
+        api.gain("h1", 100)
+        before = len(api.charges)
+        first = await export_followers(
+            client, handles.keys(), tmp_path, refresh=refresh, max_credits=3
+        )
+        assert (first.stop_reason, first.open_refresh) == ("max_credits", refresh)
+        again = await export_followers(
+            client, handles.keys(), tmp_path, refresh=refresh, max_credits=3
+        )
+        assert (again.pages, again.stop_reason) == (0, "max_credits")
+        plain = await export_followers(client, handles.keys(), tmp_path)
+        assert (plain.pages, plain.open_refresh, plain.pending) == (0, refresh, {})
+        assert len(api.charges) - before == 3
+        for handle in handles:
+            assert len(names(tmp_path, handle)) >= 90, "an unfinished reading hides nothing"
+        done = await export_followers(client, handles.keys(), tmp_path, refresh=refresh)
+        assert (done.stop_reason, done.open_refresh) == ("complete", None)
+        charges = [(charge.handle, charge.cursor) for charge in api.charges[before:]]
+        assert len(set(charges)) == len(charges)
+        assert names(tmp_path, "h1") == there(api, "h1")
+        last = await export_followers(client, handles.keys(), tmp_path, refresh="new")
+        assert last.pages == 4
+
+
+async def test_an_unfinished_list_first_goes_on_to_its_end(
+    client_of: MakeClient, tmp_path: Path
+) -> None:
+    """Then it is read from its top, in the same refresh."""
+    async with Emulator({"ada": 100}) as api:
+        client = client_of(api)
+        await export_followers(client, ["ada"], tmp_path, max_credits=2)
+        api.gain("ada", 10)
+        result = await export_followers(client, ["ada"], tmp_path, refresh="new")
+        assert (len(api.charges), result.stop_reason) == (2 + 3 + 2, "complete")
+        assert names(tmp_path, "ada") == there(api, "ada")
+
+
+async def test_caps_in_whole_pages(client_of: MakeClient, tmp_path: Path) -> None:
+    """A higher cap goes deeper from there; a lower one buys nothing and hides nothing."""
+    async with Emulator({"ada": 130, "bo": 30}) as api:
+        client = client_of(api)
+        for cap, credits_, rows in ((50, 5, 60), (50, 5, 60), (20, 5, 60), (90, 7, 100)):
+            result = await export_followers(
+                client, ["ada", "bo"], tmp_path, max_followers_per_handle=cap
+            )
+            assert (len(api.charges), len(names(tmp_path, "ada"))) == (credits_, rows)
+            assert (result.stop_reason, result.pending) == ("complete", {})
+        await export_followers(client, ["ada", "bo"], tmp_path, max_pages_per_handle=6)
+        assert len(names(tmp_path, "ada")) == 120
+        await export_followers(client, ["ada", "bo"], tmp_path)
+        assert names(tmp_path, "ada") == there(api, "ada")
+        assert len(api.charges) == 7 + 2
+
+
+async def test_older_than_leaves_recent_lists_alone(client_of: MakeClient, tmp_path: Path) -> None:
+    """It needs a refresh."""
+    async with Emulator({"ada": 30}) as api:
+        client = client_of(api)
+        await export_followers(client, ["ada"], tmp_path)
+        recent = await export_followers(
+            client, ["ada"], tmp_path, refresh="new", older_than=timedelta(hours=1)
+        )
+        assert (recent.pages, recent.open_refresh) == (0, None)
+        await asyncio.sleep(0.05)
+        old = await export_followers(client, ["ada"], tmp_path, refresh="new", older_than=0.01)
+        assert old.pages == 1
+        for bad, error in ((1.0, ValueError), (True, TypeError), (-1.0, ValueError)):
+            refresh: Any = None if bad == 1.0 and bad is not True else "new"
+            with pytest.raises(error, match="older_than"):
+                await export_followers(client, ["ada"], tmp_path, refresh=refresh, older_than=bad)
+    with pytest.raises(ValueError, match="refresh is"):
+        await export_followers(client, ["ada"], tmp_path, refresh="some")  # type: ignore[arg-type]
+
+
+async def test_an_estimate_buys_first_pages_only(client_of: MakeClient, tmp_path: Path) -> None:
+    """They are kept, and the batch buys the rest; asked again it buys nothing."""
+    async with Emulator({"ada": 130, "bo": 15, "cy": "private"}, credits=100) as api:
+        client = client_of(api)
+        handles = ["ada", "bo", "cy", "no.one"]
+        for _ in range(2):
+            found = await estimate_followers(client, handles, tmp_path / "x.csv")
+            assert len(api.charges) == 4
+            assert found.handles == (
+                ("ada", "found", 130, 6),
+                ("bo", "found", 15, 0),
+                ("cy", "private", None, 0),
+                ("no.one", "not_found", None, 0),
+            )
+            assert (found.total_followers, found.credits_left, found.unavailable) == (145, 6, 2)
+            assert found.balance == 96
+        assert not (tmp_path / "x.csv").exists()
+        capped = await estimate_followers(
+            client, handles, tmp_path / "x.csv", max_followers_per_handle=50
+        )
+        assert capped.credits_left == 2
+        await export_followers(client, handles, tmp_path / "x.csv")
+        assert len(api.charges) == 4 + 6
+
+
+async def test_another_api_is_refused(client_of: MakeClient, tmp_path: Path) -> None:
+    """For buying, and for reading both as one; both are named."""
+    async with Emulator({"ada": 30}) as api, Emulator({"ada": 30}) as other:
+        await export_followers(client_of(api), ["ada"], tmp_path / "a.csv")
+        await export_followers(client_of(other), ["ada"], tmp_path / "b.csv")
+        with pytest.raises(JournalError) as caught:
+            await export_followers(client_of(other), ["ada"], tmp_path / "a.csv")
+        assert api.base_url in str(caught.value)
+        assert other.base_url in str(caught.value)
+        assert len(other.charges) == 2
+        with pytest.raises(JournalError, match=r"are not mixed"):
+            read_journal(tmp_path / "a.journal", tmp_path / "b.journal")
+
+
+async def test_a_refused_cursor_is_said(client_of: MakeClient, tmp_path: Path) -> None:
+    """Not that the same call goes on: only a new reading does."""
+    async with Emulator({"ada": 130}) as api:
+        client = client_of(api)
+        await export_followers(client, ["ada"], tmp_path, max_credits=2)
+        for _ in range(2):
+            api.script("ada", "400")
+            result = await export_followers(client, ["ada"], tmp_path)
+            assert (result.stop_reason, result.refused) == ("failed", ("ada",))
+            assert 'refresh="all"' in result.advice
+        result = await export_followers(client, ["ada"], tmp_path, refresh="all")
+        assert (result.stop_reason, result.refused) == ("complete", ())
+        assert names(tmp_path, "ada") == there(api, "ada")
+
+
+async def test_a_count_that_moved_by_much_more_is_said(
+    client_of: MakeClient, tmp_path: Path
+) -> None:
+    """Who left is not found by a refresh of new."""
+    async with Emulator({"ada": 400, "bo": 400}) as api:
+        client = client_of(api)
+        await export_followers(client, ["ada", "bo"], tmp_path)
+        api.lose("ada", 200)
+        api.gain("bo", 30)
+        result = await export_followers(client, ["ada", "bo"], tmp_path, refresh="new")
+        assert result.moved == ("ada",)
+
+
+async def test_the_balance_is_kept_when_something_is_bought(
+    client_of: MakeClient, tmp_path: Path
+) -> None:
+    """Before and after; a finished batch sends nothing at all."""
+    async with Emulator({"ada": 50}, credits=10) as api:
+        client = client_of(api)
+        await export_followers(client, ["ada"], tmp_path)
+        requests = len(api.requests)
+        await export_followers(client, ["ada"], tmp_path)
+        assert len(api.requests) == requests
+    saved = read_journal(tmp_path / "followers.journal")
+    assert [b[1:] for b in saved.balances] == [(10, 0, 0), (7, 3, 0)]
+    assert saved.asked == 1
+
+
+async def test_what_may_have_been_charged_is_settled(client_of: MakeClient, tmp_path: Path) -> None:
+    """By the balance, which is free to ask for; not when it rose meanwhile."""
+    async with Emulator({"ada": 60}, credits=50) as api:
+        client = client_of(api)
+        api.script("ada", "500", "500", "lose")
+        result = await export_followers(client, ["ada"], tmp_path)
+        assert (result.maybe_charged, len(api.charges)) == (3, 4)
+        assert await settle(client, result.journal) == (3, 1)
+        assert await settle(client, result.journal) == (1, 1)
+        assert read_journal(result.journal).maybe_charged == 1
+        api.credits = 100
+        with pytest.raises(JournalError, match="balance rose"):
+            await settle(client, result.journal)
+
+
+async def test_what_ends_a_batch_has_its_result(client_of: MakeClient, tmp_path: Path) -> None:
+    """401 and 402."""
+    async with Emulator({"ada": 100}, credits=2) as api:
+        with pytest.raises(InsufficientCreditsError) as caught:
+            await export_followers(client_of(api), ["ada"], tmp_path)
+        assert (caught.value.result.pages, caught.value.result.stop_reason) == (2, "error")
+        with pytest.raises(AuthenticationError) as refused:
+            async with SocialFetchClient("sfk_other", base_url=api.base_url) as other:
+                await export_followers(other, ["ada"], tmp_path)
+        assert refused.value.result.total_credits_charged == 2
+
+
+async def test_progress_is_a_function(client_of: MakeClient, tmp_path: Path) -> None:
+    """It has the live figures at the beginning, after each event and at the end."""
+    seen: list[int] = []
+
+    def see(progress: BatchProgress) -> None:
+        seen.append(progress.pages)
+
+    async with Emulator({"ada": 45}) as api:
+        await export_followers(client_of(api), ["ada"], tmp_path, progress=see)
+        assert seen == [0, 1, 2, 3, 3, 3]
+        with pytest.raises(TypeError, match="progress is"):
+            await export_followers(client_of(api), ["ada"], tmp_path, progress=1)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("pages", [0, 1, 5, 12])
+async def test_a_cancellation_that_comes_again_and_again_is_one(
+    client_of: MakeClient, tmp_path: Path, pages: int
+) -> None:
+    """anyio delivers it at every await until the scope is left: what is charged is kept."""
+    handles = {f"h{n}": 90 for n in range(6)}
+    async with Emulator(handles, latency=0.02) as api:
+        async with anyio.create_task_group() as group:
+            group.start_soon(export_batch, client_of(api), handles, tmp_path)
+            await until(lambda: len(api.charges) >= pages)
+            group.cancel_scope.cancel()
+        charged = len(api.charges)
+        if (journal := tmp_path / "followers.journal").exists():
+            assert read_journal(journal).credits_charged == charged
+        async with asyncio.timeout(30):
+            await export_batch(client_of(api), handles, tmp_path)
+        assert len(api.charges) == 6 * 5
+
+
+async def export_batch(client: Any, handles: dict[str, int], folder: Path) -> None:
+    """Fetch some lists."""
+    await export_followers(client, list(handles), folder, concurrency=4)
+
+
+async def test_a_timeout_keeps_what_is_paid_for(client_of: MakeClient, tmp_path: Path) -> None:
+    """asyncio's own."""
+    handles = {f"h{n}": 400 for n in range(6)}
+    async with Emulator(handles, latency=0.02) as api:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await export_batch(client_of(api), handles, tmp_path)
+        charged = len(api.charges)
+        assert read_journal(tmp_path / "followers.journal").credits_charged == charged
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 5])
+async def test_a_circle_cut_in_two_by_a_limit_is_still_one(
+    client_of: MakeClient, tmp_path: Path, limit: int
+) -> None:
+    """What is stored is fed to the guards; then it is not bought further, and is said."""
+    pages = {None: "1", "1": "2", "2": "3", "3": "1"}
+    rows = {None: "a", "1": "b", "2": "c", "3": "d"}
+
+    def answer(seen: Seen) -> bytes:
+        return page([rows[seen.cursor]], pages[seen.cursor])
+
+    async with Scripted(by=answer) as api:
+        client = client_of(api)
+        for _ in range(6):
+            result = await export_followers(client, ["ada"], tmp_path, max_pages_per_handle=limit)
+            limit += 1
+        assert len([seen for seen in api.seen if "/followers" in seen.target]) == 4
+        assert (result.stop_reason, result.pending) == ("failed", {})
+        assert read_journal(result.journal).handles["ada"].reason == "repeated_cursor"
+
+
+async def test_a_year_in_small(tmp_path: Path) -> None:
+    """Weeks of lists that move, some calls killed: nothing missing, paid once."""
+    figures = await year(tmp_path, lists=4, weeks=6)
+    assert figures.holds(), figures

@@ -1,0 +1,132 @@
+"""What a batch has left to do, as tables: what was typed, and what a list has."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from socialfetch_async import read_journal
+from socialfetch_async.journal import Wanted
+from tests.journals import BEGAN, done, page, write
+
+Line = dict[str, Any]
+FIRST = "2026-11-22T12:00:00.000000Z-000000"
+SECOND = "2026-11-23T12:00:00.000000Z-000000"
+NEXT = "2026-11-24T12:00:00.000000Z-000000"
+
+
+def reading(name: str, *lines: Line, seconds: float = 0) -> list[Line]:
+    """Return lines that belong to a reading, some seconds later."""
+    _ = seconds
+    return [{**line, "reading": name} for line in lines]
+
+
+WHOLE = [page("a", ["x", "y"], None, "1"), page("a", ["z"], "1", seconds=1)]
+BEGUN = [page("a", ["x", "y"], None, "1")]
+PRIVATE = [page("a", [], lookup_status="private")]
+NO_TOP = [page("a", ["z"], "1")]
+STUCK = [*BEGUN, done("a", "failed", cursor="1", reason="no_progress", error="Why.", seconds=1)]
+REFUSED = [*BEGUN, done("a", "failed", cursor="1", reason="refused", error="Why.", seconds=1)]
+EMPTY = [*BEGUN, done("a", "failed", cursor="1", reason="empty_pages", error="Why.", seconds=1)]
+CIRCLE = [page("a", ["x"], None, "1"), page("a", ["y"], "1", "1", seconds=1)]
+NEW = [*WHOLE, *reading(SECOND, page("a", ["n", "x"], None, "1a", seconds=9, new_rows=1))]
+MET = [*NEW, *reading(SECOND, page("a", ["y", "z"], "1a", "2a", seconds=10, met=FIRST, new_rows=0))]
+ALL = [*WHOLE, *reading(SECOND, page("a", ["n"], None, "1a", seconds=9))]
+HOLE = [
+    page("a", ["x", "y"], None, "1"),
+    page("a", ["p"], "2", "3", seconds=2),
+    page("a", ["q"], "3", seconds=3),
+]
+
+
+@pytest.mark.parametrize(
+    ("lines", "refresh", "options", "step"),
+    [
+        # The same command again.
+        ([], None, {}, ("read", "not_begun", NEXT, None, None)),
+        (WHOLE, None, {}, ("nothing", "complete", FIRST, None, None)),
+        (BEGUN, None, {}, ("go_on", "unfinished", FIRST, "1", None)),
+        (PRIVATE, None, {}, ("nothing", "private", FIRST, None, None)),
+        (NO_TOP, None, {}, ("go_on", "unfinished", FIRST, None, None)),
+        (HOLE, None, {}, ("go_on", "unfinished", FIRST, "1", None)),
+        (STUCK, None, {}, ("nothing", "no_progress", FIRST, "1", None)),
+        (CIRCLE, None, {}, ("nothing", "repeated_cursor", FIRST, None, None)),
+        (EMPTY, None, {}, ("go_on", "unfinished", FIRST, "1", None)),
+        (REFUSED, None, {}, ("go_on", "refused", FIRST, "1", None)),
+        # An open refresh is neither continued nor ended.
+        (NEW, None, {}, ("nothing", "complete", FIRST, None, None)),
+        (MET, None, {}, ("nothing", "complete", FIRST, None, None)),
+        (ALL, None, {}, ("nothing", "complete", FIRST, None, None)),
+        # Caps, in whole pages.
+        (BEGUN, None, {"max_pages": 1}, ("nothing", "max_pages", FIRST, "1", None)),
+        (BEGUN, None, {"max_pages": 2}, ("go_on", "unfinished", FIRST, "1", None)),
+        (BEGUN, None, {"max_followers": 2}, ("nothing", "max_followers", FIRST, "1", None)),
+        (BEGUN, None, {"max_followers": 3}, ("go_on", "unfinished", FIRST, "1", None)),
+        (WHOLE, None, {"max_pages": 1}, ("nothing", "complete", FIRST, None, None)),
+        # What is new.
+        ([], "new", {}, ("read", "not_begun", NEXT, None, None)),
+        (WHOLE, "new", {}, ("read_new", "refresh", NEXT, None, FIRST)),
+        (BEGUN, "new", {}, ("go_on", "unfinished", FIRST, "1", None)),
+        (BEGUN, "new", {"max_pages": 1}, ("read_new", "refresh", NEXT, None, FIRST)),
+        (PRIVATE, "new", {}, ("ask_again", "refresh", NEXT, None, None)),
+        (STUCK, "new", {}, ("nothing", "no_progress", FIRST, "1", None)),
+        (REFUSED, "new", {}, ("nothing", "refused", FIRST, "1", None)),
+        (NEW, "new", {"work": SECOND}, ("read_new", "unfinished", SECOND, "1a", FIRST)),
+        (MET, "new", {"work": SECOND}, ("nothing", "complete", SECOND, None, None)),
+        (MET, "new", {}, ("read_new", "refresh", NEXT, None, SECOND)),
+        # All.
+        (WHOLE, "all", {}, ("read", "refresh", NEXT, None, None)),
+        (BEGUN, "all", {}, ("read", "refresh", NEXT, None, None)),
+        (STUCK, "all", {}, ("read", "refresh", NEXT, None, None)),
+        (REFUSED, "all", {}, ("read", "refresh", NEXT, None, None)),
+        (PRIVATE, "all", {}, ("read", "refresh", NEXT, None, None)),
+        (ALL, "all", {"work": SECOND}, ("go_on", "unfinished", SECOND, "1a", None)),
+        (ALL, "all", {"work": SECOND, "max_pages": 1},
+         ("nothing", "max_pages", SECOND, "1a", None)),
+        # Only what is older.
+        (WHOLE, "new", {"before": BEGAN.timestamp()}, ("nothing", "recent", FIRST, None, None)),
+        (WHOLE, "all", {"before": BEGAN.timestamp()}, ("nothing", "recent", FIRST, None, None)),
+        (WHOLE, "new", {"before": BEGAN.timestamp() + 1},
+         ("read_new", "refresh", NEXT, None, FIRST)),
+        (BEGUN, "new", {"before": BEGAN.timestamp()}, ("go_on", "unfinished", FIRST, "1", None)),
+    ],
+)  # fmt: skip
+def test_what_is_left_to_do(
+    tmp_path: Path, lines: list[Line], refresh: Any, options: dict[str, Any], step: tuple[Any, ...]
+) -> None:
+    """One row for each thing that can be typed, and each state of a list."""
+    saved = read_journal(write(tmp_path / "j", *lines))
+    wanted = Wanted(options.pop("work", NEXT), refresh, **options)
+    found = saved.plan({"A": None}, wanted)["A"]
+    cursor = None if found.do == "nothing" and found.why in ENDED else found.cursor
+    assert (found.do, found.why, found.reading, cursor, found.base) == step
+
+
+ENDED = {"complete", "private", "repeated_cursor"}
+
+
+@pytest.mark.parametrize(
+    ("lines", "names"),
+    [
+        (WHOLE, ["x", "y", "z"]),
+        (BEGUN, ["x", "y"]),
+        # An unfinished newer reading hides nothing.
+        (NEW, ["x", "y", "z"]),
+        (ALL, ["x", "y", "z"]),
+        (MET, ["n", "x", "y", "z"]),
+        ([*ALL, *reading(SECOND, page("a", ["m"], "1a", seconds=11))], ["n", "m"]),
+        # Without a complete one, the longest.
+        ([*BEGUN, *reading(SECOND, page("a", ["n"], None, "1a", seconds=9))], ["x", "y"]),
+        # An older complete one, and a profile that is private now.
+        ([*WHOLE, *reading(SECOND, page("a", [], lookup_status="private"))], ["x", "y", "z"]),
+        # A reading that was joined to one that is not there is a list of its own, unfinished.
+        (MET[2:], ["n", "x", "y", "z"]),
+    ],
+)
+def test_the_current_list(tmp_path: Path, lines: list[Line], names: list[str]) -> None:
+    """In any order of the lines, and from two files."""
+    for order in (lines, lines[::-1]):
+        two = write(tmp_path / "1", *order[::2]), write(tmp_path / "2", *order[1::2])
+        for saved in (read_journal(write(tmp_path / "j", *order)), read_journal(*two)):
+            assert [name for p in saved.pages("a") for name in p.names()] == names
+            assert saved.handles["a"].followers == len(names)
