@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from importlib import resources
 from typing import Final
 
+from socialfetch_async._text import count
 from socialfetch_async.report import sections
 from socialfetch_async.report.figures import Figures
 from socialfetch_async.report.markup import Html, tag
-from socialfetch_async.report.words import count, duration, is_or_are, moment, number
+from socialfetch_async.report.words import duration, is_or_are, moment, number
 
 # The policy holds even if an escape were forgotten: no script runs, nothing is loaded.
 _HEAD: Final = (

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from heapq import nlargest
 from typing import Final
 
+from socialfetch_async._text import count
 from socialfetch_async.journal import SavedHandle
 from socialfetch_async.report import pictures
 from socialfetch_async.report.figures import PAUSE, Figures
 from socialfetch_async.report.markup import Html, join, tag
 from socialfetch_async.report.tables import cut, cut_note, note, nothing, table
-from socialfetch_async.report.words import count, duration, is_or_are, moment, share
+from socialfetch_async.report.words import duration, is_or_are, moment, share
 
 _TOP: Final = 20
 _UNFINISHED: Final = 100
