@@ -22,6 +22,10 @@ from socialfetch_async.policy import RetryPolicy
 
 T = TypeVar("T")
 
+# Of the patience, between two probes that may be charged: an outage of an hour costs about forty
+# credits, which is few attempts at each page that waits, and its end is seen in five minutes.
+_CHARGED_WAIT: Final = 1 / 12
+
 _OUTAGE: Final = "The API is down at the moment, so no request was sent."
 
 
@@ -57,7 +61,11 @@ class Admission:
         self._turn = asyncio.Lock()  # to keep pace, one after the other
         self._answers = 0
         self.slots = asyncio.Semaphore(slots)
-        self.breaker = CircuitBreaker(jitter, on_change=self._breaker_changed)
+        self.breaker = CircuitBreaker(
+            jitter,
+            on_change=self._breaker_changed,
+            longest_charged_wait=policy.outage_patience * _CHARGED_WAIT,
+        )
         self.pace = Pace()
         self.straight = limiter is None
 
@@ -177,8 +185,12 @@ class Admission:
 
         Returns:
             Whether the API is what the request waits for from here on: it is down and there is
-            patience, or it limits the rate. Then the attempt does not count.
+            patience, or it limits the rate. Then the attempt does not count, unless it may have
+            been charged: one page is not bought for an hour.
         """
+        return self._is_held(call, error, sent, now) and not error.maybe_charged
+
+    def _is_held(self, call: Call, error: SocialFetchError, sent: float, now: float) -> bool:
         what = rule(error)
         answered = call.seen not in {-1, self._answers}  # others, since this call failed last
         call.seen = self._answers

@@ -1,7 +1,7 @@
 """The circuit breaker: when the API is down for everybody, the client finds out once."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Final
 
 import backoff
@@ -31,6 +31,7 @@ class CircuitBreaker:
         jitter: Returns a random number between 0 and its argument.
         sleep: Waits some seconds.
         on_change: Called when it has opened or closed.
+        longest_charged_wait: Seconds between two probes, at most, while they may be charged.
 
     Attributes:
         open: Whether requests are blocked.
@@ -45,12 +46,14 @@ class CircuitBreaker:
         jitter: Callable[[float], float] = backoff.full_jitter,
         sleep: Callable[[float], Awaitable[None]] = _sleep,
         on_change: Callable[[], None] = lambda: None,
+        longest_charged_wait: float = _LONGEST_WAIT,
     ) -> None:
         self._jitter = jitter
         self._sleep = sleep
         self._on_change = on_change
         self._failures = 0
-        self._waits = delays(_GROWTH, _FIRST_WAIT, _LONGEST_WAIT)
+        self._longest_charged_wait = max(longest_charged_wait, _LONGEST_WAIT)
+        self._waits = self._new_waits()
         self._probing = asyncio.Lock()  # fair, and handed on when its holder is cancelled
         self.open = False
         self.cause: SocialFetchError | None = None
@@ -75,7 +78,7 @@ class CircuitBreaker:
         await self._probing.acquire()
         try:
             if self.open:
-                wait = next(self._waits)
+                wait = min(next(self._waits), self._longest_wait())
                 pause = wait / 2 + self._jitter(wait / 2)
                 self.next_probe = max(clock() + pause, self.not_before)
                 await self._sleep(pause)
@@ -113,5 +116,12 @@ class CircuitBreaker:
         if not self.open:
             self.open = True
             self.since = now
-            self._waits = delays(_GROWTH, _FIRST_WAIT, _LONGEST_WAIT)
+            self._waits = self._new_waits()
             self._on_change()
+
+    def _new_waits(self) -> Iterator[float]:
+        return delays(_GROWTH, _FIRST_WAIT, self._longest_charged_wait)
+
+    def _longest_wait(self) -> float:
+        charged = self.cause is not None and self.cause.maybe_charged
+        return self._longest_charged_wait if charged else _LONGEST_WAIT
