@@ -22,9 +22,9 @@ from socialfetch_async.policy import RetryPolicy
 
 T = TypeVar("T")
 
-# Of the patience, between two probes that may be charged: an outage of an hour costs about forty
-# credits, which is few attempts at each page that waits, and its end is seen in five minutes.
-_CHARGED_WAIT: Final = 1 / 12
+# Of the patience, between two probes that may be charged: an outage of an hour costs about thirty
+# credits, which is few attempts at each page that waits, and its end is seen within six minutes.
+_CHARGED_WAIT: Final = 1 / 10
 
 _OUTAGE: Final = "The API is down at the moment, so no request was sent."
 
@@ -188,9 +188,6 @@ class Admission:
             patience, or it limits the rate. Then the attempt does not count, unless it may have
             been charged: one page is not bought for an hour.
         """
-        return self._is_held(call, error, sent, now) and not error.maybe_charged
-
-    def _is_held(self, call: Call, error: SocialFetchError, sent: float, now: float) -> bool:
         what = rule(error)
         answered = call.seen not in {-1, self._answers}  # others, since this call failed last
         call.seen = self._answers
@@ -203,8 +200,10 @@ class Admission:
             self.breaker.succeeded()
         self._look()
         if self.breaker.open:
-            return self.patience(call, now) > 0
-        return limited and answered and self.pace.rate is not None
+            # What was on its way when it opened nobody could have held back.
+            spared = not error.maybe_charged or sent < self.breaker.since
+            return spared and self.patience(call, now) > 0
+        return limited and answered and self.pace.rate is not None and not error.maybe_charged
 
     def _is_crowded(self, call: Call) -> bool:
         """Whether other requests leave at the same time: one alone cannot be fewer at once."""

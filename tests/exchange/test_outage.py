@@ -38,7 +38,7 @@ DOWN: dict[str, bytes] = {
     "connections end": b"",
 }
 CHARGED = {"500", "504", "502 of a gateway", "HTML 200", "connections end"}
-CONCURRENCY = 20
+CONCURRENCY = 10
 
 
 def now() -> float:
@@ -98,10 +98,10 @@ def test_an_outage_of_forty_minutes_fails_no_handle(how: str) -> None:
     ended = [event for event in events if isinstance(event, OutageEnded)]
     assert len(began) == len(ended) == 1
     # Probes that may be charged become rarer while the outage lasts.
-    late = 300 if how in CHARGED else 250 if "Retry" in how else 10
+    late = 360 if how in CHARGED else 250 if "Retry" in how else 10
     assert 60 * minutes - 1 < ended[0].seconds < 60 * minutes + late
     probes = ended[0].seconds / (200 if "Retry" in how else 2.5)
-    most = CONCURRENCY + (40 if how in CHARGED else max(probes, 30))
+    most = CONCURRENCY + (30 if how in CHARGED else max(probes, 30))
     figure = Line(13, f"{minutes:g} min of {how}: requests", api.refused, most)
     print(figure)  # noqa: T201 - the figure
     assert api.refused <= most
@@ -152,7 +152,7 @@ def test_an_outage_uses_up_the_patience_of_all() -> None:
     done, took = failed_with(lambda _: error(503))
 
     assert {outcome.status for outcome in done} == {"failed"}
-    assert 3600 < took < 3600 + 4 * 130
+    assert 3600 < took < 3600 + 60 / CONCURRENCY * 130
     assert all(outcome.error is not None for outcome in done)
 
 
@@ -204,8 +204,9 @@ def test_pages_that_always_fail_have_a_price(answer: bytes, concurrency: int) ->
     done, client = travel.run(main())
 
     assert {outcome.status for outcome in done} == {"failed"}
-    assert all(o.error is not None and o.error.attempts <= policy.max_attempts for o in done)
-    assert client.usage.maybe_charged <= 2 * concurrency * policy.max_attempts
+    most = policy.max_attempts + 1  # one was on its way when the breaker opened
+    assert all(o.error is not None and o.error.attempts <= most for o in done)
+    assert client.usage.maybe_charged <= 2 * concurrency * most
 
 
 def test_a_502_of_the_vendor_shows_the_api_alive() -> None:
