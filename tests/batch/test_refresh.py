@@ -368,3 +368,42 @@ async def test_a_year_in_small(tmp_path: Path) -> None:
     """Weeks of lists that move, some calls killed: nothing missing, paid once."""
     figures = await year(tmp_path, lists=4, weeks=6)
     assert figures.holds(), figures
+
+
+async def test_a_refresh_under_a_lower_cap_hides_nothing(
+    client_of: MakeClient, tmp_path: Path
+) -> None:
+    """Also not what an interrupted call without a cap has added; one as deep is shown."""
+    async with Emulator({"ada": 150}) as api:
+        client = client_of(api)
+        await export_followers(client, ["ada"], tmp_path, max_followers_per_handle=50)
+        api.gain("ada", 3)
+        again = await export_followers(
+            client, ["ada"], tmp_path, refresh="all", max_followers_per_handle=20
+        )
+        assert (again.stop_reason, len(names(tmp_path, "ada"))) == ("complete", 60)
+        await export_followers(
+            client, ["ada"], tmp_path, refresh="all", max_followers_per_handle=45
+        )
+        assert names(tmp_path, "ada") == there(api, "ada")[:60]
+        await export_followers(client, ["ada"], tmp_path, max_credits=3 + 1 + 3)
+        await export_followers(client, ["ada"], tmp_path, max_credits=6)
+        longer = len(names(tmp_path, "ada"))
+        await export_followers(
+            client, ["ada"], tmp_path, refresh="all", max_followers_per_handle=20
+        )
+        assert len(names(tmp_path, "ada")) == longer > 60
+
+
+async def test_an_estimate_counts_whole_pages(client_of: MakeClient, tmp_path: Path) -> None:
+    """Also of a list that a refresh has joined on pages that brought few."""
+    async with Emulator({"ada": 150}) as api:
+        client = client_of(api)
+        await export_followers(client, ["ada"], tmp_path, max_followers_per_handle=20)
+        await export_followers(
+            client, ["ada"], tmp_path, refresh="new", max_followers_per_handle=20
+        )
+        before = len(api.charges)
+        found = await estimate_followers(client, ["ada"], tmp_path)
+        await export_followers(client, ["ada"], tmp_path)
+        assert found.credits_left == len(api.charges) - before == 7
