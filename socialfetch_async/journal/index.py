@@ -391,6 +391,8 @@ class Index:
         lists = [
             self.list_of(saved, reading, start) for _, reading in sorted(saved.readings.items())
         ]
+        # A reading that was stopped before its first page says nothing of the list.
+        lists = [found for found in lists if found.pages] or lists
         for status in WHOLE:
             if whole := [found for found in lists if found.ended == status]:
                 return whole[-1]

@@ -407,3 +407,38 @@ async def test_an_estimate_counts_whole_pages(client_of: MakeClient, tmp_path: P
         found = await estimate_followers(client, ["ada"], tmp_path)
         await export_followers(client, ["ada"], tmp_path)
         assert found.credits_left == len(api.charges) - before == 7
+
+
+async def test_a_reading_without_a_page_hides_no_outcome(
+    client_of: MakeClient, tmp_path: Path
+) -> None:
+    """A refresh that reached its limit before an unavailable profile does not reopen it."""
+    async with Emulator({"ada": 30, "bo": "private"}) as api:
+        client = client_of(api)
+        handles = ["ada", "bo"]
+        await export_followers(client, handles, tmp_path)
+        await export_followers(client, handles, tmp_path, refresh="new", max_credits=1)
+        before = len(api.charges)
+        assert before == 3 + 1
+        result = await export_followers(client, handles, tmp_path)
+        assert (len(api.charges), result.pending) == (before, {})
+        assert result.statuses == {"complete": 1, "private": 1}
+
+
+async def test_a_refresh_without_the_cap_goes_on_to_the_end(
+    client_of: MakeClient, tmp_path: Path
+) -> None:
+    """Also of a list that it has joined under the cap."""
+    async with Emulator({"ada": 90, "bo": 10}) as api:
+        client = client_of(api)
+        handles = ["ada", "bo"]
+        await export_followers(client, handles, tmp_path, max_followers_per_handle=30)
+        first = await export_followers(
+            client, handles, tmp_path, refresh="new", max_followers_per_handle=30, max_credits=1,
+            concurrency=1,
+        )  # fmt: skip
+        assert first.open_refresh == "new"
+        result = await export_followers(client, handles, tmp_path, refresh="new")
+        assert (result.stop_reason, result.pending) == ("complete", {})
+        assert result.statuses == {"complete": 2}
+        assert names(tmp_path, "ada") == there(api, "ada")
