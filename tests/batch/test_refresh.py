@@ -10,6 +10,7 @@ import pytest
 
 from socialfetch_async import (
     AuthenticationError,
+    ExportError,
     InsufficientCreditsError,
     JournalError,
     SocialFetchClient,
@@ -442,3 +443,29 @@ async def test_a_refresh_without_the_cap_goes_on_to_the_end(
         assert (result.stop_reason, result.pending) == ("complete", {})
         assert result.statuses == {"complete": 2}
         assert names(tmp_path, "ada") == there(api, "ada")
+
+
+@pytest.mark.parametrize("refresh", ["new", "all"])
+async def test_a_refresh_is_not_finished_before_its_files(
+    client_of: MakeClient, tmp_path: Path, refresh: Any
+) -> None:
+    """The same call writes them and buys nothing; it does not begin the next refresh."""
+    async with Emulator({"ada": 60}) as api:
+        client, output = client_of(api), tmp_path / "x.jsonl"
+        await export_followers(client, ["ada"], output)
+        gained = api.gain("ada", 2)
+
+        def hinder(figures: BatchProgress) -> None:
+            if figures.pages and not output.is_dir():
+                output.unlink()
+                output.mkdir()
+
+        with pytest.raises(ExportError):
+            await export_followers(client, ["ada"], output, refresh=refresh, progress=hinder)
+        output.rmdir()
+        before = len(api.charges)
+        result = await export_followers(client, ["ada"], output, refresh=refresh)
+        assert (len(api.charges), result.open_refresh) == (before, None)
+        assert all(name in output.read_text() for name in gained)
+        await export_followers(client, ["ada"], output, refresh=refresh)
+        assert len(api.charges) > before, "the next one"
