@@ -37,6 +37,7 @@ class CircuitBreaker:
         cause: The last failure that counted.
         since: When it opened, on the loop's clock.
         not_before: When the next probe may leave at the earliest, on the loop's clock.
+        next_probe: When it is to leave; in the past while it is in flight.
     """
 
     def __init__(
@@ -53,7 +54,7 @@ class CircuitBreaker:
         self._probing = asyncio.Lock()  # fair, and handed on when its holder is cancelled
         self.open = False
         self.cause: SocialFetchError | None = None
-        self.since = self.not_before = 0.0
+        self.since = self.not_before = self.next_probe = 0.0
 
     async def wait(self, clock: Callable[[], float], *, patient: bool) -> bool:
         """Wait until the breaker is closed, or until it is this request's turn to probe.
@@ -75,8 +76,11 @@ class CircuitBreaker:
         try:
             if self.open:
                 wait = next(self._waits)
-                await self._sleep(wait / 2 + self._jitter(wait / 2))
+                pause = wait / 2 + self._jitter(wait / 2)
+                self.next_probe = max(clock() + pause, self.not_before)
+                await self._sleep(pause)
             while self.open and (left := self.not_before - clock()) > 0:
+                self.next_probe = self.not_before
                 await self._sleep(left)
         except BaseException:
             self._probing.release()

@@ -100,7 +100,7 @@ async def export_followers(
     arguments.flag("overwrite", overwrite)
     files = files_of(output, format, journal, spreadsheet=spreadsheet, overwrite=overwrite)
     if progress is True:
-        # The panel is the command's; only who asks for it needs rich.
+        # The panel is the command's, and loaded only if it is wanted.
         shown: Any = import_module("socialfetch_async.cli.progress").shown
         async with shown(client) as panel:
             return await run_batch(client, files, asked, fsync, panel.see)

@@ -3,12 +3,13 @@
 from importlib import resources
 from typing import Final
 
+from socialfetch_async._text import count
 from socialfetch_async.report import sections
 from socialfetch_async.report.figures import Figures
 from socialfetch_async.report.left import Left
 from socialfetch_async.report.markup import Html, tag
 from socialfetch_async.report.verdict import verdict
-from socialfetch_async.report.words import count, duration, moment, number
+from socialfetch_async.report.words import duration, moment, number
 
 # The policy holds even if an escape were forgotten: no script runs, nothing is loaded.
 _HEAD: Final = (

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from heapq import nlargest
 from typing import Final
 
+from socialfetch_async._text import count
 from socialfetch_async.journal import SavedHandle, Step
 from socialfetch_async.report import pictures
 from socialfetch_async.report.figures import PAUSE, Balances, Figures
 from socialfetch_async.report.markup import Html, join, tag
 from socialfetch_async.report.readings import ReadingFigures
 from socialfetch_async.report.tables import cut, cut_note, named, note, nothing, table
-from socialfetch_async.report.words import count, day, duration, is_or_are, moment, share
+from socialfetch_async.report.words import day, duration, is_or_are, moment, share
 
 _TOP: Final = 20
 _LEFT: Final = 100

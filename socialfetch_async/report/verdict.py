@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from typing import Final
 
+from socialfetch_async._text import count
 from socialfetch_async.report.figures import Figures
 from socialfetch_async.report.left import Left
 from socialfetch_async.report.markup import Html, join, tag
 from socialfetch_async.report.tables import named
-from socialfetch_async.report.words import count, day, is_or_are
+from socialfetch_async.report.words import day, is_or_are
 
 _INTERRUPTED: Final = {"unfinished", "stopped"}
 

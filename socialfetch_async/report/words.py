@@ -39,11 +39,6 @@ def share(part: float, whole: float) -> str:
     return f"{min(max(part / whole * 100, 0.1), 99.9):.1f} %"
 
 
-def count(amount: int, noun: str) -> str:
-    """Return an amount with its noun."""
-    return f"{amount:,} {noun}{'s' * (amount != 1)}"
-
-
 def is_or_are(amount: int) -> str:
     """Return the verb for an amount."""
     return "is" if amount == 1 else "are"
