@@ -75,9 +75,7 @@ def _summary(figures: Figures) -> Html:
         (
             "Possibly charged",
             f"{figures.maybe_charged:,}",
-            "more, at most: requests without a response"
-            if figures.maybe_charged
-            else "nothing more",
+            "at most, for requests without a response" if figures.maybe_charged else "nothing more",
         ),
         ("Credits to finish", *_to_finish(left)),
         ("Duration", duration(figures.seconds), _period(figures)),
@@ -100,8 +98,8 @@ def _again(figures: Figures) -> str:
     again = figures.credits_charged_again
     if not again:
         return "no page was bought again"
-    older = "older readings and " * bool(figures.readings)
-    return f"{again:,} for {older}pages bought again"
+    other = "other readings and " * bool(figures.readings)
+    return f"{again:,} for {other}pages bought again"
 
 
 def _to_finish(left: Left) -> tuple[str, str]:

@@ -35,7 +35,7 @@ _OUTCOMES: Final = {
 _OTHER: Final = ("unavailable", "no list, in the API's own word")
 _NOT_BEGUN: Final = ("waiting", "nothing of it is in the journal")
 _STEPS: Final = {
-    "go_on": "resumes the list",
+    "go_on": "resumes the list at the cursor",
     "read": "reads the list from its top",
     "read_new": "reads from the top until a page has no new follower",
     "ask_again": "looks the profile up again",
@@ -88,9 +88,9 @@ def outcomes(figures: Figures) -> Iterator[Html]:
 def credits_and_balance(figures: Figures) -> Iterator[Html]:
     """Yield what was charged, what may have been, and what the account's balance says of that."""
     rows = [
-        ["charged", "the API confirmed it", f"{figures.credits_charged:,}"],
+        ["Charged", "confirmed by the API", f"{figures.credits_charged:,}"],
         [
-            "possibly charged",
+            "Possibly charged",
             "at most, for requests without a response",
             f"{figures.maybe_charged:,}",
         ],
@@ -98,10 +98,10 @@ def credits_and_balance(figures: Figures) -> Iterator[Html]:
     found = figures.balances
     if found is not None:
         rows += [
-            ["balance before", f"{moment(found.began)} UTC", f"{found.first:,}"],
-            ["balance after", f"{moment(found.ended)} UTC", f"{found.last:,}"],
-            ["taken from the balance", "between the two", f"{found.taken:,}"],
-            ["counted here", f"between the two{_and_maybe(found)}", f"{found.charged:,}"],
+            ["Balance before", f"{moment(found.began)} UTC", f"{found.first:,}"],
+            ["Balance after", f"{moment(found.ended)} UTC", f"{found.last:,}"],
+            ["Taken from the balance", "between the two", f"{found.taken:,}"],
+            ["Counted in the journal", f"between the two{_and_maybe(found)}", f"{found.charged:,}"],
         ]
     cells = [[join(tag("bdi", name), note(what)), amount] for name, what, amount in rows]
     yield table("Credits", {"": "name", "Credits": "number"}, cells)
@@ -134,7 +134,7 @@ def short_lists(figures: Figures) -> Iterator[Html]:
     """Yield the complete lists with less than 90 % of the API's count."""
     lists = sorted(figures.short, key=lambda h: (h.followers - (h.total_followers or 0), h.handle))
     if not lists:
-        yield nothing("Every complete list has at least 90 % of the followers that the API counts.")
+        yield nothing("No complete list has less than 90 % of the followers that the API counts.")
         return
     yield cut_note(len(lists[:_TOP]), len(lists), "lists that lack the most followers")
     rows = [
@@ -159,6 +159,9 @@ def by_age(figures: Figures) -> Iterator[Html]:
     if not days:
         yield nothing("No page has arrived.")
         return
+    if len(days) == 1:
+        yield nothing(f"The newest page of every list is from {next(iter(days))}.")
+        return
     shown = sorted(days, reverse=True)[:_TOP]
     yield cut_note(len(shown), len(days), "newest days")
     most = max(map(len, days.values()))
@@ -178,7 +181,7 @@ def by_age(figures: Figures) -> Iterator[Html]:
 def between_readings(figures: Figures) -> Iterator[Html]:
     """Yield who came and who left with each reading, counted."""
     if not figures.readings:
-        yield nothing("Every list was read once: there is nothing to compare.")
+        yield nothing("No list was read twice: there is nothing to compare.")
         return
     shown = figures.readings[-_TOP:]
     yield cut_note(len(shown), len(figures.readings), "newest readings")
@@ -192,7 +195,7 @@ def between_readings(figures: Figures) -> Iterator[Html]:
         ]
         for one in shown
     ]
-    columns = {"Reading": "name", "Lost": "number", "": "picture", "Gained": "number"}
+    columns = {"Reading": "name", "Lost": "number", "": "picture wide", "Gained": "number"}
     yield table("Gained and lost followers", columns, rows)
     yield tag(
         "p",
@@ -204,8 +207,8 @@ def between_readings(figures: Figures) -> Iterator[Html]:
 
 def _lists(one: ReadingFigures) -> str:
     unfinished = f", {one.unfinished:,} not finished" * (one.unfinished > 0)
-    compared = f"{one.compared:,} compared" if one.compared else "nothing to compare with"
-    return f"{count(one.lists, 'list')}{unfinished}, {compared}"
+    compared = f", {one.compared:,} compared with the reading before" * (one.compared > 0)
+    return f"{count(one.lists, 'list')}{unfinished}{compared}"
 
 
 def over_time(figures: Figures) -> Iterator[Html]:
@@ -335,7 +338,7 @@ def left_to_do(figures: Figures) -> Iterator[Html]:
         verb = "has" if left.not_begun == 1 else "have"
         yield tag("p", f"{count(left.not_begun, 'handle')} {verb} not begun and no name here.")
     if not left.steps:
-        yield nothing("Of the handles that have begun nothing is left.")
+        yield nothing("Nothing is left of the handles that have begun.")
         return
     shown = list(left.steps.items())[:_LEFT]
     yield cut_note(len(shown), len(left.steps), "handles in the order of the alphabet")
@@ -350,9 +353,7 @@ def left_to_do(figures: Figures) -> Iterator[Html]:
 
 
 def _left_row(handle: SavedHandle, step: Step) -> list[str]:
-    does = _STEPS[step.do]
-    if step.cursor is not None:
-        does += " at the cursor"
+    does = _STEPS["read" if step.do == "go_on" and step.cursor is None else step.do]
     return [
         join(tag("bdi", handle.handle), note(tag("bdi", cut(handle.status)))),
         f"{handle.followers:,}",

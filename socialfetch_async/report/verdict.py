@@ -80,8 +80,8 @@ def _rest(left: Left, failed: int) -> str:
 def _cost(left: Left) -> str:
     costs = [f"about {count(left.credits, 'credit')}"] * bool(left.credits)
     if least := left.unknown + left.not_begun:
-        without = f"{count(least, 'handle')} without a count by the API"
-        costs.append(f"at least {count(least, 'credit')} for {without}")
+        what = "without a count by the API" if left.unknown else "not begun"
+        costs.append(f"at least {count(least, 'credit')} for {count(least, 'handle')} {what}")
     return f"To finish: {' and '.join(costs)}."
 
 
@@ -91,7 +91,7 @@ def _resume(left: Left) -> str:
             f"The same command with --refresh {left.refresh} continues it. Until then this report "
             "shows the lists as they were before."
         )
-    return "The same command resumes each list and buys no page again that is here."
+    return "The same command resumes each list and buys no saved page again."
 
 
 def _lacks(figures: Figures) -> Iterator[Html]:
