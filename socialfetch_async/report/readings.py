@@ -15,8 +15,9 @@ class ReadingFigures(NamedTuple):
         unfinished: Of these, not finished.
         compared: Of these, with an older list to compare with.
         gained: Followers that the older lists lack.
-        lost: Followers of the older lists that are gone; None if no list was read as a whole, so
-            that nothing is known of them.
+        lost: Followers of the older lists that are gone, as far as known.
+        joined: Of the compared lists, those that were read only until a page had no new follower,
+            so that nothing is known of lost ones.
     """
 
     began: float
@@ -24,14 +25,15 @@ class ReadingFigures(NamedTuple):
     unfinished: int
     compared: int
     gained: int
-    lost: int | None
+    lost: int
+    joined: int
 
 
 class _Change(NamedTuple):
     reading: SavedReading
     compared: bool
     gained: int = 0
-    lost: int | None = None
+    lost: int = 0
 
 
 def readings_of(saved: SavedRun) -> list[ReadingFigures]:
@@ -66,12 +68,12 @@ def _changes(saved: SavedRun, key: str, readings: tuple[SavedReading, ...]) -> I
 
 
 def _summed(changes: list[_Change]) -> ReadingFigures:
-    lost = [change.lost for change in changes if change.lost is not None]
     return ReadingFigures(
         began=min(change.reading.began_at.timestamp() for change in changes),
         lists=len(changes),
         unfinished=sum(change.reading.ended is None for change in changes),
         compared=sum(change.compared for change in changes),
         gained=sum(change.gained for change in changes),
-        lost=sum(lost) if lost else None,
+        lost=sum(change.lost for change in changes),
+        joined=sum(change.compared and bool(change.reading.joined) for change in changes),
     )

@@ -118,14 +118,14 @@ def _compared(found: Balances | None) -> str:
     unexplained = found.taken - found.charged
     if unexplained < 0:
         return (
-            f"The balance fell by {-unexplained:,} less than was charged: credits were added to "
-            "the account meanwhile."
+            f"The balance fell by {-unexplained:,} less than was charged: credits were added "
+            "meanwhile."
         )
     if unexplained > found.maybe_charged:
         return (
             f"{count(unexplained - found.maybe_charged, 'credit')} that were taken "
             f"{is_or_are(unexplained - found.maybe_charged)} not counted here: other programs may "
-            "have used the account."
+            "have used them."
         )
     return "The balance agrees with what was counted."
 
@@ -185,12 +185,12 @@ def between_readings(figures: Figures) -> Iterator[Html]:
         return
     shown = figures.readings[-_TOP:]
     yield cut_note(len(shown), len(figures.readings), "newest readings")
-    most = max(max(one.gained, one.lost or 0) for one in shown)
+    most = max(max(one.gained, one.lost) for one in shown)
     rows = [
         [
             join(f"{moment(one.began)[:16]} UTC", note(_lists(one))),
-            "" if not one.compared else "not known" if one.lost is None else f"{one.lost:,}",
-            pictures.gains(one.gained, one.lost or 0, most) if one.compared else "",
+            _lost(one) if one.compared else "",
+            pictures.gains(one.gained, one.lost, most) if one.compared else "",
             f"{one.gained:,}" if one.compared else "",
         ]
         for one in shown
@@ -203,6 +203,12 @@ def between_readings(figures: Figures) -> Iterator[Html]:
         "without a new follower (--refresh new) does not show who left.",
         class_="quiet",
     )
+
+
+def _lost(one: ReadingFigures) -> str:
+    if not one.joined:
+        return f"{one.lost:,}"
+    return f"at least {one.lost:,}" if one.lost else "not known"
 
 
 def _lists(one: ReadingFigures) -> str:
@@ -336,7 +342,9 @@ def left_to_do(figures: Figures) -> Iterator[Html]:
     left = figures.left
     if left.not_begun:
         verb = "has" if left.not_begun == 1 else "have"
-        yield tag("p", f"{count(left.not_begun, 'handle')} {verb} not begun and no name here.")
+        yield tag(
+            "p", f"{count(left.not_begun, 'handle')} {verb} not begun: their names are not here."
+        )
     if not left.steps:
         yield nothing("Nothing is left of the handles that have begun.")
         return

@@ -41,9 +41,9 @@ def _state(figures: Figures, failed: int) -> Iterator[str]:
         return
     of_all = f"{left.done:,} of {count(left.handles, 'handle')}"
     if not left.steps and not left.not_begun:
-        yield f"Finished: {of_all} {is_or_are(left.done)} done. Nothing is left to buy."
+        yield f"Finished: {of_all} done. Nothing is left to buy."
     else:
-        yield f"{_why(figures)}: {of_all} {is_or_are(left.done)} done."
+        yield f"{_why(figures)}: {of_all} done."
         yield _rest(left, failed)
         yield _cost(left)
         yield _resume(left)

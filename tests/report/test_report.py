@@ -177,11 +177,14 @@ def test_the_tables_have_the_handles(tmp_path: Path) -> None:
             ["evemax_credits", "1", "9", "resumes the list at the cursor1"],
         ],
     }
-    assert parsed.texts["p"][:4] == [
-        "Report on a.journal",
-        "Stopped at the credit limit: 2 of 6 handles are done. Left: 1 with a part of the list, 3 "
+    name, state, *notes = parsed.texts["p"][:4]
+    assert name == "Report on a.journal"
+    assert state == (
+        "Stopped at the credit limit: 2 of 6 handles done. Left: 1 with a part of the list, 3 "
         "failed. To finish: about 72 credits and at least 1 credit for 1 handle without a count "
-        "by the API. The same command resumes each list and buys no saved page again.",
+        "by the API. The same command resumes each list and buys no saved page again."
+    )
+    assert notes == [
         "1 complete list has less than 90 % of the followers that the API counts: ada.",
         "Newest data from 2026-11-22.",
     ]
@@ -343,7 +346,7 @@ def test_finished_and_broken(tmp_path: Path) -> None:
     path.write_bytes(b"".join([*lines[:2], b"{broken}\n", *lines[2:]]))
     write_report(path, tmp_path / "report.html")
     assert Parsed((tmp_path / "report.html").read_text()).texts["p"][1:3] == [
-        "Finished: 2 of 2 handles are done. Nothing is left to buy.",
+        "Finished: 2 of 2 handles done. Nothing is left to buy.",
         "1 line of the journal cannot be read and is missing here.",
     ]
 
