@@ -10,7 +10,7 @@ from socialfetch_async.batch.asked import Order
 from socialfetch_async.batch.estimate import HandleEstimate
 from socialfetch_async.events import HandleDone
 from socialfetch_async.export import ExportResult
-from socialfetch_async.journal import Journal
+from socialfetch_async.journal import Journal, Refresh
 from socialfetch_async.models import FollowersPage
 from socialfetch_async.run import FollowersRun
 
@@ -125,7 +125,7 @@ class BatchResult(msgspec.Struct, frozen=True, kw_only=True):
     exports: tuple[ExportResult, ...]
     newest_data: datetime | None = None
     oldest_data: datetime | None = None
-    open_refresh: str | None = None
+    open_refresh: Refresh | None = None
     refused: tuple[str, ...] = ()
     moved: tuple[str, ...] = ()
 

@@ -59,8 +59,8 @@ def plain(value: object) -> Any:
             return {name: plain(getattr(value, name)) for name in value.__struct_fields__}
         case dict():
             return {name: plain(one) for name, one in value.items()}
-        case tuple() if hasattr(value, "_asdict"):  # a NamedTuple
-            return {name: plain(one) for name, one in value._asdict().items()}
+        case tuple() if names := getattr(value, "_fields", None):  # a NamedTuple
+            return dict(zip(names, map(plain, value), strict=True))
         case tuple() | list():
             return [plain(one) for one in value]
         case Path():
