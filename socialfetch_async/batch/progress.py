@@ -38,7 +38,7 @@ class BatchProgress:
     ) -> None:
         self._journal = journal
         self._work = work
-        self._refresh = asked.refresh
+        self._refresh: Refresh | None = asked.refresh
         self._run: FollowersRun | None = None
         self.handles = len(asked.starts)
         self.left = left
