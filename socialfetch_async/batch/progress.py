@@ -125,7 +125,7 @@ class BatchResult(msgspec.Struct, frozen=True, kw_only=True):
     exports: tuple[ExportResult, ...]
     newest_data: datetime | None = None
     oldest_data: datetime | None = None
-    open_refresh: Refresh | None = None
+    open_refresh: str | None = None
     refused: tuple[str, ...] = ()
     moved: tuple[str, ...] = ()
 
