@@ -10,7 +10,7 @@ from socialfetch_async.batch.asked import Order
 from socialfetch_async.batch.estimate import HandleEstimate
 from socialfetch_async.events import HandleDone
 from socialfetch_async.export import ExportResult
-from socialfetch_async.journal import Journal
+from socialfetch_async.journal import Journal, Refresh
 from socialfetch_async.models import FollowersPage
 from socialfetch_async.run import FollowersRun
 
@@ -38,7 +38,7 @@ class BatchProgress:
     ) -> None:
         self._journal = journal
         self._work = work
-        self._refresh = asked.refresh
+        self._refresh: Refresh | None = asked.refresh
         self._run: FollowersRun | None = None
         self.handles = len(asked.starts)
         self.left = left

@@ -59,10 +59,10 @@ def plain(value: object) -> Any:
             return {name: plain(getattr(value, name)) for name in value.__struct_fields__}
         case dict():
             return {name: plain(one) for name, one in value.items()}
-        case tuple() if hasattr(value, "_asdict"):  # a NamedTuple
-            return {name: plain(one) for name, one in value._asdict().items()}
         case tuple() | list():
-            return [plain(one) for one in value]
+            items = [plain(one) for one in value]
+            names = getattr(value, "_fields", None)  # of a NamedTuple
+            return items if names is None else dict(zip(names, items, strict=True))
         case Path():
             return str(value)
         case _:
