@@ -83,7 +83,7 @@ class Progress:
 
     def _ended(self, done: HandleDone) -> None:
         if done.error is not None:
-            self._latest = told(done.error, summary=True)
+            self._latest = told(done.error, self._client.base_url, summary=True)
             self._failures += 1
             if self._failures <= _MOST_LINES or self._voice.verbose:
                 self.write(f"{done.handle}: failed: {self._latest}")
