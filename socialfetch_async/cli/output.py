@@ -84,12 +84,6 @@ def is_terminal(stream: TextIO) -> bool:
     return stream.isatty() and os.environ.get("TERM", "dumb") not in {"dumb", "unknown"}
 
 
-async def draw(text: str) -> None:
-    """Write to stderr without a line's end."""
-    with contextlib.suppress(OSError):
-        await write_lines([text.encode(errors="replace")], sys.stderr)
-
-
 def window() -> tuple[int, int]:
     """Return the columns and rows of the terminal at stderr."""
     try:
