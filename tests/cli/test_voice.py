@@ -255,7 +255,9 @@ def test_help_is_in_plain_words(name: str) -> None:
 ODD = r"can not|(is|are) none|be had|\bgo(es)? on\b|whoever|\b1 \w+s\b|\ba (page|second)\b: "
 
 
-@pytest.mark.parametrize("path", sorted(Path(cli.__file__).parent.glob("*.py")), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", sorted(Path(cli.__file__).parent.glob("*.py")), ids=lambda path: path.name
+)
 def test_texts_use_the_words_of_the_docs(path: Path) -> None:
     """No wording that has to be read twice."""
     assert not re.search(ODD, path.read_text())
