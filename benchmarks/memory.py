@@ -147,7 +147,9 @@ def _streamed(size: int, megabytes: float) -> Row:
     # Every cursor of a list is remembered, so that none is paid for twice: the shorter the pages,
     # the more of them.
     cursors = 0.0 if size == 200 else 1_000_000 / size * _CURSOR_BYTES / 1e6
-    note = f"{cursors:.1f} MB of the goal for the cursors asked for" if cursors else ""
+    note = "what the guards of row 18 remember is in it"
+    if cursors:
+        note += f"; {cursors:.1f} MB of the goal for the cursors asked for"
     figure = f"streaming 1,000,000 over 10,000 followers, {size} a page"
     return Row(9, figure, Spread.of([megabytes]), 1.0 + cursors, unit="MB", note=note)
 
