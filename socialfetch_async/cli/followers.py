@@ -90,6 +90,7 @@ class _Command:
         finally:
             if self._screen is not None:
                 await asyncio.to_thread(self._screen.close)
+                self._screen.restore()
 
     async def _all(self, starts: Mapping[str, str | None]) -> int:
         code, later = exit_codes.DONE, dict(starts)

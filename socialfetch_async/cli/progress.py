@@ -192,6 +192,7 @@ class Panel(Progress):
     async def close(self) -> None:
         """Take the panel away."""
         await asyncio.to_thread(self._screen.close)
+        self._screen.restore()
 
 
 class Lines(Progress):

@@ -129,8 +129,8 @@ def statuses(result: BatchResult) -> str:
 def stopped(result: BatchResult) -> Iterator[str]:
     """Say what a batch that was stopped has kept, in three lines."""
     yield f"Stopped. {_charged(result)}"
-    files = ", ".join(str(file.path) for file in result.exports) or "no file yet"
-    yield f"Kept in {result.journal}, exported to {files}"
+    files = ", ".join(str(file.path) for file in result.exports)
+    yield f"Kept in {result.journal}, " + (f"exported to {files}" if files else "not exported")
     yield statuses(result)
 
 
