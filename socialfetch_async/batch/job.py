@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from socialfetch_async._log import logger
 from socialfetch_async.batch.asked import Order
-from socialfetch_async.batch.estimate import estimate
+from socialfetch_async.batch.estimate import estimate_of
 from socialfetch_async.batch.files import BatchFiles
 from socialfetch_async.batch.progress import BatchEvent, BatchProgress, BatchResult
 from socialfetch_async.client import SocialFetchClient
@@ -128,15 +128,17 @@ class Job:
                     await self._buy(todo)
             except Exception as error:  # noqa: BLE001 - raised when the files are written
                 self._failure = self._failure or error
-            self._finish_refresh()
             if self._with_exports:
                 await self._export()
+            # A kill while the files are written must not have the same call begin the next one.
+            if len(self._exports) == len(self._files.exports):
+                self._finish_refresh()
             await asyncio.to_thread(self._sum_up)
 
     def _begin(self, todo: dict[str, str | None]) -> None:
         saved = self._journal.saved
         steps = self._journal.plan(todo, self._wanted)
-        left = estimate(saved, steps, self._wanted, saved.price).handles
+        left = estimate_of(saved, steps, self._wanted, saved.price).handles
         self.progress = BatchProgress(self._journal, self._order, left, self._wanted.work)
         self._see(self.progress)
 

@@ -27,6 +27,11 @@ def moment(seconds: float) -> str:
     return f"{dt.datetime.fromtimestamp(seconds, dt.UTC):%Y-%m-%d %H:%M:%S}"
 
 
+def day(seconds: float) -> str:
+    """Return a date in UTC, from seconds of the epoch."""
+    return moment(seconds)[:10]
+
+
 def share(part: float, whole: float) -> str:
     """Return a percentage; what is there is never 0 %, and what is missing never 100 %."""
     if not whole or part == whole or not part:
