@@ -472,7 +472,7 @@ async def test_progress_on_a_terminal_and_data_in_a_file() -> None:
                 assert (await ended(process)).code == 0
             await until(lambda: "\x1b[?25h" in terminal.text)
     for figure in ("0 of 2 done", r"\d+ of 200", r"\d charged"):
-        assert re.search(rf"\b{figure}\x1b", terminal.text)
+        assert re.search(rf"\x1b\[0m{figure}\b", terminal.text)
     assert lines_of(terminal)[1:] == [
         "ada: 200 of 200 followers, 10 pages, 10 credits: complete",
         "bo: private",
