@@ -127,7 +127,7 @@ class _Command:
         try:
             await _write(handle, stream)
         except ProfileUnavailableError as error:
-            await self._say(f"{handle}: {words.status(error.lookup_status)}")
+            await self._say(f"{handle}: {words.unavailable(error.lookup_status)}")
             return exit_codes.DONE
         except SocialFetchError as error:
             await self._say(f"{handle}: {told(error)}", error=True)
