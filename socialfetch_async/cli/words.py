@@ -1,5 +1,6 @@
 """What the commands say about results, in words. Pure."""
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
@@ -25,6 +26,24 @@ _STATUSES: Final = {
 def status(name: str) -> str:
     """Return how a list ended, in words."""
     return _STATUSES.get(name, name)
+
+
+def command(typed: Sequence[str]) -> str:
+    """Return a command to copy, each word quoted for a shell and fit for a terminal."""
+    return " ".join(map(_quoted, typed))
+
+
+def _quoted(word: str) -> str:
+    if word.isprintable():
+        return shlex.quote(word)
+    # bash and zsh read such an escape as a byte, so that the word is exact.
+    return "$'" + "".join(map(_escaped, word)) + "'"
+
+
+def _escaped(character: str) -> str:
+    if character.isprintable() and character not in "\\'":
+        return character
+    return "".join(f"\\x{byte:02x}" for byte in character.encode(errors="surrogatepass"))
 
 
 def unavailable(lookup_status: str) -> str:
