@@ -78,7 +78,7 @@ async def output_of(command: list[str], folder: Path, **environ: str) -> str:
         sys.executable, "-W", "error", *command, cwd=folder, env=os.environ | environ,
         stdout=PIPE, stderr=PIPE,
     )  # fmt: skip
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(100):
         out, err = await process.communicate()
     assert err.decode() == ""
     assert process.returncode == 0, out.decode()

@@ -155,3 +155,16 @@ def test_the_figures_in_the_readme_are_those_that_were_printed() -> None:
     assert f"lost 0 of {pages:,} pages; a plain retry loop lost {plain['lost']:,}." in text
     assert f"counted all {client['requests']:,} requests" in text
     assert f"plain loop sent {plain['hidden']:,} that it did not count." in text
+
+
+def test_the_speed_in_the_readme_is_the_one_that_was_printed() -> None:
+    """Rounded to two digits."""
+    printed = (ROOT / "benchmarks" / "README.md").read_text()
+    text = " ".join((ROOT / "README.md").read_text().split())
+    for peer, said in (
+        ("the bare loop", "takes {} times"),
+        (r"httpx \+ pydantic v2", "and {} times"),
+    ):
+        found = re.search(rf"against {peer}, 20 \w+ page +\| ([\d.]+)", printed)
+        assert found is not None
+        assert said.format(f"{float(found[1]):.2f}") in text

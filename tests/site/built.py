@@ -12,6 +12,8 @@ import pytest
 import socialfetch_async
 from socialfetch_async import batch, cluster, emulator, export, journal, web
 
+pytestmark = pytest.mark.timeout(600)  # the site is built first
+
 ABSOLUTE = re.compile(r"\s*(?:[a-z][a-z0-9+.-]*:)?//", re.IGNORECASE)
 # What a browser fetches by itself while it shows a page. A link is fetched when it is clicked.
 LOADING = {"src", "srcset", "poster", "data", "background", "xlink:href"}
