@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shlex
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -133,7 +132,7 @@ class Options:
             said.append(f"--fsync={self.fsync}")
         said += ["--trim"] * self.trim + ["--spreadsheet"] * self.spreadsheet
         said += ["--overwrite"] * self.overwrite
-        return shlex.join([*said, *self.connection.words(), *self.voice.words()])
+        return words.command([*said, *self.connection.words(), *self.voice.words()])
 
 
 def run_batch(

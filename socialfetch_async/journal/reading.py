@@ -20,6 +20,7 @@ from socialfetch_async.journal.lines import (
     SavedPage,
     parse,
     parse_page,
+    unavailable,
     version_of,
     without,
 )
@@ -494,6 +495,7 @@ def _summary(index: Index, saved: SavedList) -> SavedHandle:
     # A page after the line means that another session went on.
     last = done if done is not None and done.at.timestamp() >= base.page_at else None
     status, error, reason = found.ended, None, None
+    lookup_status = "found"
     if status is None:
         status = "unfinished"
         if last is not None and last.status in UNFINISHED:
@@ -501,8 +503,8 @@ def _summary(index: Index, saved: SavedList) -> SavedHandle:
     elif status == "failed":
         error = (last and last.error) or "its cursors lead in a circle"
         reason = "repeated_cursor"
-    top = found.ended
-    unavailable = top not in {None, *WHOLE, "failed"}
+    elif status not in WHOLE:
+        status, lookup_status = unavailable(status)
     finished = found.ended is not None or reason in GUARDS
     pages = found.pages + len(strays)
     times = [index.at(number) for number in [*found.parts[0][1], *strays]]
@@ -515,7 +517,7 @@ def _summary(index: Index, saved: SavedList) -> SavedHandle:
         followers=index.followers(found) + index.rows(strays),
         credits_charged=saved.credits,
         total_followers=found.reading.total,
-        lookup_status=None if not pages else top if unavailable else "found",
+        lookup_status=lookup_status if pages else None,
         error=error,
         reason=reason,
         first_at=datetime.fromtimestamp(saved.first_at, UTC),

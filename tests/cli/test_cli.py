@@ -20,6 +20,7 @@ import pytest
 
 from socialfetch_async import __version__
 from socialfetch_async.emulator import Emulator
+from tests import scripted
 from tests.commands import (
     KEY,
     Done,
@@ -720,3 +721,18 @@ def test_another_missing_module_is_not_blamed_on_the_extra() -> None:
     assert done.returncode == 1
     assert "aiohttp" in done.stderr
     assert "pip install" not in done.stderr
+
+
+async def test_what_the_api_says_does_not_steer_a_terminal() -> None:
+    """Names are escaped in their JSON; the cursor of the command to resume with is exact."""
+    cursor = "a'\x1b]0;x\x07\x9b31m\u202e\\b"
+    names = ["a\x1b\x7f\x9b\u202e\u2028\U000e0001", "ñ🍜"]
+    async with scripted.Scripted(scripted.page(names, cursor)) as api:
+        done = await run(api, "followers", "ada", "--max-credits=1")  # type: ignore[arg-type]
+    assert [row["handle"] for row in done.rows] == names
+    assert (done.out + done.err).replace("\n", "").isprintable()
+    (command,) = re.findall("Resume with: (.*)", done.err)
+    program = f'socialfetch() {{ printf "%s|" "$@"; }}; {command}'
+    bash = await asyncio.create_subprocess_exec("bash", "-c", program, stdout=PIPE)
+    shown, _ = await bash.communicate()
+    assert f"|--cursor={cursor}|" in shown.decode()
