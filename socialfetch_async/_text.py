@@ -1,4 +1,4 @@
-"""Texts from outside, made fit for a message, a log record or a terminal."""
+"""Texts and counts, made fit for a message, a log record or a terminal."""
 
 
 def one_line(value: object, secret: str = "", *, most: int = 500) -> str:
@@ -27,3 +27,8 @@ def shortened(text: str) -> str:
     Everything that is not printable is escaped, as by `repr`, so the exact value can be read.
     """
     return repr(text if len(text) <= 80 else f"{text[:77]}...")
+
+
+def count(amount: int, noun: str) -> str:
+    """Return an amount with its noun: `1 page`, `2 pages`, `1,000 pages`."""
+    return f"{amount:,} {noun}{'s' * (amount != 1)}"

@@ -33,7 +33,7 @@ from socialfetch_async._protocol.endpoints import (
     query_of,
 )
 from socialfetch_async.errors import CreditLimitError
-from socialfetch_async.events import OnEvent, Usage
+from socialfetch_async.events import OnEvent, Outage, Usage
 from socialfetch_async.models import Balance, FollowersPage, Profile, User
 from socialfetch_async.policy import RetryPolicy
 from socialfetch_async.run import FollowersRun, FollowingRun
@@ -153,6 +153,11 @@ class SocialFetchClient:
     def usage(self) -> Usage:
         """Live counters: requests, retries, pages, credits."""
         return self._exchange.usage
+
+    @property
+    def outage(self) -> Outage | None:
+        """The outage that the circuit breaker sees now, or None."""
+        return self._exchange.outage
 
     async def __aenter__(self) -> Self:
         self._exchange.check_usable()

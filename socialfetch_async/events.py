@@ -159,6 +159,20 @@ class OutageEnded(Struct, frozen=True, kw_only=True):
     error: SocialFetchError
 
 
+class Outage(Struct, frozen=True, kw_only=True):
+    """An outage as it stands: the circuit breaker is open.
+
+    Attributes:
+        error: The failure that counted last.
+        seconds: How long it has been open.
+        next_probe: Seconds until the next probe is sent; 0 while one is in flight.
+    """
+
+    error: SocialFetchError
+    seconds: float
+    next_probe: float
+
+
 Event = AttemptEnded | RetryPlanned | OutageBegan | OutageEnded
 OnEvent = Callable[[Event], None]
 

@@ -44,6 +44,14 @@ class Done(NamedTuple):
         return shlex.split(told[1])
 
 
+def named(api: Emulator) -> str:
+    """Return the first line of stderr: another API than the vendor's is used."""
+    return (
+        f"socialfetch: using {api.base_url} instead of the vendor's API "
+        "(https://api.socialfetch.dev)\n"
+    )
+
+
 def environment(api: Emulator | None, **variables: str | None) -> dict[str, str]:
     """Return the environment of a command: this one, with the key and address of an emulator."""
     given: dict[str, str | None] = {
@@ -56,6 +64,8 @@ def environment(api: Emulator | None, **variables: str | None) -> dict[str, str]
         "PYTHONUNBUFFERED": None,
         "PYTHONDONTWRITEBYTECODE": None,
         "PYTHONPYCACHEPREFIX": BYTECODE,
+        "SOCIALFETCH_MAX_CREDITS": None,
+        **dict.fromkeys(("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")),
     }
     merged = {**os.environ, **given, **variables}
     return {name: value for name, value in merged.items() if value is not None}
@@ -123,10 +133,16 @@ class Terminal:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._read()
+        if self._master >= 0:
+            self._read()
+            self.hang_up()
+
+    def hang_up(self) -> None:
+        """Close it: what is written to it from now on is an error."""
         asyncio.get_running_loop().remove_reader(self._master)
         os.close(self._master)
         os.close(self.slave)
+        self._master = -1
 
     def _read(self) -> None:
         with contextlib.suppress(BlockingIOError):

@@ -1,13 +1,15 @@
-"""The tables of docs/command-line.md, from click's own metadata: `--write` renews them."""
+"""The tables of docs/command-line.md, from the command itself: `--write` renews them."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from inspect import cleandoc
 from pathlib import Path
 
 import click
 
 from socialfetch_async.cli.commands import socialfetch
+from socialfetch_async.cli.exit_codes import TABLE
+from socialfetch_async.cli.options import SHARED
 
 PAGE = Path(__file__).parent.parent / "docs" / "command-line.md"
 BEGIN, END = "<!-- commands, made by tools/command_line.py -->\n", "<!-- /commands -->"
@@ -21,11 +23,31 @@ def sections(group: click.Group) -> Iterator[str]:
         yield f"## {name}\n\n```console\n$ {' '.join(usage.split())}\n```\n\n"
         # A line with only \b keeps click from filling the paragraph behind it.
         yield cleandoc(command.help or "").replace("\b\n", "") + "\n\n"
-        if options := [p for p in command.params if isinstance(p, click.Option)]:
-            yield "| option | value | default | what it does |\n| --- | --- | --- | --- |\n"
-            for option in options:
-                yield row(option)
-            yield "\n"
+        yield from table([p for p in command.params if p.name not in SHARED])
+        yield f"{example(command)}\n\n"
+
+
+def table(params: Iterable[click.Parameter]) -> Iterator[str]:
+    """Yield the table of some options."""
+    if options := [p for p in params if isinstance(p, click.Option)]:
+        yield "| option | value | default | what it does |\n| --- | --- | --- | --- |\n"
+        for option in options:
+            yield row(option)
+        yield "\n"
+
+
+def example(command: click.Command) -> str:
+    """Return the example below the options."""
+    line = next(line for line in (command.epilog or "").splitlines() if "Example" in line)
+    return f"```console\n$ {line.partition(': ')[2]}\n```"
+
+
+def shared(group: click.Group) -> Iterator[str]:
+    """Yield the exit codes, and the options of every command."""
+    yield "| exit code | meaning |\n| --- | --- |\n"
+    yield from (f"| {code} | {meaning} |\n" for code, meaning in TABLE)
+    yield "\nEvery command has these options, before or after its name:\n\n"
+    yield from table([p for p in group.params if p.name in SHARED])
 
 
 def row(option: click.Option) -> str:
@@ -47,7 +69,8 @@ def renewed(page: str) -> str:
     """Return the page with the tables of today."""
     head, _, rest = page.partition(BEGIN)
     _, _, tail = rest.partition(END)
-    return f"{head}{BEGIN}\n{''.join(sections(socialfetch))}{END}{tail}"
+    made = "".join([*shared(socialfetch), *sections(socialfetch)])
+    return f"{head}{BEGIN}\n{made}{END}{tail}"
 
 
 def main() -> None:

@@ -22,7 +22,7 @@ from socialfetch_async._protocol.retry import Retries
 from socialfetch_async._protocol.status import Answer
 from socialfetch_async._text import one_line
 from socialfetch_async.errors import SocialFetchError
-from socialfetch_async.events import OnEvent, Usage
+from socialfetch_async.events import OnEvent, Outage, Usage
 from socialfetch_async.policy import RetryPolicy
 
 T = TypeVar("T")
@@ -67,6 +67,16 @@ class Exchange:
     def usage(self) -> Usage:
         """Live counters of everything that was sent."""
         return self._accounts.usage
+
+    @property
+    def outage(self) -> Outage | None:
+        """The outage that the circuit breaker sees, if there is one."""
+        breaker = self.admission.breaker
+        if not breaker.open or breaker.cause is None or self._loop is None:
+            return None
+        now = self._loop.time()
+        left = max(0.0, breaker.next_probe - now)
+        return Outage(error=breaker.cause, seconds=now - breaker.since, next_probe=left)
 
     @property
     def budget(self) -> SharedBudget:

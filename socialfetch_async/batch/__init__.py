@@ -7,7 +7,11 @@ from socialfetch_async.batch.call import (
     export_followers,
     run_batch as run_batch,
 )
-from socialfetch_async.batch.estimate import Estimate, HandleEstimate
+from socialfetch_async.batch.estimate import (
+    Estimate,
+    HandleEstimate,
+    estimate_of as estimate_of,
+)
 from socialfetch_async.batch.files import BatchFiles as BatchFiles, files_of as files_of
 from socialfetch_async.batch.handles_file import (
     HandlesFile as HandlesFile,

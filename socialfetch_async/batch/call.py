@@ -10,7 +10,7 @@ import msgspec
 
 from socialfetch_async import _arguments as arguments
 from socialfetch_async.batch.asked import Order, order
-from socialfetch_async.batch.estimate import Estimate, estimate
+from socialfetch_async.batch.estimate import Estimate, estimate_of
 from socialfetch_async.batch.files import BatchFiles, files_of
 from socialfetch_async.batch.job import Job, Watch
 from socialfetch_async.batch.progress import BatchEvent, BatchProgress, BatchResult
@@ -100,7 +100,7 @@ async def export_followers(
     arguments.flag("overwrite", overwrite)
     files = files_of(output, format, journal, spreadsheet=spreadsheet, overwrite=overwrite)
     if progress is True:
-        # The panel is the command's; only who asks for it needs rich.
+        # The panel is the command's, and loaded only if it is wanted.
         shown: Any = import_module("socialfetch_async.cli.progress").shown
         async with shown(client) as panel:
             return await run_batch(client, files, asked, fsync, panel.see)
@@ -184,7 +184,7 @@ def estimated(files: BatchFiles, asked: Order, credits_charged: int = 0) -> Esti
     """Return what is left to buy, from the journal alone."""
     saved = read_journal(files.journal) if files.journal.exists() else SavedRun.empty()
     wanted = asked.wanted(saved.work(asked.refresh) or "")
-    found = estimate(saved, saved.plan(asked.starts, wanted), wanted, saved.price)
+    found = estimate_of(saved, saved.plan(asked.starts, wanted), wanted, saved.price)
     balance = saved.balances[-1].balance if saved.balances else None
     return msgspec.structs.replace(
         found, credits_charged=credits_charged, balance=balance, journal=files.journal

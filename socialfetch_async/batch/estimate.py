@@ -49,7 +49,7 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
     journal: Path | None = None
 
 
-def estimate(
+def estimate_of(
     saved: SavedRun, steps: Mapping[str, Step], wanted: Wanted, price: int = 1
 ) -> Estimate:
     """Return what the steps of a plan would cost.

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from socialfetch_async._log import logger
 from socialfetch_async.batch.asked import Order
+from socialfetch_async.batch.estimate import estimate_of
 from socialfetch_async.batch.files import BatchFiles
 from socialfetch_async.batch.progress import BatchEvent, BatchProgress, BatchResult
 from socialfetch_async.client import SocialFetchClient
@@ -135,8 +136,10 @@ class Job:
             await asyncio.to_thread(self._sum_up)
 
     def _begin(self, todo: dict[str, str | None]) -> None:
-        handles, limit = len(self._order.starts), self._order.max_credits
-        self.progress = BatchProgress(self._journal, handles, len(todo), limit)
+        saved = self._journal.saved
+        steps = self._journal.plan(todo, self._wanted)
+        left = estimate_of(saved, steps, self._wanted, saved.price).handles
+        self.progress = BatchProgress(self._journal, self._order, left, self._wanted.work)
         self._see(self.progress)
 
     def _left(self) -> dict[str, str | None]:

@@ -1,13 +1,16 @@
 """How a batch stands: live while it runs, and at its end."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
+from socialfetch_async.batch.asked import Order
+from socialfetch_async.batch.estimate import HandleEstimate
 from socialfetch_async.events import HandleDone
 from socialfetch_async.export import ExportResult
-from socialfetch_async.journal import Journal
+from socialfetch_async.journal import Journal, Refresh
 from socialfetch_async.models import FollowersPage
 from socialfetch_async.run import FollowersRun
 
@@ -20,18 +23,30 @@ class BatchProgress:
             also from earlier calls. `handles_failed`: those that failed in this call.
         pages: That arrived in this call. `followers`: on them.
         credits_charged: Confirmed for them.
-        max_credits: The limit of this piece of work.
+        max_credits: The limit of this piece of work. `max_pages`, `max_followers`: of each list.
         balance: Of the account, in credits, when the call began; None if it was not asked for.
         stopping: Nothing more is bought; what is paid for still comes.
+        left: What was left of each unfinished handle when the call began, as far as known.
     """
 
-    def __init__(self, journal: Journal, handles: int, left: int, max_credits: int | None) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        asked: Order,
+        left: Sequence[HandleEstimate],
+        work: str,
+    ) -> None:
         self._journal = journal
+        self._work = work
+        self._refresh: Refresh | None = asked.refresh
         self._run: FollowersRun | None = None
-        self.handles = handles
-        self.handles_done = handles - left
+        self.handles = len(asked.starts)
+        self.left = left
+        self.handles_done = self.handles - len(left)
         self.handles_failed = self.pages = self.followers = self.credits_charged = 0
-        self.max_credits = max_credits
+        self.max_credits = asked.max_credits
+        self.max_pages = asked.max_pages
+        self.max_followers = asked.max_followers
         self.balance: int | None = None
         self.stopping = False
 
@@ -39,6 +54,13 @@ class BatchProgress:
     def total_credits_charged(self) -> int:
         """Credits confirmed by all pages in the journal."""
         return self._journal.credits_charged
+
+    @property
+    def credits_left(self) -> int | None:
+        """What this piece of work may still spend; None without a limit."""
+        if self.max_credits is None:
+            return None
+        return max(0, self.max_credits - self._journal.spent(self._work, self._refresh))
 
     @property
     def maybe_charged(self) -> int:

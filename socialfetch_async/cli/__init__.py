@@ -18,7 +18,7 @@ def main() -> None:
 
         socialfetch(prog_name="socialfetch")
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in {"click", "rich"}:
+        if (error.name or "").partition(".")[0] != "click":
             raise
         sys.stderr.write("socialfetch needs its extra: pip install 'socialfetch-async[cli]'\n")
         sys.exit(2)

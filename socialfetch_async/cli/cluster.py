@@ -1,16 +1,21 @@
 """`socialfetch export --scheduler`: a batch on a Dask cluster, to files, with its end told."""
 
 import asyncio
+import shlex
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from socialfetch_async._text import count
 from socialfetch_async.batch import BatchFiles, HandlesFile
 from socialfetch_async.cli import exit_codes, stopping
-from socialfetch_async.cli.export import Options, written
-from socialfetch_async.cli.progress import say
+from socialfetch_async.cli.connecting import base_url, max_credits, name_api, told
+from socialfetch_async.cli.export import Options
+from socialfetch_async.cli.output import say, stamped, write_json
+from socialfetch_async.cli.words import written
 from socialfetch_async.cluster import ClusterResult, export_on
 from socialfetch_async.errors import ExportError, JournalError, SocialFetchError
 from socialfetch_async.export import Contents
@@ -23,6 +28,7 @@ _EXPORTS: Final = "exports.journal"
 def run_on_cluster(scheduler: str, options: Options) -> None:
     """Read the handles and run the batch on the workers behind a scheduler."""
     try:
+        options = replace(options, max_credits=max_credits(options.max_credits))
         given = options.given()
         options.order(given)
     except ValueError as error:
@@ -32,6 +38,7 @@ def run_on_cluster(scheduler: str, options: Options) -> None:
 
 
 async def _batch(scheduler: str, given: HandlesFile, options: Options) -> int:
+    await name_api(base_url())
     files = options.files()
     # The pages are in the journals of the shards; what was written from them is in this one.
     folder = files.journal.with_name(f"{files.journal.name}s")
@@ -48,7 +55,7 @@ async def _batch(scheduler: str, given: HandlesFile, options: Options) -> int:
         except JournalError as error:
             lines, code = [f"socialfetch: {error}"], exit_codes.SOME_FAILED
         except SocialFetchError as error:
-            lines, code = [f"socialfetch: {error}"], stopping.exit_code(error)
+            lines, code = [f"socialfetch: {told(error)}"], stopping.exit_code(error)
         try:
             lines += await asyncio.to_thread(lambda: list(_exports(call.folder, files, exports)))
         except (ExportError, JournalError) as error:
@@ -57,8 +64,11 @@ async def _batch(scheduler: str, given: HandlesFile, options: Options) -> int:
     if result is not None:
         lines += _progress(result)
     if result is None or not result.finished:
-        lines.append(f"go on with: {options.command()} --scheduler={scheduler}")
-    await say(lines)
+        lines.append(f"Resume with: {options.command()} --scheduler={shlex.quote(scheduler)}")
+    if code or not options.voice.quiet:
+        await say(lines)
+    if options.voice.json and result is not None:
+        await write_json(result)
     if stopped is not None:
         raise stopped
     return code or _code(result)
@@ -122,7 +132,8 @@ class _Call:
         self.result = result
         if time.monotonic() - self._said > _EVERY:
             self._said = time.monotonic()
-            task = asyncio.create_task(say(_progress(result)))
+            lines = [stamped(line) for line in _progress(result)]
+            task = asyncio.create_task(self._options.voice.say(lines))
             self._saying.add(task)
             task.add_done_callback(self._saying.discard)
 
@@ -142,13 +153,13 @@ def _exports(folder: Path, files: BatchFiles, exports: Journal) -> Iterator[str]
 
 def _progress(result: ClusterResult) -> list[str]:
     """Say how a batch stands."""
-    more = f", at most {result.maybe_charged:,} more may have been" if result.maybe_charged else ""
-    failed = f", {result.handles_failed:,} failed" if result.handles_failed else ""
-    lost = f"; {result.lost:,} attempts were lost with their workers" if result.lost else ""
+    maybe = f", up to {result.maybe_charged:,} more possibly charged" * bool(result.maybe_charged)
+    failed = f", {result.handles_failed:,} failed" * bool(result.handles_failed)
+    lost = f"; {count(result.lost, 'attempt')} lost with their workers" * bool(result.lost)
     line = (
-        f"{result.handles_done:,} of {result.handles:,} handles done{failed}; "
-        f"{result.credits_charged:,} credits were charged{more}; this time {result.pages:,} pages "
-        f"with {result.followers:,} followers{lost}"
+        f"{result.handles_done:,} of {count(result.handles, 'handle')} done{failed}; "
+        f"{count(result.credits_charged, 'credit')} charged{maybe}; this run: "
+        f"{count(result.pages, 'page')}, {count(result.followers, 'follower')}{lost}"
     )
     return [line] if result.trouble is None else [line, result.trouble]
 

@@ -1,108 +1,149 @@
 """The commands and their options. Heavy imports stand inside, so that `--help` is quick."""
 
-import re
-import sys
 from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import click
 
 from socialfetch_async._version import __version__
-from socialfetch_async.cli.exit_codes import IN_WORDS
+from socialfetch_async.cli.options import (
+    Decimal,
+    Duration,
+    Group,
+    Number,
+    connection,
+    example,
+    given,
+    shared,
+)
 
-_limit = click.IntRange(min=1)
-_SPREADSHEET = "CSV for spreadsheets: a byte order mark, and no text runs as a formula."
+T = TypeVar("T")
+_SPREADSHEET: Final = "CSV for spreadsheets: a byte order mark, and no text runs as a formula."
+_TRIM: Final = "Leave out avatar_urls, platform_user_id and sec_uid; the price is the same."
+_LISTS: Final = "Newest followers per handle, then stop; "
+_PAGES: Final = "Pages per handle, then stop."
+_COLUMN: Final = "The column to read the handles from, if they are CSV."
+_HEADER: Final = "The first line of the handles is a handle and no header."
 _format = click.Choice(["jsonl", "jsonl.gz", "csv", "parquet", "sqlite"])
+_file = click.Path(allow_dash=True)  # so that a shell completes file names
 
 
-class _Age(click.ParamType[float]):
-    """A number with s, m, h or d, in seconds."""
-
-    name = "age"
-    _UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        """Return the seconds."""
-        found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)([smhd])", str(value), re.ASCII)
-        if found is None:
-            self.fail(f"{value!r} is not a number with s, m, h or d, such as 7d", param, ctx)
-        return float(found[1]) * self._UNITS[found[2]]
-
-
-@click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=IN_WORDS)
+@click.group(
+    cls=Group,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=example("socialfetch demo"),
+)
 @click.version_option(__version__, prog_name="socialfetch")
+@shared
 def socialfetch() -> None:
     """Fetch TikTok followers from the Social Fetch API.
 
-    The key comes from SOCIALFETCH_API_KEY; SOCIALFETCH_BASE_URL replaces the API's address.
-    Data goes to stdout, everything else to stderr.
+    The environment gives the key (SOCIALFETCH_API_KEY), another API (SOCIALFETCH_BASE_URL), a
+    credit limit where --max-credits is not typed (SOCIALFETCH_MAX_CREDITS), and a proxy
+    (HTTPS_PROXY, ALL_PROXY, NO_PROXY). Data goes to stdout, everything else to stderr.
     """
 
 
-@socialfetch.command(epilog=IN_WORDS)
+@socialfetch.command(epilog=example("socialfetch followers ada --max-pages=2 | jq .handle"))
 @click.argument("handles", metavar="HANDLE... | -", nargs=-1, required=True)
-@click.option("--max-followers", type=_limit, help="Stop each handle after this many followers.")
-@click.option("--max-pages", type=_limit, help="Stop each handle after this many pages.")
-@click.option("--max-credits", type=_limit, help="Spend no more than this, all handles together.")
-@click.option("--trim", is_flag=True, help="Ask for fewer fields.")
-@click.option("--cursor", help="Go on from here; for one handle.")
+@click.option(
+    "--max-followers",
+    "--max-followers-per-handle",
+    "max_followers",
+    type=Number(),
+    help=f"{_LISTS}exactly so many are written.",
+)
+@click.option("--max-pages", "--max-pages-per-handle", "max_pages", type=Number(), help=_PAGES)
+@click.option(
+    "--max-credits",
+    type=Number(),
+    help="Credit limit of this command, all handles together. Default: SOCIALFETCH_MAX_CREDITS.",
+)
+@click.option("--cursor", metavar="CURSOR", help="Resume from this cursor (single HANDLE only).")
+@click.option("--trim", is_flag=True, help=_TRIM)
+@click.option("--column", metavar="NAME", help=_COLUMN)
+@click.option("--no-header", is_flag=True, help=_HEADER)
+@connection
+@shared
 def followers(
     handles: tuple[str, ...],
-    max_followers: int | None,
-    max_pages: int | None,
-    max_credits: int | None,
-    trim: bool,  # noqa: FBT001 - click passes options by name
     cursor: str | None,
+    column: str | None,
+    no_header: bool,  # noqa: FBT001 - click passes options by name
+    **options: Any,
 ) -> None:
-    """Write the followers of each HANDLE as JSON lines, one handle after the other.
+    """Write the followers of each HANDLE as JSON Lines.
 
-    `-` reads handles from stdin, one a line. Every line has `source`, the handle it follows. A
-    page costs one credit; `| head -1` stops the buying.
+    HANDLE is a handle or profile URL. `-` reads them from stdin, one per line or as CSV. Every
+    line of the output has `source`, the handle that is followed. A page costs one credit, also
+    one that `| head -1` does not read to its end.
     """
-    from socialfetch_async.cli.followers import Options, write_followers  # noqa: PLC0415
+    from socialfetch_async.cli import followers as command  # noqa: PLC0415
 
-    if handles == ("-",):
-        text = sys.stdin.buffer.read().decode("utf-8-sig", "replace")
-        handles = tuple(line for line in map(str.strip, text.splitlines()) if line)
-        if not handles:
-            raise click.UsageError("no handle came on stdin: give one a line")
+    voice, connecting = _how(options)
+    chosen = command.Options(**options, connection=connecting, voice=voice)
     if cursor is not None and len(handles) > 1:
         raise click.UsageError("--cursor belongs to one handle: give one handle")
-    options = Options(trim, max_followers, max_pages, max_credits)
-    _run(write_followers(handles, cursor, options))
+    if (column is not None or no_header) and handles != ("-",):
+        raise click.UsageError("--column and --no-header are for handles from stdin: use -")
+    starts = _valid(lambda: command.starts_of(handles, cursor, column, header=not no_header))
+    _run(command.write_followers(starts, chosen))
 
 
-@socialfetch.command(epilog=IN_WORDS)
-@click.argument("handles", metavar="HANDLES-FILE | -")
-@click.option("-o", "--output", metavar="DIR | FILE", required=True, help="Where the files go.")
+@socialfetch.command(epilog=example("socialfetch export handles.txt -o out --max-credits=5000"))
+@click.argument("handles", metavar="HANDLES-FILE | -", required=False, type=_file)
+@click.option(
+    "--handle",
+    "names",
+    metavar="HANDLE",
+    multiple=True,
+    help="A handle or profile URL, in place of HANDLES-FILE; may be repeated.",
+)
+@click.option(
+    "-o",
+    "--output",
+    metavar="FOLDER | FILE",
+    type=_file,
+    required=True,
+    help="Where the journal and the exports go.",
+)
 @click.option(
     "--format",
     "formats",
     type=_format,
     multiple=True,
-    help="For a DIR; may be repeated. Default: jsonl.",
+    help="For a FOLDER; may be repeated. Default: jsonl.",
 )
 @click.option(
-    "--max-credits", type=_limit, help="Spend no more than this on the journal, in all runs."
+    "--max-credits",
+    type=Number(),
+    help="Credit limit of the batch, or of one refresh, over all runs. Default: "
+    "SOCIALFETCH_MAX_CREDITS.",
 )
 @click.option(
-    "--concurrency", type=_limit, default=10, show_default=True, help="Pages on their way at once."
+    "--concurrency", type=Number(), default=10, show_default=True, help="Pages in flight at a time."
 )
 @click.option(
     "--fsync",
     type=click.Choice(["page", "second", "never"]),
     default="second",
     show_default=True,
-    help="When pages are synced to the disk.",
+    help="When pages are synced to disk.",
 )
 @click.option(
+    "--max-followers",
     "--max-followers-per-handle",
-    type=_limit,
-    help="The newest so many of each list, in whole pages.",
+    "max_followers_per_handle",
+    type=Number(),
+    help=f"{_LISTS}in whole pages.",
 )
-@click.option("--max-pages-per-handle", type=_limit, help="The same in pages.")
+@click.option(
+    "--max-pages",
+    "--max-pages-per-handle",
+    "max_pages_per_handle",
+    type=Number(),
+    help=_PAGES,
+)
 @click.option(
     "--refresh",
     type=click.Choice(["new", "all"]),
@@ -110,68 +151,87 @@ def followers(
 )
 @click.option(
     "--older-than",
-    type=_Age(),
-    metavar="AGE",
-    help="With --refresh, only lists read before: 12h, 7d.",
+    type=Duration(),
+    help="With --refresh: only lists read longer ago than this (12h, 7d).",
 )
 @click.option(
     "--estimate",
     is_flag=True,
-    help="Buy each list's first page (1 credit each), say what the rest costs.",
+    help="Buy each list's first page (1 credit each), and say what the rest costs.",
 )
 @click.option(
     "--settle",
     "settles",
     is_flag=True,
-    help="Lower the credits that may have been charged by the balance; buy nothing.",
+    help="Lower the possibly charged credits to what the balance allows; buy nothing.",
 )
-@click.option("--yes", is_flag=True, help="With --estimate: go on without asking.")
-@click.option("--column", metavar="NAME", help="The column of HANDLES-FILE to read.")
-@click.option("--no-header", is_flag=True, help="The first line of HANDLES-FILE is a handle.")
-@click.option("--dry-run", is_flag=True, help="Say what is left and its price; buy nothing.")
-@click.option("--trim", is_flag=True, help="Ask for fewer fields.")
+@click.option("--yes", is_flag=True, help="With --estimate: buy the rest without asking.")
+@click.option("--column", metavar="NAME", help=_COLUMN)
+@click.option("--no-header", is_flag=True, help=_HEADER)
+@click.option("--dry-run", is_flag=True, help="Say what is left and what it costs; buy nothing.")
+@click.option("--trim", is_flag=True, help=_TRIM)
 @click.option("--spreadsheet", is_flag=True, help=_SPREADSHEET)
 @click.option("--overwrite", is_flag=True, help="Replace files that this journal did not write.")
 @click.option(
     "--scheduler",
-    metavar="ADDRESS",
-    help="Run it on the workers of this Dask scheduler; --concurrency is each one's.",
+    metavar="URL",
+    help="Run it on the workers of this Dask scheduler; --concurrency is per worker.",
 )
+@connection
+@shared
 def export(
     dry_run: bool,  # noqa: FBT001 - click passes options by name
     estimate: bool,  # noqa: FBT001 - as above
     yes: bool,  # noqa: FBT001 - as above
     settles: bool,  # noqa: FBT001 - as above
     scheduler: str | None,
+    handles: str | None,
+    names: tuple[str, ...],
     **options: Any,
 ) -> None:
-    """Fetch the followers of all handles in a file, and write them to files.
+    """Fetch the followers of many handles into files.
 
-    Every page is kept in a journal beside the output. The same command again goes on where it
-    ended and buys only what is missing; when all is done it sends nothing.
+    Every page is kept in a journal beside the output. The same command again resumes, and buys
+    only what is missing; when nothing is missing it sends no request.
 
     HANDLES-FILE has a handle or profile URL on each line, or is CSV with a column `handle` or
-    `username`. FILE ends in .jsonl, .jsonl.gz, .csv, .parquet or .sqlite.
+    `username`; `-` is stdin. FILE ends in .jsonl, .jsonl.gz, .csv, .parquet or .sqlite.
     """
     from socialfetch_async.cli.export import Options, run_batch  # noqa: PLC0415
 
+    if (handles is None) == (not names):
+        raise click.UsageError("give either a HANDLES-FILE (- is stdin) or --handle")
+    if names and (options["column"] is not None or options["no_header"]):
+        raise click.UsageError("--column and --no-header are for a HANDLES-FILE")
+    if options["older_than"] is not None and options["refresh"] is None:
+        raise click.UsageError("--older-than belongs to a refresh: give --refresh as well")
+    voice, connecting = _how(options)
+    chosen = Options(
+        **options, handles=handles or "", names=names, connection=connecting, voice=voice
+    )
     if scheduler is not None:
-        if dry_run or estimate:
-            name = "--dry-run" if dry_run else "--estimate"
-            raise click.UsageError(f"{name} is not for --scheduler: leave the scheduler out")
+        for name, typed in (
+            ("--dry-run", dry_run),
+            ("--estimate", estimate),
+            ("--settle", settles),
+            *((word, True) for word in connecting.words()),
+        ):
+            if typed:
+                raise click.UsageError(f"{name} is not for --scheduler: leave one of them out")
         from socialfetch_async.cli.cluster import run_on_cluster  # noqa: PLC0415
 
-        run_on_cluster(scheduler, Options(**options))
-    run_batch(Options(**options), dry_run=dry_run, estimate=estimate, yes=yes, settles=settles)
+        run_on_cluster(scheduler, chosen)
+    run_batch(chosen, dry_run=dry_run, estimate=estimate, yes=yes, settles=settles)
 
 
-@socialfetch.command()
-@click.argument("journals", metavar="JOURNAL|DIR...", nargs=-1, required=True)
-@click.option("-o", "--output", metavar="FILE|-", required=True, help="The file; - is stdout.")
+@socialfetch.command(epilog=example("socialfetch convert out -o followers.parquet"))
+@click.argument("journals", metavar="JOURNAL | FOLDER...", nargs=-1, required=True, type=_file)
 @click.option(
-    "--format", "form", type=_format, help="Default: what the name of FILE ends in; jsonl for -."
+    "-o", "--output", metavar="FILE | -", type=_file, required=True, help="The file; - is stdout."
 )
+@click.option("--format", "form", type=_format, help="Default: by the suffix of FILE; jsonl for -.")
 @click.option("--spreadsheet", is_flag=True, help=_SPREADSHEET)
+@shared
 def convert(
     journals: tuple[str, ...],
     output: str,
@@ -180,36 +240,50 @@ def convert(
 ) -> None:
     """Convert journals to a data file.
 
-    Works offline and costs no credits. DIR is a folder that `export` has written. The file is
+    Works offline and costs no credits. FOLDER is one that `export` has written. The file is
     replaced, but no journal.
     """
     from socialfetch_async.cli.journals import convert_journals, stream_journals  # noqa: PLC0415
 
+    voice = _voice()
     if output == "-":
-        _run(stream_journals(journals, form, spreadsheet=spreadsheet))
-    _run_offline(lambda: convert_journals(journals, output, form, spreadsheet=spreadsheet))
+        _run(stream_journals(journals, form, voice, spreadsheet=spreadsheet))
+    _run_offline(lambda: convert_journals(journals, output, form, voice, spreadsheet=spreadsheet))
 
 
-@socialfetch.command()
-@click.argument("journals", metavar="JOURNAL|DIR...", nargs=-1, required=True)
-@click.option("-o", "--output", metavar="FILE", required=True, help="The HTML file to write.")
+@socialfetch.command(epilog=example("socialfetch report out -o report.html"))
+@click.argument("journals", metavar="JOURNAL | FOLDER...", nargs=-1, required=True, type=_file)
+@click.option(
+    "-o", "--output", metavar="FILE", type=_file, required=True, help="The HTML file to write."
+)
+@shared
 def report(journals: tuple[str, ...], output: str) -> None:
     """Write a report on journals to an HTML file.
 
-    Works offline and costs no credits. DIR is a folder that `export` has written.
+    Works offline and costs no credits. FOLDER is one that `export` has written.
     """
     from socialfetch_async.cli.journals import report_journals  # noqa: PLC0415
 
-    _run_offline(lambda: report_journals(journals, output))
+    voice = _voice()
+    _run_offline(lambda: report_journals(journals, output, voice))
 
 
-@socialfetch.command()
-@click.argument("old", metavar="JOURNAL|DIR")
-@click.argument("new", metavar="[NEW]", required=False)
-@click.option("-o", "--output", metavar="FILE|-", default="-", help="A .jsonl or .csv file.")
+@socialfetch.command(epilog=example("socialfetch diff out -o changes.csv"))
+@click.argument("old", metavar="JOURNAL | FOLDER", type=_file)
+@click.argument("new", metavar="[NEW]", type=_file, required=False)
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE | -",
+    type=_file,
+    default="-",
+    show_default=True,
+    help="A .jsonl or .csv file; - is stdout.",
+)
 @click.option("--format", "form", type=click.Choice(["jsonl", "csv"]), help="For stdout.")
-@click.option("--handle", help="Only this profile.")
-@click.option("--partial", is_flag=True, help="Compare lists that are not complete, too.")
+@click.option("--handle", metavar="HANDLE", help="Compare only this profile.")
+@click.option("--partial", is_flag=True, help="Compare also lists that are not complete.")
+@shared
 def diff(
     old: str,
     new: str | None,
@@ -220,56 +294,84 @@ def diff(
 ) -> None:
     """Write the followers gained and lost between readings.
 
-    Compares the last two complete readings of each list in JOURNAL; `export --refresh all` makes
-    another reading. With NEW, compares one list in JOURNAL with that in a newer journal. DIR is a
-    folder that `export` has written. Each line is a follower; `change` is gained or lost. Works
+    Compares the last two complete readings of each list in JOURNAL; `export --refresh=all` makes
+    another reading. With NEW, compares one list in JOURNAL with that in a newer journal. FOLDER is
+    one that `export` has written. Each line is a follower; `change` is gained or lost. Works
     offline and costs no credits.
     """
     from socialfetch_async.cli.journals import stream_changes, write_changes  # noqa: PLC0415
 
+    voice = _voice()
     if output == "-":
-        _run(stream_changes(old, new, handle, form, partial=partial))
-    _run_offline(lambda: write_changes(old, new, handle, output, form, partial=partial))
+        _run(stream_changes(old, new, handle, form, partial=partial, voice=voice))
+    _run_offline(
+        lambda: write_changes(old, new, handle, output, form, partial=partial, voice=voice)
+    )
 
 
-@socialfetch.command(epilog=IN_WORDS)
-def whoami() -> None:
-    """Say whose key this is. Free."""
-    from socialfetch_async.cli.followers import write_value  # noqa: PLC0415
+@socialfetch.command(epilog=example("socialfetch whoami"))
+@connection
+@shared
+def whoami(**options: Any) -> None:
+    """Show whose API key this is (free).
 
-    _run(write_value(lambda client: client.whoami()))
+    On a terminal in words; in a pipe, or with --json, as JSON.
+    """
+    from socialfetch_async.cli.account import show_user  # noqa: PLC0415
 
-
-@socialfetch.command(epilog=IN_WORDS)
-def balance() -> None:
-    """Say how many credits are left. Free."""
-    from socialfetch_async.cli.followers import write_value  # noqa: PLC0415
-
-    _run(write_value(lambda client: client.get_balance()))
+    voice, connecting = _how(options)
+    _run(show_user(connecting, voice))
 
 
-@socialfetch.command()
-@click.option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True)
-@click.option("--page-size", type=_limit, default=20, show_default=True, help="Followers a page.")
+@socialfetch.command(epilog=example("socialfetch balance | jq .balance"))
+@connection
+@shared
+def balance(**options: Any) -> None:
+    """Show how many credits the account has (free).
+
+    On a terminal in words; in a pipe, or with --json, as JSON.
+    """
+    from socialfetch_async.cli.account import show_balance  # noqa: PLC0415
+
+    voice, connecting = _how(options)
+    _run(show_balance(connecting, voice))
+
+
+@socialfetch.command(epilog=example("socialfetch emulate --profile=ada=1000 --fault=503=0.05"))
+@click.option(
+    "--port",
+    type=Number(0, 65_535),
+    default=8765,
+    show_default=True,
+    help="Port to listen on; 0 is a free one.",
+)
+@click.option(
+    "--page-size", type=Number(), default=20, show_default=True, help="Followers per page."
+)
 @click.option(
     "--latency",
-    type=click.FloatRange(min=0),
+    type=Decimal(zero=True),
+    metavar="SECONDS",
     default=0.0,
     show_default=True,
-    help="Seconds before each answer.",
+    help="Wait before each response.",
 )
-@click.option("--credits", "credits_", type=click.IntRange(min=0), help="Credits of the account.")
+@click.option("--credits", "credits_", type=Number(0), help="Credits of the account.")
+@click.option("--price", type=Number(), default=1, show_default=True, help="Credits per page.")
 @click.option(
-    "--price", type=click.IntRange(min=1), default=1, show_default=True, help="Credits per page."
+    "--seed",
+    type=Number(0),
+    default=0,
+    show_default=True,
+    help="Random seed for generated followers and faults.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Other followers and faults.")
 @click.option(
     "--profile",
     "profiles",
     multiple=True,
     metavar="HANDLE=SIZE|STATUS",
-    help="A profile that exists, as ada=1000 or bo=private; may be repeated. Without any, every "
-    "handle exists, except private..., hidden... and missing...",
+    help="A profile that exists, example: ada=1000, bo=private; may be repeated. Without any, "
+    "every handle exists, except private..., hidden... and missing...",
 )
 @click.option(
     "--fault",
@@ -282,12 +384,11 @@ def balance() -> None:
 )
 @click.option(
     "--retry-after",
-    type=click.IntRange(min=0),
-    help="Seconds in the Retry-After of a 429 or 503.",
+    type=Number(0),
+    metavar="SECONDS",
+    help="The Retry-After of a 429 or 503.",
 )
-@click.option(
-    "--rate-limit", type=click.FloatRange(min=0), help="Pages per second; more are refused."
-)
+@click.option("--rate-limit", type=Decimal(zero=True), help="Pages per second; more are refused.")
 @click.option(
     "--limited",
     metavar="KIND",
@@ -310,7 +411,8 @@ def balance() -> None:
     help="A list that moves, example: ada=5/min, or ada=-2/h to lose followers; may be repeated. "
     "Units: s, min, h.",
 )
-@click.option("--depth", type=click.IntRange(min=0), help="Followers after which a list ends.")
+@click.option("--depth", type=Number(0), help="Followers after which a list ends.")
+@shared
 def emulate(
     port: int,
     page_size: int,
@@ -327,7 +429,10 @@ def emulate(
     growth: tuple[str, ...],
     depth: int | None,
 ) -> None:
-    """Run the emulator of the API on 127.0.0.1 until Ctrl-C; a status page is at `/`."""
+    """Run the emulator of the API on 127.0.0.1 until Ctrl-C.
+
+    Costs no credits and needs no network. A status page is at `/`.
+    """
     from socialfetch_async.cli.demo import serve  # noqa: PLC0415
     from socialfetch_async.emulator import Emulator  # noqa: PLC0415
 
@@ -350,18 +455,51 @@ def emulate(
         )
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    _run(serve(emulator))
+    _run(serve(emulator, _voice()))
 
 
-@socialfetch.command()
+@socialfetch.command(epilog=example("socialfetch demo -o demo"))
 @click.option(
-    "-o", "--output", metavar="DIR", help="A new or empty folder. Default: a temporary one."
+    "-o",
+    "--output",
+    metavar="FOLDER",
+    type=_file,
+    help="A new or empty folder. Default: a temporary one.",
 )
+@shared
 def demo(output: str | None) -> None:
-    """Show the main job on the embedded emulator: no key, no network, no cost."""
+    """Run a sample export against the built-in emulator.
+
+    Needs no key and no network, and costs no credits.
+    """
     from socialfetch_async.cli.demo import show  # noqa: PLC0415
 
-    _run(show(output))
+    _run(show(output, _voice()))
+
+
+def _voice() -> Any:
+    from socialfetch_async.cli.output import Voice  # noqa: PLC0415
+
+    return Voice(**given())
+
+
+def _how(options: dict[str, Any]) -> tuple[Any, Any]:
+    """Take the options of the connection from all options; return how to talk and to connect."""
+    from socialfetch_async.cli.connecting import Connection  # noqa: PLC0415
+
+    voice = _voice()
+    return voice, Connection(**{name: options.pop(name) for name in Connection._fields})
+
+
+def _valid(read: Callable[[], T]) -> T:
+    """Return what was read; what is not valid there ends the command."""
+    from socialfetch_async.cli import stopping  # noqa: PLC0415
+
+    try:
+        return read()
+    except ValueError as error:
+        stopping.complain(error)
+        raise SystemExit(2) from None
 
 
 def _run(command: Coroutine[Any, Any, int]) -> None:

@@ -9,7 +9,14 @@ KEY_REFUSED: Final = 3
 OUT_OF_CREDITS: Final = 4
 CREDIT_LIMIT: Final = 5
 PIPE_CLOSED: Final = 128 + 13  # what a shell reports for SIGPIPE; Windows has no such signal
-IN_WORDS: Final = """\
-Exit codes: 0 all done; 1 some handles failed; 2 usage; 3 key refused; 4 out of credits;
-5 own credit limit reached; 130, 141, 143 after Ctrl-C, a closed pipe, SIGTERM. Those three stop
-the buying at once and say how to go on."""
+
+TABLE: Final = (
+    ("0", "all done"),
+    ("1", "some handles failed, or a file was not written"),
+    ("2", "an option, a handle or a file is not valid"),
+    ("3", "the API key was refused"),
+    ("4", "the account is out of credits"),
+    ("5", "the credit limit of the command is reached"),
+    ("129, 130, 141, 143", "SIGHUP, Ctrl-C, a closed pipe, SIGTERM"),
+)
+"""Each code and what it means: for `--help`, and for docs/command-line.md."""

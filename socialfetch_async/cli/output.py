@@ -1,14 +1,101 @@
-"""What is written: whole lines, and never a wait that Ctrl-C or SIGTERM can not end."""
+"""What is written: whole lines, and never a wait that Ctrl-C or SIGTERM cannot end."""
 
 import asyncio
+import contextlib
 import os
 import stat
 import sys
-from collections.abc import Iterator, Sequence
-from typing import Final, TextIO
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple, TextIO
+
+import msgspec
 
 # A pipe that is ready takes this much at once (POSIX: PIPE_BUF; Linux and macOS have more).
 _READY_BYTES: Final = 4096
+
+
+class Voice(NamedTuple):
+    """How much a command says, and how.
+
+    Attributes:
+        quiet: On stderr only errors, and that another API than the vendor's is used.
+        verbose: On stderr also every retry, and every handle that ended.
+        json: The result on stdout, as JSON.
+    """
+
+    quiet: bool = False
+    verbose: bool = False
+    json: bool = False
+
+    async def say(self, lines: Iterable[str]) -> None:
+        """Write lines to stderr, unless only errors are wanted."""
+        if not self.quiet:
+            await say(lines)
+
+    def tell(self, lines: Iterable[str]) -> None:
+        """Write lines to stderr as `say` does, where there is no event loop."""
+        if not self.quiet:
+            with contextlib.suppress(OSError):
+                sys.stderr.write("".join(f"{line}\n" for line in lines))
+                sys.stderr.flush()
+
+    def words(self) -> list[str]:
+        """Return these options as they are typed."""
+        return [f"--{name}" for name, given in self._asdict().items() if given]
+
+
+async def say(lines: Iterable[str]) -> None:
+    """Write lines to stderr. If it takes none, as a closed terminal, the work matters more."""
+    with contextlib.suppress(OSError):
+        await write_lines([f"{line}\n".encode(errors="replace") for line in lines], sys.stderr)
+
+
+def plain(value: object) -> Any:
+    """Return a model as dicts, with the names that it has in Python at every level."""
+    match value:
+        case msgspec.Struct():
+            return {name: plain(getattr(value, name)) for name in value.__struct_fields__}
+        case dict():
+            return {name: plain(one) for name, one in value.items()}
+        case tuple() | list():
+            items = [plain(one) for one in value]
+            names = getattr(value, "_fields", None)  # of a NamedTuple
+            return items if names is None else dict(zip(names, items, strict=True))
+        case Path():
+            return str(value)
+        case _:
+            return value
+
+
+def as_json(value: object) -> bytes:
+    """Return a value as a line of JSON."""
+    return msgspec.json.encode(plain(value)) + b"\n"
+
+
+async def write_json(value: object) -> None:
+    """Write a value to stdout as a line of JSON."""
+    await write_lines([as_json(value)])
+
+
+def is_terminal(stream: TextIO) -> bool:
+    """Whether a stream is a terminal that can be drawn on."""
+    return stream.isatty() and os.environ.get("TERM", "dumb") not in {"dumb", "unknown"}
+
+
+def window() -> tuple[int, int]:
+    """Return the columns and rows of the terminal at stderr."""
+    try:
+        columns, rows = os.get_terminal_size(sys.stderr.fileno())
+    except OSError:
+        return 80, 24
+    return columns or 80, rows or 24
+
+
+def stamped(line: str) -> str:
+    """Return a line about something that just happened: with the time, if it goes to a log."""
+    return line if sys.stderr.isatty() else f"{time.strftime('%Y-%m-%dT%H:%M:%S%z')} {line}"
 
 
 def is_pipe(stream: TextIO) -> bool:

@@ -3,28 +3,33 @@
 import asyncio
 import contextlib
 import logging
-import os
 import sys
+import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-from rich.console import Console
-from rich.live import Live
-from rich.table import Table
-from rich.text import Text
-
 from socialfetch_async._log import logger
 from socialfetch_async.batch import BatchEvent, BatchProgress, BatchResult
-from socialfetch_async.cli.output import write_lines
+from socialfetch_async.cli.connecting import brief, told
+from socialfetch_async.cli.forecast import Forecast
+from socialfetch_async.cli.output import Voice, is_terminal, say, stamped
+from socialfetch_async.cli.panel import Picture, Screen
+from socialfetch_async.cli.words import duration, ended
 from socialfetch_async.client import SocialFetchClient
-from socialfetch_async.events import HandleDone
+from socialfetch_async.events import HandleDone, Outage
+from socialfetch_async.models import FollowersPage
 
 _TICK: Final = 0.25  # seconds between two looks at the figures
 _LINE_EVERY: Final = 20  # ticks
 _WINDOW: Final = 60  # ticks that a rate is measured over
 _MOST_LINES: Final = 100  # about handles that ended, and about those that failed
+_STOPPING: Final = (
+    "Stopping: no further page is requested, pages in flight are still received. "
+    "The same again stops immediately."
+)
+_DEFAULT: Final = Voice()
 
 
 class Progress:
@@ -34,12 +39,16 @@ class Progress:
         result: How the batch stands at the end; None while it runs, and if it never began.
     """
 
-    def __init__(self, client: SocialFetchClient) -> None:
+    def __init__(self, client: SocialFetchClient, voice: Voice = _DEFAULT) -> None:
         self._client = client
+        self._voice = voice
         self._progress: BatchProgress | None = None
+        self._forecast = Forecast(0, ())
+        self._began = self._now = time.monotonic()
         self._samples: deque[tuple[float, int, int]] = deque(maxlen=_WINDOW)
-        self._rates = 0.0, 0.0  # pages and credits a second
+        self._rates = 0.0, 0.0  # pages and credits per second
         self._latest = ""
+        self._handles = self._failures = 0
         self.result: BatchResult | None = None
 
     def see(self, event: BatchEvent) -> None:
@@ -47,221 +56,245 @@ class Progress:
         match event:
             case BatchProgress():
                 self._progress = event
+                caps = event.max_pages, event.max_followers
+                self._forecast = Forecast(event.handles, event.left, *caps)
             case BatchResult():
                 self.result = event
+            case FollowersPage():
+                self._forecast.page(event)
             case HandleDone():
-                if event.error is not None:
-                    self._latest = event.error.summary
+                self._forecast.done(event)
                 self._ended(event)
 
     def log(self, record: logging.LogRecord) -> None:
         """Take a sentence of the library's log."""
-        self._latest = record.getMessage()
-        if record.levelno >= logging.WARNING:
-            self._warned(self._latest)
+        text = self._latest = record.getMessage()
+        # That a page is not tried again after a stop is no news to who has stopped it.
+        warns = record.levelno >= logging.WARNING and not self._voice.quiet and not self._stopping
+        if self._voice.verbose or warns:
+            self.write(text)
+
+    def write(self, line: str) -> None:
+        """Show a line about something that happened."""
+
+    def _shows_ends(self) -> bool:
+        """Whether to show that a handle ended well."""
+        return self._voice.verbose
 
     def _ended(self, done: HandleDone) -> None:
-        """Show the end of a handle, if that is to be shown."""
-
-    def _warned(self, text: str) -> None:
-        """Show a warning, if that is to be shown now."""
+        if done.error is not None:
+            self._latest = told(done.error, self._client.base_url, summary=True)
+            self._failures += 1
+            if self._failures <= _MOST_LINES or self._voice.verbose:
+                self.write(f"{done.handle}: failed: {self._latest}")
+        elif self._shows_ends() and done.status not in {"stopped", "max_credits"}:
+            self._handles += 1
+            if self._handles <= _MOST_LINES or self._voice.verbose:
+                self.write(ended(done))
+            if self._handles == _MOST_LINES and not self._voice.verbose:
+                self.write("... further handles that end are only counted")
 
     async def tick(self) -> None:
         """Look at the figures."""
-        now = asyncio.get_running_loop().time()
+        self._now = time.monotonic()
         if (progress := self._progress) is not None:
             spent = self._spent()
-            self._samples.append((now, progress.pages, spent))
+            self._samples.append((self._now, progress.pages, spent))
             began, pages, before = self._samples[0]
-            seconds = (now - began) or 1
+            seconds = (self._now - began) or 1
             self._rates = (progress.pages - pages) / seconds, (spent - before) / seconds
 
     async def close(self) -> None:
         """Show what is not shown yet."""
 
-    def _figures(self) -> dict[str, str]:
-        """Return what there is to show, by name."""
+    @property
+    def _stopping(self) -> bool:
+        return self._progress is not None and self._progress.stopping
+
+    def _figures(self) -> Iterator[tuple[str, str]]:
+        """Yield what there is to show, by name."""
         progress = self._progress
         if progress is None:
-            return {"handles": "reading the journal"}
-        failed = f", {progress.handles_failed:,} failed" * bool(progress.handles_failed)
-        figures = {
-            "handles": f"{progress.handles_done:,} of {progress.handles:,} done{failed}",
-            "pages": f"{progress.pages:,}, {self._rates[0]:,.0f} a second",
-            "followers": f"{progress.followers:,}",
-            "credits": self._credits(progress),
-        }
+            yield "handles", "reading the journal"
+            return
+        yield "handles", f"{progress.handles_done:,} of {progress.handles:,} done"
+        if progress.handles_failed:
+            yield "failed", f"{progress.handles_failed:,}"
+        yield "elapsed", duration(self._now - self._began)
+        if self._rates[1] > 0 and self._forecast.credits_left and self._client.outage is None:
+            seconds = self._forecast.credits_left / self._rates[1]
+            yield "time left", f"{self._about} {duration(seconds)}"
+        yield "pages", f"{progress.pages:,}, {self._rates[0]:,.0f} per second"
+        yield "followers", f"{progress.followers:,}"
+        yield from self._credits(progress)
         if progress.balance is not None:
-            figures["balance"] = self._left(progress.balance - self._spent())
-        figures["in flight"] = f"{progress.in_flight:,}"
+            yield "balance", f"{max(0, progress.balance - self._spent()):,} left"
+        yield "in flight", f"{progress.in_flight:,}"
         if self._client.usage.retries:
-            figures["retries"] = f"{self._client.usage.retries:,}"
-        return figures
+            yield "retries", f"{self._client.usage.retries:,}"
+
+    @property
+    def _about(self) -> str:
+        """How sure what is left is: a list that has not begun may be of any length."""
+        return "at least" if self._forecast.unknown else "about"
 
     def _spent(self) -> int:
         usage = self._client.usage
         return usage.credits_charged + usage.maybe_charged
 
-    def _credits(self, progress: BatchProgress) -> str:
-        charged, maybe = progress.total_credits_charged, progress.maybe_charged - progress.in_flight
-        parts = [f"{charged:,} spent"]
-        if maybe > 0:
-            parts.append(f"at most {maybe:,} more charged")
-        if progress.max_credits is not None:
-            left = progress.max_credits - charged - max(0, maybe)
-            parts.append(f"{self._left(left)} of {progress.max_credits:,}")
-        return ", ".join(parts)
+    def _credits(self, progress: BatchProgress) -> Iterator[tuple[str, str]]:
+        charged, left = progress.total_credits_charged, progress.credits_left
+        yield "credits", f"{charged:,} charged"
+        if (maybe := progress.maybe_charged - progress.in_flight) > 0:
+            yield "possibly", f"{maybe:,} more charged"
+        needed = self._forecast.credits_left + self._forecast.unknown
+        if left is not None and needed > left:
+            yield "at the end", f"{charged + left:,}, the credit limit"
+        elif needed:
+            yield "at the end", f"{self._about} {charged + needed:,}"
+        if left is not None:
+            yield "limit", f"{left:,} of {progress.max_credits:,} left"
 
-    def _left(self, credits_: int) -> str:
-        text = f"{max(0, credits_):,} left"
-        if self._rates[1] > 0 and credits_ > 0:
-            text += f" ({_duration(credits_ / self._rates[1])} at this rate)"
-        return text
+    def _notes(self) -> Iterator[str]:
+        """Yield the sentences below the figures."""
+        if (outage := self._client.outage) is not None:
+            yield down(outage)
+        elif self._latest:
+            yield f"Latest: {self._latest}"
+        if self._stopping:
+            yield _STOPPING
+
+
+def down(outage: Outage) -> str:
+    """Return the line about an outage."""
+    since = time.strftime("%H:%M:%S", time.localtime(time.time() - outage.seconds))
+    probe = f"in {duration(outage.next_probe)}" if outage.next_probe >= 1 else "now"
+    return f"API down since {since}: {brief(outage.error)}; next probe {probe}"
 
 
 class Panel(Progress):
-    """A table on a terminal, drawn over and over by a thread of rich's own.
+    """A panel on a terminal; what stays is written above it."""
 
-    The thread may wait for a terminal that Ctrl-S holds; the batch does not.
-    """
+    def __init__(self, client: SocialFetchClient, voice: Voice = _DEFAULT) -> None:
+        super().__init__(client, voice)
+        self._screen = Screen(Picture(None, list(self._figures())))
 
-    def __init__(self, client: SocialFetchClient, console: Console) -> None:
-        super().__init__(client)
-        self._warnings: list[str] = []
-        self._console = console
-        self._live = Live(
-            console=console, get_renderable=self._table, refresh_per_second=4, transient=True,
-            redirect_stdout=False, redirect_stderr=False, vertical_overflow="crop",
-        )  # fmt: skip
-        self._live.start()
+    def write(self, line: str) -> None:
+        """Show a line above the panel."""
+        self._screen.above.append(line)
 
-    def _warned(self, text: str) -> None:
-        if len(self._warnings) < _MOST_LINES:
-            self._warnings.append(text)
+    async def tick(self) -> None:
+        """Look at the figures and show them."""
+        await super().tick()
+        share = None if self._progress is None else self._forecast.share
+        self._screen.picture = Picture(share, list(self._figures()), list(self._notes()))
 
     async def close(self) -> None:
-        """Take the panel away, and leave the warnings."""
-        self._live.stop()
-        await super().close()
-        await say(self._warnings)
-
-    def _table(self) -> Table:
-        table = Table.grid(padding=(0, 2), expand=False)
-        table.add_column(no_wrap=True, min_width=len("followers"), style="bold")
-        table.add_column(no_wrap=True, overflow="ellipsis")
-        for name, text in self._figures().items():
-            table.add_row(name, text)
-        if self._latest:
-            table.add_row("latest", Text(self._latest, style="yellow", overflow="ellipsis"))
-        if self._progress is not None and self._progress.stopping:
-            table.add_row("", Text(_STOPPING, style="bold"))
-        return table
+        """Take the panel away."""
+        await asyncio.to_thread(self._screen.close)
 
 
 class Lines(Progress):
     """A line every five seconds, and one about each of the first handles that end."""
 
-    def __init__(self, client: SocialFetchClient) -> None:
-        super().__init__(client)
+    def __init__(self, client: SocialFetchClient, voice: Voice = _DEFAULT) -> None:
+        super().__init__(client, voice)
         self._lines: list[str] = []
-        self._ticks = self._handles = self._failures = 0
+        self._ticks = 0
         self._said = ("", False)  # the latest sentence, and that it stops
 
-    def _ended(self, done: HandleDone) -> None:
-        if done.error is not None:
-            self._failures += 1
-            if self._failures <= _MOST_LINES:
-                self._lines.append(f"{done.handle}: failed: {done.error.summary}")
-        elif done.status not in {"stopped", "max_credits"}:
-            self._handles += 1
-            if self._handles <= _MOST_LINES:
-                self._lines.append(
-                    f"{done.handle}: {done.outcome}, {done.followers:,} followers, "
-                    f"{done.credits_charged:,} credits"
-                )
-            if self._handles == _MOST_LINES:
-                self._lines.append("... further handles that end are only counted")
+    def _shows_ends(self) -> bool:
+        return not self._voice.quiet
 
-    def _warned(self, text: str) -> None:
-        self._lines.append(text)
-        self._said = text, self._said[1]
+    def write(self, line: str) -> None:
+        """Show a line at the next tick."""
+        self._lines.append(stamped(line))
+        self._said = line, self._said[1]
 
     async def tick(self) -> None:
         """Write what is new."""
         await super().tick()
         self._ticks += 1
+        if not self._voice.quiet:
+            self._look()
+        await self._flush()
+
+    def _look(self) -> None:
         latest, stopping = self._said
         if self._ticks % _LINE_EVERY == 0:
-            figures = (f"{name}: {text}" for name, text in self._figures().items())
-            self._lines.append("; ".join(figures))
-            if self._latest not in {"", latest}:
-                self._lines.append(f"latest: {self._latest}")
+            self._lines.append(
+                stamped("; ".join(f"{name}: {text}" for name, text in self._figures()))
+            )
+            if (outage := self._client.outage) is not None:
+                self._lines.append(stamped(down(outage)))
+            elif self._latest not in {"", latest}:
+                self._lines.append(stamped(f"Latest: {self._latest}"))
             latest = self._latest
-        if not stopping and self._progress is not None and self._progress.stopping:
+        if not stopping and self._stopping:
             stopping = True
-            self._lines.append(_STOPPING)
+            self._lines.append(stamped(_STOPPING))
         self._said = latest, stopping
-        lines, self._lines = self._lines, []
-        await say(lines)
 
     async def close(self) -> None:
         """Write the last lines."""
-        await super().close()
+        await self._flush()
+
+    async def _flush(self) -> None:
         lines, self._lines = self._lines, []
         await say(lines)
 
 
-_STOPPING: Final = (
-    "stopping: nothing more is bought, pages on their way still come; the same again leaves at once"
-)
-
-
 @asynccontextmanager
-async def shown(client: SocialFetchClient) -> AsyncIterator[Progress]:
+async def shown(client: SocialFetchClient, voice: Voice = _DEFAULT) -> AsyncIterator[Progress]:
     """Show a batch on stderr until the block ends."""
-    console = Console(stderr=True)
-    terminal = sys.stderr.isatty() and os.environ.get("TERM", "dumb") not in {"dumb", "unknown"}
-    progress = Panel(client, console) if terminal else Lines(client)
-    handler = _Log(progress)
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    over = asyncio.Event()
-    ticking = asyncio.create_task(_tick(progress, over))
+    drawn = is_terminal(sys.stderr) and not voice.quiet
+    progress = Panel(client, voice) if drawn else Lines(client, voice)
     try:
-        yield progress
+        with logged(progress.log):
+            async with ticking(progress.tick):
+                yield progress
     finally:
-        logger.removeHandler(handler)
-        over.set()
-        await ticking
         await progress.close()
 
 
+@asynccontextmanager
+async def ticking(tick: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+    """Call a function four times per second until the block ends."""
+    over = asyncio.Event()
+    task = asyncio.create_task(_tick(tick, over))
+    try:
+        yield
+    finally:
+        over.set()
+        await task
+
+
+@contextlib.contextmanager
+def logged(see: Callable[[logging.LogRecord], None]) -> Iterator[None]:
+    """Give the library's log to a function for a block."""
+    handler = _Log(see)
+    before = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
+
+
 class _Log(logging.Handler):
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, see: Callable[[logging.LogRecord], None]) -> None:
         super().__init__()
-        self._progress = progress
+        self._see = see
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._progress.log(record)
+        self._see(record)
 
 
-async def _tick(progress: Progress, over: asyncio.Event) -> None:
+async def _tick(tick: Callable[[], Awaitable[None]], over: asyncio.Event) -> None:
     while not over.is_set():
-        await progress.tick()
+        await tick()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_TICK):
                 await over.wait()
-
-
-async def say(lines: list[str]) -> None:
-    """Write lines to stderr. Where nobody can read them the batch matters more."""
-    with contextlib.suppress(OSError):
-        await write_lines([f"{line}\n".encode(errors="replace") for line in lines], sys.stderr)
-
-
-def _duration(seconds: float) -> str:
-    minutes, seconds = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours:,} h {minutes} min"
-    return f"{minutes} min" if minutes else f"{int(seconds)} s"

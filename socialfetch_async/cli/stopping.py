@@ -1,4 +1,4 @@
-"""How a command ends: its exit codes, Ctrl-C, SIGTERM, and a reader that went away."""
+"""How a command ends: exit codes, Ctrl-C, SIGTERM, SIGHUP, and a reader that disconnected."""
 
 import asyncio
 import contextlib
@@ -12,6 +12,7 @@ from typing import Any, Final, NoReturn, TextIO
 import click
 
 from socialfetch_async.cli import exit_codes
+from socialfetch_async.cli.connecting import told
 from socialfetch_async.cli.output import is_pipe
 from socialfetch_async.errors import (
     AuthenticationError,
@@ -23,13 +24,6 @@ from socialfetch_async.errors import (
     SocialFetchError,
 )
 
-# Arguments that the sentences of errors name, as options.
-_OPTIONS: Final = {
-    "format=...": "--format",
-    "partial=True": "--partial",
-    "overwrite=True": "--overwrite",
-    'refresh="all"': "--refresh all",
-}
 # `timeout`, `uv run` and others pass a signal on that the whole process group had already.
 _SAME_SIGNAL: Final = 0.5  # seconds
 
@@ -48,8 +42,9 @@ def exit_code(error: SocialFetchError) -> int:
 def run(command: Coroutine[Any, Any, int]) -> None:
     """Run a command to its end and exit with its code.
 
-    Ctrl-C, SIGTERM and a closed pipe cancel it: it says how to go on, and no request follows. A
-    second signal cancels it again, and a third one kills it.
+    Ctrl-C, SIGTERM, SIGHUP and a closed pipe cancel it: it says how to resume, and no request
+    follows. A second signal cancels it again, and a third one kills it. A signal that the caller
+    has the command ignore, as `nohup` does, stays ignored.
     """
     _exit(_run(command))
 
@@ -64,7 +59,7 @@ def run_offline(command: Callable[[], None]) -> None:
     def stop(number: int, _: object) -> NoReturn:
         sys.exit(128 + number)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _signals():
         signal.signal(number, stop)
     try:
         command()
@@ -74,11 +69,16 @@ def run_offline(command: Callable[[], None]) -> None:
     _exit(exit_codes.DONE)
 
 
+def _signals() -> list[signal.Signals]:
+    """Return the signals that stop a command."""
+    names = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
+    known = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    return [number for number in known if signal.getsignal(number) is not signal.SIG_IGN]
+
+
 def complain(error: Exception) -> None:
-    """Print the sentence of an error; arguments that it names are options here."""
-    text = str(error)
-    for argument, option in _OPTIONS.items():
-        text = text.replace(argument, option)
+    """Print the sentence of an error."""
+    text = told(error)
     with contextlib.suppress(OSError):
         click.echo(f"socialfetch: {text}", err=True)
 
@@ -88,7 +88,8 @@ def _exit(code: int) -> NoReturn:
         try:
             stream.flush()
         except OSError as error:
-            code = code or _cannot_write(error)
+            if stream is sys.stdout:  # what stderr was for matters less than how the work ended
+                code = code or _cannot_write(error)
             # The interpreter's own flush at exit must not fail, and complain, once more.
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     sys.exit(code)
@@ -113,7 +114,7 @@ def _run(command: Coroutine[Any, Any, int]) -> int:
 async def _supervised(command: Coroutine[Any, Any, int], stopped: list[int]) -> int:
     task = asyncio.ensure_future(command)
     loop = asyncio.get_running_loop()
-    signals = [signal.SIGINT, signal.SIGTERM]
+    signals = _signals()
     came = -math.inf
 
     def stop(code: int) -> None:
@@ -151,5 +152,5 @@ def _cannot_write(error: OSError) -> int:
     if isinstance(error, BrokenPipeError):
         return exit_codes.PIPE_CLOSED
     with contextlib.suppress(OSError):
-        click.echo(f"socialfetch: can not write to stdout: {error.strerror}", err=True)
+        click.echo(f"socialfetch: cannot write to stdout: {error.strerror}", err=True)
     return exit_codes.SOME_FAILED

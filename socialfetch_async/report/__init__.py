@@ -11,7 +11,6 @@ from socialfetch_async.export import (
 )
 from socialfetch_async.report.figures import figures_of
 from socialfetch_async.report.page import page
-from socialfetch_async.report.words import count as count, is_or_are as is_or_are
 
 
 def write_report(journal: Journals, output: PathLike) -> None:

@@ -1,13 +1,15 @@
 """The report as a page: one file, no script, nothing from the network."""
 
-from collections.abc import Iterable
 from importlib import resources
 from typing import Final
 
+from socialfetch_async._text import count
 from socialfetch_async.report import sections
 from socialfetch_async.report.figures import Figures
+from socialfetch_async.report.left import Left
 from socialfetch_async.report.markup import Html, tag
-from socialfetch_async.report.words import count, duration, is_or_are, moment, number
+from socialfetch_async.report.verdict import verdict
+from socialfetch_async.report.words import duration, moment, number
 
 # The policy holds even if an escape were forgotten: no script runs, nothing is loaded.
 _HEAD: Final = (
@@ -18,30 +20,35 @@ _HEAD: Final = (
 )
 _SECTIONS: Final = (
     ("Outcomes", sections.outcomes),
+    ("Credits", sections.credits_and_balance),
+    ("Lists shorter than the API's count", sections.short_lists),
+    ("Age of the lists", sections.by_age),
+    ("Gained and lost followers", sections.between_readings),
     ("Pages over time", sections.over_time),
     ("Credits per handle", sections.by_credits),
     ("Errors", sections.by_error),
     ("Slowest handles", sections.by_seconds),
-    ("Unfinished handles", sections.unfinished),
+    ("Left to do", sections.left_to_do),
 )
 
 
 def page(figures: Figures) -> str:
     """Return the whole file."""
     name = _name(figures.names)
+    title = f"Followers of {count(figures.left.handles, 'TikTok handle')}"
     folder = resources.files("socialfetch_async.report")
     style = folder.joinpath("style.css").read_text(encoding="utf-8")
     body = tag(
         "main",
-        tag("h1", "Followers report"),
-        tag("p", tag("bdi", name), class_="quiet"),
-        *_verdict(figures),
+        tag("h1", title),
+        tag("p", "Report on ", tag("bdi", name), class_="quiet"),
+        *verdict(figures),
         _summary(figures),
-        *(tag("section", tag("h2", title), *part(figures)) for title, part in _SECTIONS),
+        *(tag("section", tag("h2", heading), *part(figures)) for heading, part in _SECTIONS),
     )
     return (
         f'<!doctype html>\n<html lang="en">\n<head>\n{_HEAD}'
-        f"{tag('title', f'Followers report: {name}')}\n<style>\n{style}</style>\n</head>\n"
+        f"{tag('title', f'{title}: report on {name}')}\n<style>\n{style}</style>\n</head>\n"
         f"<body>\n{body}\n</body>\n</html>\n"
     )
 
@@ -51,51 +58,26 @@ def _name(names: list[str]) -> str:
     return ", ".join(names[:3]) + more
 
 
-def _verdict(figures: Figures) -> Iterable[Html]:
-    handles = figures.handles
-    left = sum(not handle.finished for handle in handles)
-    failed = sum(handle.status == "failed" and not handle.finished for handle in handles)
-    if not handles:
-        text = "Nothing is in this journal yet: no page was paid for and no handle has ended."
-    elif not left:
-        text = f"Finished: nothing is left to ask for. {count(len(handles), 'handle')} ended."
-    else:
-        text = (
-            f"Not finished: {left:,} of {count(len(handles), 'handle')} {is_or_are(left)} left"
-            f"{f', {failed:,} of them after an error' * bool(failed)}. The same command again goes "
-            "on where each one stopped and buys only what is missing."
-        )
-    yield tag("p", text, class_="verdict bad" if failed else "verdict")
-    if figures.broken_lines:
-        yield tag(
-            "p",
-            f"{count(figures.broken_lines, 'line')} of the journal can not be read and "
-            f"{is_or_are(figures.broken_lines)} missing here.",
-            class_="verdict bad",
-        )
-
-
 def _summary(figures: Figures) -> Html:
-    finished = sum(handle.finished for handle in figures.handles)
-    again = figures.credits_charged_again
+    left = figures.left
     rate = figures.pages / figures.seconds if figures.seconds else 0
+    counted = figures.total_followers
     tiles = [
-        ("Handles finished", f"{finished:,}", f"of {len(figures.handles):,}"),
-        ("Followers", f"{figures.followers:,}", _each(figures.followers, figures.pages, "page")),
-        ("Pages", f"{figures.pages:,}", _each(figures.pages, len(figures.handles), "handle")),
+        ("Handles done", f"{left.done:,}", f"of {left.handles:,}{_not_begun(left)}"),
         (
-            "Credits confirmed",
-            f"{figures.credits_charged:,}",
-            f"{again:,} for pages bought again" if again else "no page was bought again",
+            "Followers",
+            f"{figures.followers:,}",
+            f"of {counted:,} by the API's count" * (counted > 0),
         ),
+        ("Pages", f"{figures.pages:,}", _per(figures.followers, figures.pages, "follower", "page")),
+        ("Pages per second", number(rate), "pauses left out" if figures.work.pauses else ""),
+        ("Credits charged", f"{figures.credits_charged:,}", _again(figures)),
         (
-            "Uncertain credits",
+            "Possibly charged",
             f"{figures.maybe_charged:,}",
-            "at most: requests whose answer is not here"
-            if figures.maybe_charged
-            else "nothing else may have been charged",
+            "at most, for requests without a response" if figures.maybe_charged else "nothing more",
         ),
-        ("Pages a second", number(rate), "pauses left out" if figures.work.pauses else ""),
+        ("Credits to finish", *_to_finish(left)),
         ("Duration", duration(figures.seconds), _period(figures)),
     ]
     return tag(
@@ -108,8 +90,29 @@ def _summary(figures: Figures) -> Html:
     )
 
 
-def _each(amount: int, of: int, noun: str) -> str:
-    return f"{number(round(amount / of, 1))} a {noun}" if of else ""
+def _not_begun(left: Left) -> str:
+    return f"; {left.not_begun:,} not begun" * (left.not_begun > 0)
+
+
+def _again(figures: Figures) -> str:
+    again = figures.credits_charged_again
+    if not again:
+        return "no page was bought again"
+    other = "other readings and " * bool(figures.readings)
+    return f"{again:,} for {other}pages bought again"
+
+
+def _to_finish(left: Left) -> tuple[str, str]:
+    """Return the credits to finish, and how sure that is."""
+    if not left.steps and not left.not_begun:
+        return "0", "nothing is left to buy"
+    least = left.unknown + left.not_begun
+    return f"{left.credits + least:,}", "at least" if least else "about, by the API's counts"
+
+
+def _per(amount: int, of: int, noun: str, unit: str) -> str:
+    each = round(amount / of, 1) if of else 0
+    return f"{number(each)} {noun}{'s' * (each != 1)} per {unit}" if of else ""
 
 
 def _period(figures: Figures) -> str:

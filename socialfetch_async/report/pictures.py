@@ -41,6 +41,22 @@ def bar(amount: float, most: float) -> Html:
     )
 
 
+def gains(gained: int, lost: int, most: int) -> Html:
+    """Draw what was lost to the left of a middle line, and what was gained to its right."""
+    scale = _WIDTH / 2 / (most or 1)
+    return Html(
+        tag(
+            "svg",
+            _rect(x=_WIDTH / 2 - lost * scale, width=lost * scale, height=10, class_="failed"),
+            _rect(x=_WIDTH / 2, width=gained * scale, height=10, class_="bar"),
+            tag("path", d=f"M{_WIDTH / 2:g} 0V10", class_="grid"),
+            viewBox=f"0 0 {_WIDTH} 10",
+            preserveAspectRatio="none",
+            aria_hidden="true",
+        )
+    )
+
+
 def columns(title: str, amounts: Sequence[int], marks: Sequence[float]) -> Html:
     """Draw one column for each amount, as one path, over three lines of a grid.
 

@@ -6,23 +6,25 @@ from collections.abc import Iterator
 from heapq import nlargest
 from typing import Final
 
-from socialfetch_async.journal import SavedHandle
+from socialfetch_async._text import count
+from socialfetch_async.journal import SavedHandle, Step
 from socialfetch_async.report import pictures
-from socialfetch_async.report.figures import PAUSE, Figures
+from socialfetch_async.report.figures import PAUSE, Balances, Figures
 from socialfetch_async.report.markup import Html, join, tag
-from socialfetch_async.report.tables import cut, cut_note, note, nothing, table
-from socialfetch_async.report.words import count, duration, is_or_are, moment, share
+from socialfetch_async.report.readings import ReadingFigures
+from socialfetch_async.report.tables import cut, cut_note, named, note, nothing, table
+from socialfetch_async.report.words import day, duration, is_or_are, moment, share
 
 _TOP: Final = 20
-_UNFINISHED: Final = 100
+_LEFT: Final = 100
 
 # Outcome: how it looks, and what it means. The order is that of the bar.
 _OUTCOMES: Final = {
     "complete": ("complete", "the whole list"),
-    "missing_cursor": ("part", "the API named no next page although there was one: may be short"),
-    "max_followers": ("part", "stopped at the limit of followers"),
-    "max_pages": ("part", "stopped at the limit of pages"),
-    "max_credits": ("part", "stopped at the limit of credits"),
+    "missing_cursor": ("part", "the API gave no cursor for the next page: may be short"),
+    "max_followers": ("part", "ended at the limit of followers"),
+    "max_pages": ("part", "ended at the limit of pages"),
+    "max_credits": ("part", "ended at the credit limit"),
     "stopped": ("part", "stopped before its end"),
     "unfinished": ("part", "no end was written: still running, or killed"),
     "private": ("unavailable", "the profile is private"),
@@ -31,6 +33,13 @@ _OUTCOMES: Final = {
     "failed": ("failed", "ended with an error"),
 }
 _OTHER: Final = ("unavailable", "no list, in the API's own word")
+_NOT_BEGUN: Final = ("waiting", "nothing of it is in the journal")
+_STEPS: Final = {
+    "go_on": "resumes the list at the cursor",
+    "read": "reads the list from its top",
+    "read_new": "reads from the top until a page has no new follower",
+    "ask_again": "looks the profile up again",
+}
 
 
 def outcomes(figures: Figures) -> Iterator[Html]:
@@ -41,30 +50,30 @@ def outcomes(figures: Figures) -> Iterator[Html]:
     order = {status: place for place, status in enumerate(_OUTCOMES)}
     statuses = sorted(by_status, key=lambda s: (order.get(s, len(order)), s))
     shown = statuses[:_TOP]
-    if not shown:
+    if not shown and not figures.left.not_begun:
         yield nothing("No handle has begun.")
         return
+    parts = [(cut(s), *_OUTCOMES.get(s, _OTHER), by_status[s], len(by_status[s])) for s in shown]
+    if figures.left.not_begun:
+        parts.append(("not begun", *_NOT_BEGUN, [], figures.left.not_begun))
     yield tag(
         "figure",
         pictures.shares(
             "Handles by outcome: "
-            + ", ".join(f"{cut(status)} {len(by_status[status]):,}" for status in shown),
-            [(cut(s), _OUTCOMES.get(s, _OTHER)[0], len(by_status[s])) for s in shown],
+            + ", ".join(f"{status} {amount:,}" for status, *_, amount in parts),
+            [(status, look, amount) for status, look, _, _, amount in parts],
         ),
     )
-    rows = []
-    for status in shown:
-        look, meaning = _OUTCOMES.get(status, _OTHER)
-        handles = by_status[status]
-        rows.append(
-            [
-                join(tag("span", class_=f"key {look}"), tag("bdi", cut(status)), note(meaning)),
-                f"{len(handles):,}",
-                share(len(handles), len(figures.handles)),
-                f"{sum(h.followers for h in handles):,}",
-                f"{sum(h.credits_charged for h in handles):,}",
-            ]
-        )
+    rows = [
+        [
+            join(tag("span", class_=f"key {look}"), tag("bdi", status), note(meaning)),
+            f"{amount:,}",
+            share(amount, figures.left.handles),
+            f"{sum(h.followers for h in handles):,}",
+            f"{sum(h.credits_charged for h in handles):,}",
+        ]
+        for status, look, meaning, handles, amount in parts
+    ]
     yield cut_note(len(shown), len(statuses), "outcomes")
     columns = {
         "Outcome": "name",
@@ -76,16 +85,148 @@ def outcomes(figures: Figures) -> Iterator[Html]:
     yield table("Handles by outcome", columns, rows)
 
 
+def credits_and_balance(figures: Figures) -> Iterator[Html]:
+    """Yield what was charged, what may have been, and what the account's balance says of that."""
+    rows = [
+        ["Charged", "confirmed by the API", f"{figures.credits_charged:,}"],
+        [
+            "Possibly charged",
+            "at most, for requests without a response",
+            f"{figures.maybe_charged:,}",
+        ],
+    ]
+    found = figures.balances
+    if found is not None:
+        rows += [
+            ["Balance before", f"{moment(found.began)} UTC", f"{found.first:,}"],
+            ["Balance after", f"{moment(found.ended)} UTC", f"{found.last:,}"],
+            ["Taken from the balance", "between the two", f"{found.taken:,}"],
+            ["Counted in the journal", f"between the two{_and_maybe(found)}", f"{found.charged:,}"],
+        ]
+    cells = [[join(tag("bdi", name), note(what)), amount] for name, what, amount in rows]
+    yield table("Credits", {"": "name", "Credits": "number"}, cells)
+    yield tag("p", _compared(found), class_="quiet")
+
+
+def _and_maybe(found: Balances) -> str:
+    return f", and possibly {found.maybe_charged:,} more" * (found.maybe_charged > 0)
+
+
+def _compared(found: Balances | None) -> str:
+    if found is None:
+        return "The journal does not have the account's balance before and after."
+    unexplained = found.taken - found.charged
+    if unexplained < 0:
+        return (
+            f"The balance fell by {-unexplained:,} less than was charged: credits were added "
+            "meanwhile."
+        )
+    if unexplained > found.maybe_charged:
+        return (
+            f"{count(unexplained - found.maybe_charged, 'credit')} that were taken "
+            f"{is_or_are(unexplained - found.maybe_charged)} not counted here: other programs may "
+            "have used them."
+        )
+    return "The balance agrees with what was counted."
+
+
+def short_lists(figures: Figures) -> Iterator[Html]:
+    """Yield the complete lists with less than 90 % of the API's count."""
+    lists = sorted(figures.short, key=lambda h: (h.followers - (h.total_followers or 0), h.handle))
+    if not lists:
+        yield nothing("No complete list has less than 90 % of the followers that the API counts.")
+        return
+    yield cut_note(len(lists[:_TOP]), len(lists), "lists that lack the most followers")
+    rows = [
+        [
+            tag("bdi", handle.handle),
+            f"{handle.followers:,}",
+            f"{handle.total_followers or 0:,}",
+            share(handle.followers, handle.total_followers or 0),
+        ]
+        for handle in lists[:_TOP]
+    ]
+    columns = {"Handle": "name", "Followers": "number", "API's count": "number", "Share": "number"}
+    yield table("Short lists", columns, rows)
+
+
+def by_age(figures: Figures) -> Iterator[Html]:
+    """Yield on which day the lists were read, the newest first."""
+    days: defaultdict[str, list[SavedHandle]] = defaultdict(list)
+    for handle in figures.handles:
+        if handle.read_at is not None:
+            days[day(handle.read_at.timestamp())].append(handle)
+    if not days:
+        yield nothing("No page has arrived.")
+        return
+    if len(days) == 1:
+        yield nothing(f"The newest page of every list is from {next(iter(days))}.")
+        return
+    shown = sorted(days, reverse=True)[:_TOP]
+    yield cut_note(len(shown), len(days), "newest days")
+    most = max(map(len, days.values()))
+    rows = [
+        [
+            at,
+            pictures.bar(len(days[at]), most),
+            f"{len(days[at]):,}",
+            f"{sum(handle.followers for handle in days[at]):,}",
+        ]
+        for at in shown
+    ]
+    columns = {"Newest page": "name", "": "picture", "Lists": "number", "Followers": "number"}
+    yield table("Age of the lists", columns, rows)
+
+
+def between_readings(figures: Figures) -> Iterator[Html]:
+    """Yield who came and who left with each reading, counted."""
+    if not figures.readings:
+        yield nothing("No list was read twice: there is nothing to compare.")
+        return
+    shown = figures.readings[-_TOP:]
+    yield cut_note(len(shown), len(figures.readings), "newest readings")
+    most = max(max(one.gained, one.lost) for one in shown)
+    rows = [
+        [
+            join(f"{moment(one.began)[:16]} UTC", note(_lists(one))),
+            _lost(one) if one.compared else "",
+            pictures.gains(one.gained, one.lost, most) if one.compared else "",
+            f"{one.gained:,}" if one.compared else "",
+        ]
+        for one in shown
+    ]
+    columns = {"Reading": "name", "Lost": "number", "": "picture wide", "Gained": "number"}
+    yield table("Gained and lost followers", columns, rows)
+    yield tag(
+        "p",
+        "A reading is compared with the complete list before it. One that ends at the first page "
+        "without a new follower (--refresh new) does not show who left.",
+        class_="quiet",
+    )
+
+
+def _lost(one: ReadingFigures) -> str:
+    if not one.joined:
+        return f"{one.lost:,}"
+    return f"at least {one.lost:,}" if one.lost else "not known"
+
+
+def _lists(one: ReadingFigures) -> str:
+    unfinished = f", {one.unfinished:,} not finished" * (one.unfinished > 0)
+    compared = f", {one.compared:,} compared with the reading before" * (one.compared > 0)
+    return f"{count(one.lists, 'list')}{unfinished}{compared}"
+
+
 def over_time(figures: Figures) -> Iterator[Html]:
-    """Yield when the pages came."""
+    """Yield when the pages arrived."""
     if not figures.pages or figures.began is None:
-        yield nothing("No page has come.")
+        yield nothing("No page has arrived.")
         return
     step, counts = figures.work.columns()
     most = max(counts)
     caption = (
         f"A column is {duration(step)}; the highest is {count(most, 'page')}. "
-        f"The first page came {moment(figures.began)} UTC."
+        f"The first page arrived {moment(figures.began)} UTC."
     )
     pauses = figures.work.pauses
     if pauses:
@@ -112,7 +253,7 @@ def over_time(figures: Figures) -> Iterator[Html]:
 
 
 def by_credits(figures: Figures) -> Iterator[Html]:
-    """Yield the handles that cost most."""
+    """Yield the handles with the most credits."""
     top = nlargest(_TOP, figures.handles, key=lambda h: (h.credits_charged, h.followers))
     if not top:
         yield nothing("Nothing was bought.")
@@ -137,7 +278,7 @@ def by_credits(figures: Figures) -> Iterator[Html]:
         "Credits": "number",
         "Of all": "number extra",
         "Followers": "number",
-        "API's total": "number extra",
+        "API's count": "number extra",
         "Outcome": "extra",
     }
     yield table("Credits per handle", columns, rows)
@@ -153,23 +294,12 @@ def by_error(figures: Figures) -> Iterator[Html]:
         yield nothing("No handle ended with an error.")
         return
     top = sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))[:_TOP]
-    yield cut_note(len(top), len(groups), "errors that came most often")
+    yield cut_note(len(top), len(groups), "most frequent errors")
     rows = [
-        [
-            f"{len(handles):,}",
-            join(tag("bdi", cut(sentence)), note(*_names(handles))),
-        ]
+        [f"{len(handles):,}", join(tag("bdi", cut(sentence)), note(*named(handles)))]
         for sentence, handles in top
     ]
     yield table("Errors", {"Handles": "number", "Error": "long"}, rows)
-
-
-def _names(handles: list[str]) -> Iterator[str]:
-    for position, handle in enumerate(handles[:3]):
-        yield ", " * bool(position)
-        yield tag("bdi", handle)
-    if len(handles) > 3:
-        yield f" and {len(handles) - 3:,} more"
 
 
 def by_seconds(figures: Figures) -> Iterator[Html]:
@@ -182,7 +312,7 @@ def by_seconds(figures: Figures) -> Iterator[Html]:
     yield cut_note(
         len(top),
         len(figures.handles),
-        "handles that took longest from their first page to their end, waiting for their turn "
+        "handles with the longest time from their first page to their end, waiting for their turn "
         "included",
     )
     rows = [
@@ -201,46 +331,43 @@ def by_seconds(figures: Figures) -> Iterator[Html]:
         "": "picture",
         "Time": "number",
         "Pages": "number",
-        "A page": "number extra",
+        "Per page": "number extra",
         "Outcome": "extra",
     }
     yield table("Slowest handles", columns, rows)
 
 
-def unfinished(figures: Figures) -> Iterator[Html]:
-    """Yield the handles that something is left of, and how to go on."""
-    left = [handle for handle in figures.handles if not handle.finished]
-    if not left:
-        yield nothing("None.")
+def left_to_do(figures: Figures) -> Iterator[Html]:
+    """Yield what the same command would do for each handle that is not done."""
+    left = figures.left
+    if left.not_begun:
+        verb = "has" if left.not_begun == 1 else "have"
+        yield tag(
+            "p", f"{count(left.not_begun, 'handle')} {verb} not begun: their names are not here."
+        )
+    if not left.steps:
+        yield nothing("Nothing is left of the handles that have begun.")
         return
-    yield tag(
-        "p",
-        "Run the same ",
-        tag("code", "socialfetch export"),
-        " again with this journal, or pass ",
-        tag("code", "journal.pending()"),
-        " to ",
-        tag("code", "client.iter_followers_many"),
-        ". Handles that had not begun are in no journal and not in this list.",
-    )
-    shown = left[:_UNFINISHED]
-    yield cut_note(len(shown), len(left), "unfinished handles in the order of the alphabet")
-    rows = [
-        [
-            join(tag("bdi", handle.handle), note(tag("bdi", cut(handle.status)))),
-            f"{handle.followers:,}",
-            "" if handle.total_followers is None else f"{handle.total_followers:,}",
-            "the first page" if handle.cursor is None else tag("code", cut(handle.cursor, 80)),
-        ]
-        for handle in shown
-    ]
+    shown = list(left.steps.items())[:_LEFT]
+    yield cut_note(len(shown), len(left.steps), "handles in the order of the alphabet")
     columns = {
         "Handle": "name",
         "Followers": "number",
-        "API's total": "number extra",
-        "Goes on from": "long",
+        "API's count": "number extra",
+        "The same command": "long",
     }
-    yield table("Unfinished handles", columns, rows)
+    rows = [_left_row(figures.by_key[key], step) for key, step in shown]
+    yield table("Left to do", columns, rows)
+
+
+def _left_row(handle: SavedHandle, step: Step) -> list[str]:
+    does = _STEPS["read" if step.do == "go_on" and step.cursor is None else step.do]
+    return [
+        join(tag("bdi", handle.handle), note(tag("bdi", cut(handle.status)))),
+        f"{handle.followers:,}",
+        "" if handle.total_followers is None else f"{handle.total_followers:,}",
+        join(does, note(tag("code", cut(step.cursor, 80))) if step.cursor is not None else ""),
+    ]
 
 
 def _sentence(error: str) -> str:

@@ -1,11 +1,12 @@
-"""Tables that scroll by themselves on a narrow screen, and say what they leave out."""
+"""Tables that scroll by themselves on a narrow screen; what they leave out is said."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from socialfetch_async.report.markup import Html, join, tag
 
 _LONGEST: Final = 300
+_NAMED: Final = 3
 
 
 def table(name: str, columns: Mapping[str, str], rows: Iterable[Sequence[str]]) -> Html:
@@ -46,3 +47,11 @@ def nothing(text: str) -> Html:
 def note(*text: str) -> Html:
     """Return a smaller line below what stands in a cell."""
     return tag("small", *text)
+
+
+def named(handles: Sequence[str]) -> Iterator[Html]:
+    """Yield the first handles, and how many more there are."""
+    for position, handle in enumerate(handles[:_NAMED]):
+        yield join(", " * bool(position), tag("bdi", handle))
+    if len(handles) > _NAMED:
+        yield join(f" and {len(handles) - _NAMED:,} more")

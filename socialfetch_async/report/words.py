@@ -27,16 +27,16 @@ def moment(seconds: float) -> str:
     return f"{dt.datetime.fromtimestamp(seconds, dt.UTC):%Y-%m-%d %H:%M:%S}"
 
 
+def day(seconds: float) -> str:
+    """Return a date in UTC, from seconds of the epoch."""
+    return moment(seconds)[:10]
+
+
 def share(part: float, whole: float) -> str:
     """Return a percentage; what is there is never 0 %, and what is missing never 100 %."""
     if not whole or part == whole or not part:
         return "100 %" if whole and part else "0 %"
     return f"{min(max(part / whole * 100, 0.1), 99.9):.1f} %"
-
-
-def count(amount: int, noun: str) -> str:
-    """Return an amount with its noun."""
-    return f"{amount:,} {noun}{'s' * (amount != 1)}"
 
 
 def is_or_are(amount: int) -> str:

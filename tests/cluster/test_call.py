@@ -271,4 +271,4 @@ async def test_the_command_on_a_cluster(stage: Stage, tmp_path: Path) -> None:
         charged = len(api.charges) - before
         assert pages is None or charged == pages
         assert len(output.read_bytes().splitlines()) == 20 * charged, said
-        assert (b"go on with: socialfetch export" in said) == (code != 0), said
+        assert (b"Resume with: socialfetch export" in said) == (code != 0), said

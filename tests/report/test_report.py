@@ -22,11 +22,15 @@ from tests.journals import at, done, page, write
 
 HEADINGS = [
     "Outcomes",
+    "Credits",
+    "Lists shorter than the API's count",
+    "Age of the lists",
+    "Gained and lost followers",
     "Pages over time",
     "Credits per handle",
     "Errors",
     "Slowest handles",
-    "Unfinished handles",
+    "Left to do",
 ]
 VOID = {"meta", "br", "link"}
 
@@ -108,14 +112,15 @@ def batch() -> list[dict[str, Any]]:
 
 
 def test_the_summary_has_the_figures(tmp_path: Path) -> None:
-    """Handles, followers, pages, credits, what is uncertain, time and rate."""
+    """Handles, followers, pages, credits charged, possibly charged and to finish, time and rate."""
     assert reported(tmp_path, *batch()).tiles == {
-        "Handles finished": "2of 6",
-        "Followers": "61 a page",
-        "Pages": "61 a handle",
-        "Credits confirmed": "113 for pages bought again",
-        "Uncertain credits": "2at most: requests whose answer is not here",
-        "Pages a second": "0.3",
+        "Handles done": "2of 6",
+        "Followers": "6of 36 by the API's count",
+        "Pages": "61 follower per page",
+        "Pages per second": "0.3",
+        "Credits charged": "113 for pages bought again",
+        "Possibly charged": "2at most, for requests without a response",
+        "Credits to finish": "73at least",
         "Duration": "20 s2026-11-22 12:00:01 to 12:00:21 UTC",
     }
 
@@ -123,19 +128,28 @@ def test_the_summary_has_the_figures(tmp_path: Path) -> None:
 def test_the_tables_have_the_handles(tmp_path: Path) -> None:
     """Outcomes in a fixed order, the dearest and slowest handles first, errors grouped."""
     parsed = reported(tmp_path, *batch())
-    assert parsed.texts["h1"] == ["Followers report"]
+    assert parsed.texts["h1"] == ["Followers of 6 TikTok handles"]
     assert parsed.texts["h2"] == HEADINGS
-    assert parsed.texts["title"][0] == "Followers report: a.journal"
+    assert parsed.texts["title"][0] == "Followers of 6 TikTok handles: report on a.journal"
     assert parsed.tables == {
         "Handles by outcome": [
             ["Outcome", "Handles", "Share", "Followers", "Credits"],
             ["completethe whole list", "1", "16.7 %", "3", "2"],
-            ["max_creditsstopped at the limit of credits", "1", "16.7 %", "1", "6"],
+            ["max_creditsended at the credit limit", "1", "16.7 %", "1", "6"],
             ["privatethe profile is private", "1", "16.7 %", "0", "1"],
             ["failedended with an error", "3", "50.0 %", "2", "2"],
         ],
+        "Credits": [
+            ["", "Credits"],
+            ["Chargedconfirmed by the API", "11"],
+            ["Possibly chargedat most, for requests without a response", "2"],
+        ],
+        "Short lists": [
+            ["Handle", "Followers", "API's count", "Share"],
+            ["ada", "3", "9", "33.3 %"],
+        ],
         "Credits per handle": [
-            ["Handle", "", "Credits", "Of all", "Followers", "API's total", "Outcome"],
+            ["Handle", "", "Credits", "Of all", "Followers", "API's count", "Outcome"],
             ["eve", "", "6", "54.5 %", "1", "9", "max_credits"],
             ["ada", "", "2", "18.2 %", "3", "9", "complete"],
             ["Bo", "", "1", "9.1 %", "1", "9", "failed"],
@@ -149,24 +163,31 @@ def test_the_tables_have_the_handles(tmp_path: Path) -> None:
             ["1", "the name can not be founddee"],
         ],
         "Slowest handles": [
-            ["Handle", "", "Time", "Pages", "A page", "Outcome"],
+            ["Handle", "", "Time", "Pages", "Per page", "Outcome"],
             ["Bo", "", "12 s", "1", "12 s", "failed"],
             ["ada", "", "10 s", "2", "5 s", "complete"],
             ["eve", "", "2 s", "1", "2 s", "max_credits"],
             ["cy", "", "1 s", "1", "1 s", "failed"],
         ],
-        "Unfinished handles": [
-            ["Handle", "Followers", "API's total", "Goes on from"],
-            ["Bofailed", "1", "9", "1"],
-            ["cyfailed", "1", "9", "1"],
-            ["deefailed", "0", "", "the first page"],
-            ["evemax_credits", "1", "9", "1"],
+        "Left to do": [
+            ["Handle", "Followers", "API's count", "The same command"],
+            ["Bofailed", "1", "9", "resumes the list at the cursor1"],
+            ["cyfailed", "1", "9", "resumes the list at the cursor1"],
+            ["deefailed", "0", "", "reads the list from its top"],
+            ["evemax_credits", "1", "9", "resumes the list at the cursor1"],
         ],
     }
-    assert parsed.texts["p"][1] == (
-        "Not finished: 4 of 6 handles are left, 3 of them after an error. The same command again "
-        "goes on where each one stopped and buys only what is missing."
+    name, state, *notes = parsed.texts["p"][:4]
+    assert name == "Report on a.journal"
+    assert state == (
+        "Stopped at the credit limit: 2 of 6 handles done. Left: 1 with a part of the list, 3 "
+        "failed. To finish: about 72 credits and at least 1 credit for 1 handle without a count "
+        "by the API. The same command resumes each list and buys no saved page again."
     )
+    assert notes == [
+        "1 complete list has less than 90 % of the followers that the API counts: ada.",
+        "Newest data from 2026-11-22.",
+    ]
 
 
 def test_the_page_is_whole_and_needs_nothing_else(tmp_path: Path) -> None:
@@ -210,7 +231,7 @@ def test_hostile_text_is_text(tmp_path: Path, text: str) -> None:
     )
     assert parsed.tables["Credits per handle"][1][0] == shown
     assert [row[-1] for row in parsed.tables["Errors"][1:]] == [shown + shown]
-    assert parsed.tables["Unfinished handles"][1][-1] == shown
+    assert parsed.tables["Left to do"][1][-1] == f"resumes the list at the cursor{shown}"
     assert parsed.tables["Handles by outcome"][-1][0].startswith(shown)
     assert shown.replace("/", "").lstrip("\ufffd") in parsed.texts["h1"][0] + parsed.texts["p"][0]
     assert set(parsed.texts).isdisjoint({"script", "img"})
@@ -230,16 +251,17 @@ def test_ten_thousand_handles_make_a_page_that_can_be_read(tmp_path: Path) -> No
     parsed = reported(tmp_path, *lines)
     assert {name: len(rows) - 1 for name, rows in parsed.tables.items()} == {
         "Handles by outcome": 2,
+        "Credits": 2,
         "Credits per handle": 20,
         "Errors": 20,
         "Slowest handles": 20,
-        "Unfinished handles": 100,
+        "Left to do": 100,
     }
     notes = "\n".join(parsed.texts["p"])
     assert "The 20 of 10,000 handles with the most credits." in notes
-    assert "The 20 of 5,000 errors that came most often." in notes
-    assert "The 20 of 10,000 handles that took longest from their first page" in notes
-    assert "The 100 of 10,000 unfinished handles in the order of the alphabet." in notes
+    assert "The 20 of 5,000 most frequent errors." in notes
+    assert "The 20 of 10,000 handles with the longest time from their first page" in notes
+    assert "The 100 of 10,000 handles in the order of the alphabet." in notes
     assert parsed.tables["Credits per handle"][1][:3] == ["u09999", "", "9,999"]
     assert (tmp_path / "report.html").stat().st_size < 100_000
 
@@ -258,7 +280,7 @@ def test_ten_thousand_outcomes_and_long_texts_are_cut(tmp_path: Path) -> None:
     assert (len(table), len(table[-1][0])) == (21, 300 + len("no list, in the API's own word"))
     assert "The 20 of 202 outcomes." in parsed.texts["p"]
     assert len(parsed.tables["Errors"][1][1]) == 300 + len("bo")
-    assert parsed.tables["Unfinished handles"][2][-1] == "z" * 79 + "\u2026"
+    assert parsed.tables["Left to do"][2][-1].endswith("cursor" + "z" * 79 + "\u2026")
     assert (tmp_path / "report.html").stat().st_size < 100_000
 
 
@@ -275,22 +297,26 @@ def test_an_empty_journal_has_a_report(tmp_path: Path) -> None:
     """Before the first page every section says why it is empty."""
     parsed = reported(tmp_path)
     assert parsed.texts["p"] == [
-        "a.journal",
-        "Nothing is in this journal yet: no page was paid for and no handle has ended.",
+        "Report on a.journal",
+        "Nothing is in this journal yet: no page has arrived and no handle has ended.",
         "No handle has begun.",
-        "No page has come.",
+        "The journal does not have the account's balance before and after.",
+        "No complete list has less than 90 % of the followers that the API counts.",
+        "No page has arrived.",
+        "No list was read twice: there is nothing to compare.",
+        "No page has arrived.",
         "Nothing was bought.",
         "No handle ended with an error.",
         "No handle took more than one page.",
-        "None.",
+        "Nothing is left of the handles that have begun.",
     ]
     assert parsed.tiles["Duration"] == "0 s"
-    assert parsed.tiles["Pages a second"] == "0"
+    assert parsed.tiles["Pages per second"] == "0"
     assert parsed.texts["h2"] == HEADINGS
 
 
 def test_a_journal_that_is_being_written_has_a_report(tmp_path: Path) -> None:
-    """A torn last line is left out; what may be on its way is uncertain; nothing is touched."""
+    """A torn last line is left out; what may be in flight is possibly charged; nothing changes."""
     path = write(
         tmp_path / "a.journal",
         {"type": "open", "at": at(0), "concurrency": 4},
@@ -302,20 +328,26 @@ def test_a_journal_that_is_being_written_has_a_report(tmp_path: Path) -> None:
     write_report(path, tmp_path / "report.html")
     parsed = Parsed((tmp_path / "report.html").read_text())
     assert path.read_bytes() == before
-    assert parsed.tiles["Pages"] == "22 a handle"
-    assert parsed.tiles["Uncertain credits"].startswith("4at most")
-    assert parsed.tables["Unfinished handles"][1:] == [["adaunfinished", "2", "9", "2"]]
+    assert parsed.tiles["Pages"] == "21 follower per page"
+    assert parsed.tiles["Possibly charged"].startswith("4at most")
+    assert parsed.tables["Left to do"][1:] == [
+        ["adaunfinished", "2", "9", "resumes the list at the cursor2"]
+    ]
 
 
 def test_finished_and_broken(tmp_path: Path) -> None:
-    """A finished batch says so; a line that can not be read is counted."""
-    path = write(tmp_path / "a.journal", page("ada", ["x"]), page("bo", ["x"]))
+    """A finished batch says so; a line that cannot be read is counted."""
+    path = write(
+        tmp_path / "a.journal",
+        page("ada", ["x"], total_followers=1),
+        page("bo", ["x"], total_followers=1),
+    )
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join([*lines[:2], b"{broken}\n", *lines[2:]]))
     write_report(path, tmp_path / "report.html")
     assert Parsed((tmp_path / "report.html").read_text()).texts["p"][1:3] == [
-        "Finished: nothing is left to ask for. 2 handles ended.",
-        "1 line of the journal can not be read and is missing here.",
+        "Finished: 2 of 2 handles done. Nothing is left to buy.",
+        "1 line of the journal cannot be read and is missing here.",
     ]
 
 
@@ -327,10 +359,10 @@ def test_several_journals_are_one_report(tmp_path: Path) -> None:
     ]
     write_report(paths, tmp_path / "report.html")
     parsed = Parsed((tmp_path / "report.html").read_text())
-    assert parsed.texts["p"][0] == "0.journal, 1.journal, 2.journal and 2 more journals"
-    assert parsed.tiles["Handles finished"] == "6of 6"
-    assert parsed.tiles["Pages"] == "61 a handle"
-    assert parsed.tiles["Credits confirmed"] == "104 for pages bought again"
+    assert parsed.texts["p"][0] == "Report on 0.journal, 1.journal, 2.journal and 2 more journals"
+    assert parsed.tiles["Handles done"] == "6of 6"
+    assert parsed.tiles["Pages"] == "61 follower per page"
+    assert parsed.tiles["Credits charged"] == "104 for pages bought again"
 
 
 def test_the_same_journal_makes_the_same_report(tmp_path: Path) -> None:
@@ -345,7 +377,7 @@ def test_the_same_journal_makes_the_same_report(tmp_path: Path) -> None:
     assert len(contents) == 1
 
 
-def test_a_report_that_can_not_be_written(tmp_path: Path) -> None:
+def test_a_report_that_cannot_be_written(tmp_path: Path) -> None:
     """A file in the place of a folder is a sentence, and so is a journal in that of the report."""
     journal = write(tmp_path / "a.journal", *batch())
     before = journal.read_bytes()
@@ -377,14 +409,14 @@ async def test_the_report_of_a_real_run(tmp_path: Path, client_of: MakeClient) -
             maybe = run.maybe_charged
     write_report(journal_path, tmp_path / "report.html")
     parsed = Parsed((tmp_path / "report.html").read_text())
-    assert parsed.tiles["Handles finished"] == "4of 5"
+    assert parsed.tiles["Handles done"] == "4of 5"
     assert parsed.tiles["Followers"].startswith("360")
-    assert parsed.tiles["Credits confirmed"].startswith(str(run.credits_charged))
-    assert parsed.tiles["Uncertain credits"].startswith(str(maybe))
+    assert parsed.tiles["Credits charged"].startswith(str(run.credits_charged))
+    assert parsed.tiles["Possibly charged"].startswith(str(maybe))
     assert run.credits_charged <= charged <= run.credits_charged + maybe
-    assert parsed.tables["Errors"][1][1].endswith("go on from the same cursor.eve")
+    assert parsed.tables["Errors"][1][1].endswith("Resume from the same cursor.eve")
     assert "[handle" not in parsed.tables["Errors"][1][1]
-    assert parsed.tables["Unfinished handles"][1][:3] == ["evefailed", "20", "130"]
+    assert parsed.tables["Left to do"][1][:3] == ["evefailed", "20", "130"]
 
 
 # -- figures ------------------------------------------------------------------------------------
@@ -398,10 +430,10 @@ def test_pauses_are_no_work(tmp_path: Path) -> None:
         *(page("ada", ["x"], str(i), str(i + 1), seconds=s) for i, s in enumerate(times)),
     )
     assert parsed.tiles["Duration"] == "5 min 20 s2026-11-22 12:00:00 to 2026-11-23 13:00:10 UTC"
-    assert parsed.tiles["Pages a second"] == "0.0156pauses left out"
+    assert parsed.tiles["Pages per second"] == "0.0156pauses left out"
     assert parsed.tables["Slowest handles"][1][2:5] == ["5 min 20 s", "5", "1 min 4 s"]
     assert parsed.texts["figcaption"][0] == (
-        "A column is 5 s; the highest is 2 pages. The first page came 2026-11-22 12:00:00 UTC. "
+        "A column is 5 s; the highest is 2 pages. The first page arrived 2026-11-22 12:00:00 UTC. "
         "1 pause of more than 5 min is left out (dashed)."
     )
     assert ("path", "d", "M953.85 0V180") in parsed.attributes
@@ -488,7 +520,7 @@ async def test_the_page_in_a_browser(tmp_path: Path) -> None:
                 assert len(contrasts) > 15
                 assert {k: v for k, v in contrasts.items() if v < 4.5} == {}
         text = await tab.value("document.body.innerText")
-        assert "Credits confirmed\n12\n" in text
+        assert "Credits charged\n12\n" in text
         assert all(heading in text for heading in HEADINGS)
         assert set(tab.requests) == {report.as_uri()}
         assert tab.complaints == []

@@ -1,0 +1,196 @@
+"""What the commands say about results, in words. Pure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from socialfetch_async._text import count
+from socialfetch_async.batch import BatchResult, Estimate, HandlesFile
+from socialfetch_async.events import HandleDone
+from socialfetch_async.export import ExportResult
+
+_NAMED: Final = 20
+NAMED_LISTS: Final = 5
+_STATUSES: Final = {
+    "missing_cursor": "ended without a next cursor",
+    "max_followers": "reached the limit of followers",
+    "max_pages": "reached the limit of pages",
+    "max_credits": "reached the credit limit",
+    "stopped": "interrupted",
+    "not_begun": "not started",
+    "not_found": "not found",
+}
+"""Phrases for people, of the statuses that are not one plain word."""
+
+
+def status(name: str) -> str:
+    """Return how a list ended, in words."""
+    return _STATUSES.get(name, name)
+
+
+def duration(seconds: float) -> str:
+    """Return a duration as people read it, from whole seconds to days."""
+    minutes, seconds = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days:,} d {hours} h"
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+
+
+def size(amount: int) -> str:
+    """Return a number of bytes."""
+    for unit, name in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
+        if amount >= unit:
+            return f"{amount / unit:,.1f} {name}"
+    return count(amount, "byte")
+
+
+def named(names: Sequence[str], most: int = _NAMED) -> str:
+    """Return names, and how many more there are."""
+    more = f" and {len(names) - most:,} more" * (len(names) > most)
+    return f"{', '.join(names[:most])}{more}"
+
+
+def ended(done: HandleDone) -> str:
+    """Return a line about a handle that ended."""
+    parts = [f"{done.handle}: {status(done.outcome)}"]
+    if done.status != "unavailable":
+        parts.append(count(done.followers, "follower"))
+    return ", ".join([*parts, count(done.credits_charged, "credit")])
+
+
+def written(file: ExportResult) -> str:
+    """Return a line about a file that was written."""
+    parts = [f"{file.path}: {count(file.rows, 'follower')} of {count(file.handles, 'handle')}"]
+    parts.append(size(file.bytes))
+    if file.unchanged:
+        parts.append("not written again because nothing has changed")
+    parts += gaps(file.incomplete, file.short)
+    if file.without_first_page:
+        parts.append(f"{count(file.without_first_page, 'list')} without the first page")
+    if file.invalid_rows:
+        parts.append(f"{count(file.invalid_rows, 'invalid row')} skipped")
+    if file.broken_lines:
+        parts.append(f"{count(file.broken_lines, 'corrupt line')} in the journal")
+    return ", ".join(parts)
+
+
+def gaps(incomplete: Sequence[str], short: Sequence[str]) -> Iterator[str]:
+    """Count and name the lists that lack followers, or may."""
+    for names, what in (
+        (incomplete, "not complete"),
+        (short, "much shorter than the API's count"),
+    ):
+        if names:
+            is_or_are = "is" if len(names) == 1 else "are"
+            yield (f"{count(len(names), 'list')} {is_or_are} {what} ({named(names, NAMED_LISTS)})")
+
+
+def duplicates(given: HandlesFile) -> Iterator[str]:
+    """Yield a line for each handle that came again."""
+    for again in given.duplicates[:_NAMED]:
+        yield f"line {again.line}: {again.handle} is already in line {again.first_line}"
+    if (more := len(given.duplicates) - _NAMED) > 0:
+        yield f"and {count(more, 'more duplicate')}"
+
+
+def summary(result: BatchResult, refresh: str | None) -> Iterator[str]:
+    """Say how a batch stands at its end.
+
+    Args:
+        result: How it stands.
+        refresh: The refresh that was asked for.
+    """
+    for file in result.exports:
+        yield written(file)
+    if not result.exports:
+        yield "No export was written. The journal has every page that arrived."
+    yield f"journal: {result.journal} ({size(result.journal.stat().st_size)})"
+    if result.others:
+        yield (
+            f"{count(result.others, 'handle')} of the journal not among the handles given; "
+            "the exports have them as well"
+        )
+    yield statuses(result)
+    yield _charged(result)
+    if result.pending:
+        yield f"unfinished: {count(len(result.pending), 'handle')}: {named(list(result.pending))}"
+    yield from _ages(result, refresh)
+
+
+def statuses(result: BatchResult) -> str:
+    """Say how many handles ended how."""
+    each = ", ".join(f"{amount:,} {status(name)}" for name, amount in result.statuses.items())
+    return f"{count(result.handles, 'handle')}: {each}"
+
+
+def stopped(result: BatchResult) -> Iterator[str]:
+    """Say what a batch that was stopped has kept, in three lines."""
+    yield f"Stopped. {_charged(result)}"
+    files = ", ".join(str(file.path) for file in result.exports) or "no file yet"
+    yield f"Kept in {result.journal}, exported to {files}"
+    yield statuses(result)
+
+
+def _charged(result: BatchResult) -> str:
+    maybe = f", up to {result.maybe_charged:,} more possibly charged" * bool(result.maybe_charged)
+    return (
+        f"{count(result.total_credits_charged, 'credit')} charged{maybe}; this run: "
+        f"{count(result.credits_charged, 'credit')}, {count(result.pages, 'page')}, "
+        f"{count(result.followers, 'follower')}"
+    )
+
+
+def _ages(result: BatchResult, refresh: str | None) -> Iterator[str]:
+    """Say how old the data is, and what only a refresh brings."""
+    if result.newest_data is not None and not result.pages:
+        yield f"newest data from {result.newest_data:%Y-%m-%d}"
+    if result.open_refresh is not None and result.open_refresh != refresh:
+        yield (
+            f"A refresh ({result.open_refresh}) is not finished. To continue it, add "
+            f"--refresh={result.open_refresh}"
+        )
+    for names, what in (
+        (result.refused, "The API refuses the cursor of"),
+        (result.moved, "The API's count changed by much more than was found for"),
+    ):
+        if names:
+            yield (
+                f"{what} {named(names, NAMED_LISTS)}. To read such lists again from the top "
+                "(1 credit per page), add --refresh=all"
+            )
+
+
+def priced(found: Estimate) -> Iterator[str]:
+    """Say what the rest of a batch costs."""
+    for handle, outcome, total, left in found.handles[:_NAMED]:
+        if outcome not in {None, "found"}:
+            yield f"{handle}: {status(outcome or '')}"
+        else:
+            followers = "unknown number of followers" if total is None else count(total, "follower")
+            rest = "price unknown" if left is None else f"{count(left, 'credit')} left to buy"
+            yield f"{handle}: {followers}, {rest}"
+    if (more := len(found.handles) - _NAMED) > 0:
+        yield f"and {count(more, 'more handle')}"
+    balance = "" if found.balance is None else f"; the account has {found.balance:,}"
+    yield (
+        f"in all {count(found.total_followers, 'follower')}, "
+        f"{count(found.credits_left, 'credit')} left to buy{balance}"
+    )
+
+
+def dry_run(plan: Mapping[str, int | None]) -> Iterator[str]:
+    """Say what is left of a batch, and its price as far as known."""
+    left, begun = plan["left"] or 0, plan["begun"] or 0
+    yield f"{left:,} of {count(plan['handles'] or 0, 'handle')} unfinished"
+    if begun:
+        credits_ = count(plan["credits_for_begun"] or 0, "credit")
+        yield f"{count(begun, 'handle')} started: about {credits_} left to buy"
+    if new := left - begun:
+        yield f"{count(new, 'handle')} not started: at least 1 credit each"
+    if (limit := plan["max_credits"]) is not None:
+        yield f"limit: {plan['max_credits_left'] or 0:,} of {count(limit, 'credit')} left"
+    if (balance := plan["balance"]) is not None:
+        yield f"balance: {count(balance, 'credit')}"
