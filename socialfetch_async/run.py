@@ -136,6 +136,14 @@ class BaseRun(Generic[PageT, Item]):
         """
         self._workers.guide = guide
 
+    def learn_price(self, credits_: int) -> None:
+        """Take what a page has cost before, which the first page would otherwise have to tell.
+
+        Args:
+            credits_: The most that a page has cost, in credits.
+        """
+        self._workers.budget.price.seen(credits_)
+
     def pending(self) -> dict[str, str | None]:
         """Return every handle that is not finished, with the cursor to go on from.
 

@@ -3,6 +3,7 @@
 from array import array
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from statistics import median_high
 from typing import Final, Literal, NamedTuple
 
 from socialfetch_async.journal.ledger import Ledger
@@ -423,10 +424,10 @@ class Index:
                 total += new if joined and new >= 0 else self._rows[number]
         return total
 
-    def rows_per_page(self, found: List) -> float | None:
-        """Return how many followers a page of a list has on average; None without any."""
-        numbers = [number for _, pages in found.parts for number in pages]
-        return self.rows(numbers) / len(numbers) if numbers else None
+    def rows_per_page(self, found: List) -> int | None:
+        """Return how many followers most pages of a list have; None without any."""
+        rows = [self._rows[number] for _, pages in found.parts for number in pages]
+        return median_high(rows) if rows else None
 
     def new_rows(self, numbers: Iterable[int]) -> int:
         """Return how many followers on some pages no older reading has."""

@@ -200,8 +200,8 @@ class SavedRun:
         one = None if saved is None else saved.readings.get(reading)
         return 0 if one is None else self.index.new_rows(one.pages.values())
 
-    def rows_per_page(self, handle: str) -> float | None:
-        """Return how many followers a page of a list has on average; None without any."""
+    def rows_per_page(self, handle: str) -> int | None:
+        """Return how many followers most pages of a list have; None without any."""
         saved = self.index.lists.get(handle.lower())
         found = None if saved is None else self.index.current(saved)
         return None if found is None else self.index.rows_per_page(found)

@@ -102,6 +102,9 @@ class Session:
         self._opened = True
         if writer.failure is not None:
             run.stop()
+        known = (job.known or self.index).ledger
+        if known.credits_charged:
+            run.learn_price(known.price)
         run.save_to(recording.save)
         run.guide_with(recording.guide)
         self._on_beat()
