@@ -114,7 +114,7 @@ def test_a_cursor_that_the_api_refuses_is_named(tmp_path: Path) -> None:
         done("ada", "failed", cursor="1", error="400", reason="refused", seconds=1),
     )
     assert parsed.texts["p"][2] == (
-        "The API refuses to continue 1 list: ada. --refresh all reads them from the top."
+        "The API refuses to continue 1 list: ada. The option --refresh all reads them from the top."
     )
 
 
