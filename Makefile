@@ -13,8 +13,8 @@ check: ## what is quick, in two minutes: lint, format, types, import rules, the 
 test: ## the gate: all of that on every Python that is here, coverage, packages, documentation
 	@$(PYTHON) tools/gate.py
 
-bench: ## every figure beside its goal, two minutes; FULL=--full takes twenty
-	@$(PYTHON) tools/environment.py .venv-bench -e '.[cli]' --group bench
+bench: ## every figure beside its goal, two minutes; FULL=--full takes half an hour
+	@$(PYTHON) tools/environment.py .venv-bench -e '.[cli,parquet]' --group bench
 	@.venv-bench/bin/python -m benchmarks $(FULL)
 
 docs: ## the documentation site, into .gate/site; strictly, and seen in Debian's chromium

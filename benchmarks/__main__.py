@@ -8,9 +8,11 @@ import time
 from dataclasses import dataclass
 
 from benchmarks import (
+    account,
     cpu_per_page,
     fan_out,
     growth,
+    guards,
     imports,
     journaling,
     measure,
@@ -19,6 +21,7 @@ from benchmarks import (
     pictures,
     pulling,
     raw,
+    refreshing,
     report,
     server,
 )
@@ -37,17 +40,19 @@ class Mode:
     fan_out: float
     repeats: int
     imports: int
+    account: int
+    """Followers of the whole account of row 13."""
 
 
 SHORT = Mode(
     "short mode", False,
-    ((20, "plain", 8), (50, "plain", 8), (200, "plain", 9), (50, "gzip", 4)),
-    fan_out=5, repeats=1, imports=7,
+    ((20, "plain", 7), (50, "plain", 7), (200, "plain", 8), (50, "gzip", 3)),
+    fan_out=4, repeats=1, imports=5, account=60_000,
 )  # fmt: skip
 FULL = Mode(
     "full mode", True,
     tuple((size, encoding, 60) for encoding in ("plain", "gzip") for size in (20, 50, 200)),
-    fan_out=60, repeats=5, imports=20,
+    fan_out=60, repeats=5, imports=20, account=account.FOLLOWERS,
 )  # fmt: skip
 
 
@@ -83,7 +88,7 @@ async def _ceiling(base_url: str) -> str:
     )
 
 
-async def _measured(mode: Mode, base_url: str) -> report.Results:
+async def _measured(mode: Mode, base_url: str, server_core: int | None) -> report.Results:
     results = report.Results(mode.name)
     _say("the server's own ceiling")
     results.server = await _ceiling(base_url)
@@ -109,13 +114,22 @@ async def _measured(mode: Mode, base_url: str) -> report.Results:
     _say("growth")
     rows, results.curves = await growth.measured(base_url, full=mode.full)
     results.rows += rows
+    _say("a whole account, its journal, its exports")
+    results.rows += await asyncio.to_thread(
+        account.measured, server_core, followers=mode.account, repeats=2 * mode.repeats
+    )
+    _say("a refresh")
+    results.rows += await asyncio.to_thread(refreshing.measured, server_core)
+    _say("the guards")
+    page = cpu_per_page.library_seconds(results.tables, 20)
+    results.rows += await asyncio.to_thread(guards.measured, page)
     return results
 
 
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
-    parser.add_argument("--full", action="store_true", help="under 20 minutes instead of 2")
+    parser.add_argument("--full", action="store_true", help="half an hour instead of 2 minutes")
     parser.add_argument("--dry", action="store_true", help="print only, write no file")
     options = parser.parse_args()
     mode = FULL if options.full else SHORT
@@ -126,8 +140,10 @@ def main() -> None:
     else:
         os.sched_setaffinity(0, {client_core})
     measure.calm_the_allocator()
+    # Without byte code each process of its own would compile what it imports.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     with server.running(server_core) as base_url:
-        results = asyncio.run(_measured(mode, base_url))
+        results = asyncio.run(_measured(mode, base_url, server_core))
     results.seconds = time.monotonic() - began
     text = report.text(results)
     print(text)

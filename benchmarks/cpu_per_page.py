@@ -9,6 +9,7 @@ from benchmarks.measure import Block, Row, Spread, ratio, rounds
 # Slow ones get fewer pages a block, so that every block takes about as long.
 _SHARE = {
     peers.STAINLESS: 12,
+    peers.VENDOR: 6,
     peers.PYDANTIC: 4,
     peers.HTTPX: 4,
     peers.NIQUESTS: 4,
@@ -61,12 +62,12 @@ async def table(walks: Mapping[str, peers.Walk], size: int, encoding: str, secon
 
 
 _GOALS = (
-    (1, "CPU a page against the bare loop", peers.BARE, {20: 1.05, 50: 1.05}),
+    (1, "CPU a page against the bare loop", peers.BARE, {20: 1.03, 50: 1.03, 200: 1.03}),
     (
         2,
         "CPU a page against aiohttp + resp.json() by hand",
         peers.JSON,
-        {20: 0.78, 50: 0.66, 200: 0.50},
+        {20: 0.78, 50: 0.66, 200: 0.56},
     ),
     (3, "CPU a page against httpx + pydantic v2", peers.PYDANTIC, {20: 1 / 4, 50: 1 / 4}),
     (3, "CPU a page against the Stainless manner", peers.STAINLESS, {20: 1 / 12, 50: 1 / 15}),
@@ -77,13 +78,14 @@ _GOALS = (
 def rows(tables: list[Table]) -> list[Row]:
     """Set the figures beside their goals."""
     plain = {table.size: table for table in tables if table.encoding == "plain"}
-    found = []
-    for number, figure, peer, goals in _GOALS:
-        for size, goal in goals.items():
-            spread = plain[size].against[peer]
-            note = ""
-            if number == 1:
-                beyond = "reached" if spread.median <= 1 else "not reached"
-                note = f"beyond, <= 1.00: {beyond}"
-            found.append(Row(number, f"{figure}, {size} a page", spread, goal, note=note))
-    return found
+    return [
+        Row(number, f"{figure}, {size} a page", plain[size].against[peer], goal)
+        for number, figure, peer, goals in _GOALS
+        for size, goal in goals.items()
+    ]
+
+
+def library_seconds(tables: list[Table], size: int) -> float:
+    """Return the CPU seconds of the library for a plain page."""
+    table = next(t for t in tables if t.size == size and t.encoding == "plain")
+    return table.bare.median * table.ratios[peers.LIBRARY].median

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -58,16 +59,20 @@ def _line(file: Any, **fields: object) -> None:
 
 
 def _one(name: str, journal: Path, folder: Path) -> dict[str, float]:
-    import pyarrow.parquet  # noqa: F401, PLC0415 - not what an export adds
+    from socialfetch_async.export import convert  # noqa: PLC0415
 
-    from socialfetch_async.export.conversion import convert  # noqa: PLC0415
-
+    import_module("pyarrow.parquet")  # not what an export adds
     forget_peak()
     before = peak()
-    began = time.monotonic()
+    began, cpu = time.monotonic(), time.process_time()
     result = convert(journal, folder / f"out.{name}")
-    took = time.monotonic() - began
-    return {"rows": result.rows, "seconds": took, "mb": peak() - before, "size": result.bytes / 1e6}
+    return {
+        "rows": result.rows,
+        "seconds": time.monotonic() - began,
+        "cpu": time.process_time() - cpu,
+        "mb": peak() - before,
+        "size": result.bytes / 1e6,
+    }
 
 
 def measured(name: str, journal: Path, folder: Path) -> dict[str, float]:

@@ -7,7 +7,7 @@ import aiohttp
 import httpx
 import niquests
 
-from benchmarks import bodies, models, raw, stainless
+from benchmarks import bodies, models, raw, stainless, vendor
 from socialfetch_async import SocialFetchClient
 
 KEY = "sfk_benchmark"
@@ -20,6 +20,7 @@ JSON = "aiohttp + resp.json(), by hand"
 PYDANTIC = "httpx + pydantic v2"
 HTTPX = "httpx + json"
 STAINLESS = "SDK in the Stainless manner"
+VENDOR = "another vendor's SDK (scrapebadger)"
 NIQUESTS = "niquests + json"
 RAW = "raw asyncio protocol + msgspec"
 UNREAD = "aiohttp, body not decoded"
@@ -125,8 +126,8 @@ def with_json(client: "httpx.AsyncClient | niquests.AsyncSession", base_url: str
     return walk
 
 
-def generated(client: stainless.Client) -> Walk:
-    """The `openai` package's base client and paginator."""
+def from_sdk(client: stainless.Client | vendor.Client) -> Walk:
+    """The base client and paginator of the `openai` package, or of another vendor's SDK."""
 
     async def walk(handle: str) -> int:
         seen = 0
@@ -170,6 +171,8 @@ async def opened(base_url: str) -> AsyncIterator[dict[str, Walk]]:
         client = await enter(httpx.AsyncClient(headers=HEADERS))
         requests = await enter(niquests.AsyncSession())
         requests.headers["x-api-key"] = KEY
+        vendor_client = vendor.Client(base_url, KEY)
+        stack.push_async_callback(vendor_client.close)
         connection = await raw.connect(base_url)
         stack.callback(connection.transport.close)
         yield {
@@ -179,7 +182,8 @@ async def opened(base_url: str) -> AsyncIterator[dict[str, Walk]]:
             JSON: by_hand(session, base_url),
             PYDANTIC: with_pydantic(client, base_url),
             HTTPX: with_json(client, base_url),
-            STAINLESS: generated(await enter(stainless.Client(base_url, KEY))),
+            STAINLESS: from_sdk(await enter(stainless.Client(base_url, KEY))),
+            VENDOR: from_sdk(vendor_client),
             NIQUESTS: with_json(requests, base_url),
             RAW: lambda handle: raw.walk(connection, handle),
             UNREAD: unread(session, base_url),

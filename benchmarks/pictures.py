@@ -24,6 +24,7 @@ text { fill: #f0f6fc } .small { fill: #9198a1 } .ours { fill: #58a6ff }
 </style>"""
 _BARS = (
     peers.STAINLESS,
+    peers.VENDOR,
     peers.PYDANTIC,
     peers.NIQUESTS,
     peers.HTTPX,
@@ -91,7 +92,7 @@ def table(results: report.Results) -> str:
 
 
 def _goal(row: Row, y: float) -> list[str]:
-    word = report.verdict(row).lower() if row.spread else row.note
+    word = report.verdict(row).lower()
     kind = {True: "yes", False: "no", None: "small"}[row.reached]
     return [
         _text(40, y, str(row.number), "small end"),

@@ -18,10 +18,11 @@ BEGIN = "<!-- results: written by the command, between these lines -->"
 END = "<!-- end of the results -->"
 _PACKAGES = (
     "socialfetch-async", "aiohttp", "msgspec", "backoff", "httpx", "pydantic", "openai",
-    "niquests", "aiostream",
+    "niquests", "aiostream", "scrapebadger", "pyarrow", "duckdb",
 )  # fmt: skip
 _PEERS = (
     peers.STAINLESS,
+    peers.VENDOR,
     peers.PYDANTIC,
     peers.HTTPX,
     peers.NIQUESTS,

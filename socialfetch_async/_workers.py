@@ -11,7 +11,7 @@ from socialfetch_async._exchange.shared_budget import NothingMoreMaySend, Shared
 from socialfetch_async._protocol.brakes import Brakes
 from socialfetch_async._protocol.endpoints import PageRequests
 from socialfetch_async._protocol.walk import Walk
-from socialfetch_async.errors import ProfileUnavailableError, SocialFetchError
+from socialfetch_async.errors import DecodeError, ProfileUnavailableError, SocialFetchError
 from socialfetch_async.events import HandleDone, HandleStatus
 from socialfetch_async.models import ListPage
 from socialfetch_async.stream import Fetch, ListStep
@@ -230,13 +230,18 @@ class Workers(Generic[PageT]):
     def _receive(self, lane: "_Lane[PageT]", page: PageT) -> None:
         self.pages_fetched += 1
         self.credits_charged += page.credits_charged
-        self._brakes.page_came()
+        gone = page.lookup_status != "found"  # then it has no rows that anybody could read
+        new_format = self._brakes.page_came(
+            lane.handle, rows=len(page.rows), invalid_rows=0 if gone else page.invalid_rows
+        )
         try:
             lane.receive(page)
         except ProfileUnavailableError:
             self._deliver(lane, page)  # it was paid for, and says who is private, hidden or gone
             raise
         self._deliver(lane, page)
+        if new_format:
+            self._abort(_no_row_read(lane.handle, page))
 
     def _deliver(self, lane: "_Lane[PageT]", page: PageT) -> None:
         """Emit a page. Its slot goes with it, but if the loop waits for a page, it takes it now."""
@@ -286,6 +291,18 @@ class Workers(Generic[PageT]):
                 self._end(lane, self.budget.closed or "stopped")
             self._queue.clear()
         self._event_came.set()
+
+
+def _no_row_read(handle: str, page: ListPage) -> DecodeError:
+    return DecodeError(
+        "several pages in a row have only rows that are not as documented.",
+        path="$.data",
+        body=page.body or b"",
+        credits_charged=page.credits_charged,
+        handle=handle,
+        cursor=page.cursor,
+        request_id=page.request_id or None,
+    )
 
 
 class _Lane(ListStep[PageT]):

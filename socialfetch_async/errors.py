@@ -34,7 +34,7 @@ import copyreg
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
-from socialfetch_async._text import one_line, shortened
+from socialfetch_async._text import count, one_line, shortened
 
 
 class SocialFetchError(Exception):
@@ -77,17 +77,17 @@ class SocialFetchError(Exception):
         self.retry_after = retry_after
 
     def __str__(self) -> str:
-        charged, s = self.maybe_charged, "s" * (self.maybe_charged != 1)
+        charged, attempts = count(self.maybe_charged, "credit"), count(self.attempts, "attempt")
         where = [
             f"handle {self.handle!r}" if self.handle is not None else "",
             f"cursor {shortened(self.cursor)}" if self.cursor is not None else "",
             f"request {one_line(self.request_id, most=80)}" if self.request_id else "",
-            f"{self.attempts} attempt{'s' * (self.attempts != 1)}" if self.attempts else "",
-            f"up to {charged} credit{s} may have been charged" if charged else "",
+            attempts if self.attempts else "",
+            f"up to {charged} may have been charged" if self.maybe_charged else "",
         ]
         position = ", ".join(filter(None, where))
-        # With neither of them it was a free route, or nothing came before it.
-        go_on = "" if self.handle is None and self.cursor is None else self.go_on
+        # Without a cursor it was a free route, or the first page: nothing came before it.
+        go_on = "" if self.cursor is None else self.go_on
         parts = [self.summary, f"[{position}]" if position else "", self.advice, go_on]
         return " ".join(filter(None, parts))
 
@@ -105,7 +105,7 @@ class SocialFetchError(Exception):
 class TransportError(SocialFetchError):
     """No usable answer came."""
 
-    go_on = "Everything before this page was delivered; go on from the same cursor."
+    go_on = "Earlier pages were delivered. Resume from the same cursor."
 
 
 class ConnectError(TransportError):
@@ -176,7 +176,7 @@ class APIStatusError(SocialFetchError):
         message: The vendor's text, for people.
     """
 
-    go_on = "Everything before this page was delivered; go on from the same cursor."
+    go_on = "Earlier pages were delivered. Resume from the same cursor."
 
     def __init__(
         self, summary: str, *, status: int, code: str | None = None, message: str = "", **kw: Any
@@ -191,7 +191,7 @@ class BadRequestError(APIStatusError):
     """400: the handle or the cursor is not accepted."""
 
     advice = "Nothing was charged. Correct the handle or the cursor; the same request fails again."
-    go_on = "Everything before this page was delivered."
+    go_on = "Earlier pages were delivered."
 
 
 class AuthenticationError(APIStatusError):
@@ -270,8 +270,11 @@ class DecodeError(SocialFetchError):
         credits_charged: Its price in credits, if the answer says it.
     """
 
-    advice = "It was not tried again. Report it with the request id; `error.body` has the answer."
-    go_on = "The page was charged; everything before it was delivered."
+    advice = (
+        "The page was charged, and is not requested again. Report it with the request id; "
+        "`error.body` has the response."
+    )
+    go_on = "Earlier pages were delivered."
 
     def __init__(
         self,
@@ -297,7 +300,7 @@ class PaginationError(SocialFetchError):
             `empty_pages` (six in a row).
     """
 
-    advice = "No further page was bought. Go on from this cursor to buy it on purpose."
+    advice = "No further page was bought. To buy it on purpose, resume from this cursor."
 
     def __init__(self, summary: str, *, reason: str, **kw: Any) -> None:
         super().__init__(summary, **kw)
@@ -311,7 +314,7 @@ class ProfileUnavailableError(SocialFetchError):
         lookup_status: `hidden`, `private`, `not_found`, or a value the vendor adds later.
     """
 
-    advice = "Asking again costs a credit and answers the same until the profile changes."
+    advice = "Another lookup costs a credit and has the same result until the profile changes."
 
     def __init__(self, summary: str, *, lookup_status: str, **kw: Any) -> None:
         super().__init__(summary, **kw)
@@ -326,7 +329,7 @@ class IncompleteRunError(SocialFetchError):
         pending: What is left, handle to cursor: an input of the method that made the run.
     """
 
-    advice = "Pass `pending` to the method that made the run, to go on with what is left."
+    advice = "To resume, pass `pending` to the method that made the run."
 
     def __init__(
         self,
@@ -347,7 +350,7 @@ class CreditLimitError(SocialFetchError):
     Of single pages and profiles. Streams and runs end with the stop reason `max_credits`.
     """
 
-    advice = "A client with a higher max_credits can go on."
+    advice = "To continue, use a client with a higher max_credits."
 
 
 class InvalidHandleError(SocialFetchError, ValueError):

@@ -19,7 +19,8 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
             at once, with `retry_after`.
         wait_in_outage: Whether to wait while the API is down for everybody, or to fail at once.
         outage_patience: How long waiting for an API that is down, or that limits the rate, may
-            take besides the deadline. Attempts during it do not count against `max_attempts`.
+            take besides the deadline. Attempts during it do not count against `max_attempts`, but
+            those that may have been charged.
     """
 
     max_attempts: int = 6

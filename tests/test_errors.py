@@ -47,7 +47,7 @@ from socialfetch_async.errors import (
 )
 from socialfetch_async.events import HandleDone
 
-GO_ON = "Everything before this page was delivered; go on from the same cursor."
+GO_ON = "Earlier pages were delivered. Resume from the same cursor."
 FAILED = HandleDone(
     handle="a",
     status="failed",
@@ -90,7 +90,7 @@ EXAMPLES: list[tuple[SocialFetchError, str, str]] = [
     (
         BadRequestError("a 400.", status=400),
         "Nothing was charged. Correct the handle or the cursor; the same request fails again.",
-        "Everything before this page was delivered.",
+        "Earlier pages were delivered.",
     ),
     (
         AuthenticationError("a 401.", status=401),
@@ -124,25 +124,28 @@ EXAMPLES: list[tuple[SocialFetchError, str, str]] = [
     (ServiceUnavailableError("a 503.", status=503), "", GO_ON),
     (
         DecodeError("wrong shape.", path="$.data"),
-        "It was not tried again. Report it with the request id; `error.body` has the answer.",
-        "The page was charged; everything before it was delivered.",
+        (
+            "The page was charged, and is not requested again. Report it with the request id; "
+            "`error.body` has the response."
+        ),
+        "Earlier pages were delivered.",
     ),
     (
         PaginationError("the cursor came again.", reason="repeated_cursor"),
-        "No further page was bought. Go on from this cursor to buy it on purpose.",
+        "No further page was bought. To buy it on purpose, resume from this cursor.",
         "",
     ),
     (
         ProfileUnavailableError("hidden.", lookup_status="hidden"),
-        "Asking again costs a credit and answers the same until the profile changes.",
+        "Another lookup costs a credit and has the same result until the profile changes.",
         "",
     ),
     (
         IncompleteRunError("1 handle failed.", outcomes={"a": FAILED}, pending={"a": "c"}),
-        "Pass `pending` to the method that made the run, to go on with what is left.",
+        "To resume, pass `pending` to the method that made the run.",
         "",
     ),
-    (CreditLimitError("9 credits."), "A client with a higher max_credits can go on.", ""),
+    (CreditLimitError("9 credits."), "To continue, use a client with a higher max_credits.", ""),
     (InvalidHandleError("'a b'."), "", ""),
     (JournalError("in use."), "", ""),
     (ShardTakenError("taken."), "", ""),

@@ -416,7 +416,7 @@ async def test_an_error_in_the_middle_says_how_to_go_on(client_of: MakeClient) -
         with pytest.raises(LookupFailedError) as caught:
             await anext(stream)
         assert "cursor '1'" in str(caught.value)
-        assert "go on from the same cursor" in str(caught.value)
+        assert "Resume from the same cursor" in str(caught.value)
         with pytest.raises(Exception, match="no whole answer in time"):
             await anext(stream)
         texts += [row.text async for row in stream]

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 from socialfetch_async import (
     AuthenticationError,
+    DecodeError,
     FollowersPage,
     FollowersRun,
     HandleDone,
@@ -24,7 +25,7 @@ from socialfetch_async import (
 )
 from socialfetch_async.emulator import Emulator
 from tests.conftest import FAST, KEY, MakeClient
-from tests.scripted import Scripted, Seen, error, page
+from tests.scripted import Scripted, Seen, error, http, page
 
 Got = dict[str, list[str]]
 
@@ -796,3 +797,21 @@ async def test_a_run_is_left_in_order_under_a_cancelled_scope(client_of: MakeCli
         assert scope.cancelled_caught
         assert (limiter.entered, limiter.left) == (2, 2)
         assert client.usage.maybe_charged == 2
+
+
+async def test_rows_in_a_new_shape_end_a_run(client_of: MakeClient) -> None:
+    """No row of them can be read: after five pages of three handles no more are bought."""
+    body = page(["a", "b"], "c1").replace(b'"handle"', b'"uniqueId"').partition(b"\r\n\r\n")[2]
+    handles = [f"u{n}" for n in range(300)]
+    async with Scripted(http(200, body)) as api:
+        run = client_of(api).iter_followers_many(handles, concurrency=4)
+        pages = []
+        with pytest.raises(DecodeError) as raised:
+            async with run:
+                async for event in run:
+                    if isinstance(event, FollowersPage):
+                        pages.append(event)
+        assert raised.value.body == body
+        assert len(api.seen) == len(pages) <= 5 + 4
+        assert {(p.invalid_rows, p.body) for p in pages} == {(2, body)}
+        assert len(run.pending()) == 300

@@ -5,7 +5,7 @@ from typing import Protocol, cast
 from socialfetch_async._exchange.call import Call
 from socialfetch_async._exchange.shared_budget import SharedBudget
 from socialfetch_async._exchange.transport import Attempt
-from socialfetch_async.errors import SocialFetchError
+from socialfetch_async.errors import DecodeError, SocialFetchError
 from socialfetch_async.events import Usage
 
 
@@ -55,7 +55,7 @@ class Accounts:
         if not (attempt.sent if error is None else error.maybe_charged):
             call.budget.release(call.reserved)
             return
-        attempt.maybe_charged = call.reserved
-        call.maybe_charged += call.reserved
-        call.budget.keep(call.reserved)
+        said = error.credits_charged if isinstance(error, DecodeError) else None
+        attempt.maybe_charged = call.budget.keep(call.reserved, said)
+        call.maybe_charged += attempt.maybe_charged
         self.usage.maybe_charged = self.budget.maybe_charged

@@ -22,6 +22,10 @@ from socialfetch_async.policy import RetryPolicy
 
 T = TypeVar("T")
 
+# Of the patience, between two probes that may be charged: an outage of an hour costs about thirty
+# credits, which is few attempts at each page that waits, and its end is seen within six minutes.
+_CHARGED_WAIT: Final = 1 / 10
+
 _OUTAGE: Final = "The API is down at the moment, so no request was sent."
 
 
@@ -57,7 +61,11 @@ class Admission:
         self._turn = asyncio.Lock()  # to keep pace, one after the other
         self._answers = 0
         self.slots = asyncio.Semaphore(slots)
-        self.breaker = CircuitBreaker(jitter, on_change=self._breaker_changed)
+        self.breaker = CircuitBreaker(
+            jitter,
+            on_change=self._breaker_changed,
+            longest_charged_wait=policy.outage_patience * _CHARGED_WAIT,
+        )
         self.pace = Pace()
         self.straight = limiter is None
 
@@ -177,7 +185,8 @@ class Admission:
 
         Returns:
             Whether the API is what the request waits for from here on: it is down and there is
-            patience, or it limits the rate. Then the attempt does not count.
+            patience, or it limits the rate. Then the attempt does not count, unless it may have
+            been charged: one page is not bought for an hour.
         """
         what = rule(error)
         answered = call.seen not in {-1, self._answers}  # others, since this call failed last
@@ -191,8 +200,10 @@ class Admission:
             self.breaker.succeeded()
         self._look()
         if self.breaker.open:
-            return self.patience(call, now) > 0
-        return limited and answered and self.pace.rate is not None
+            # What was on its way when it opened nobody could have held back.
+            spared = not error.maybe_charged or sent < self.breaker.since
+            return spared and self.patience(call, now) > 0
+        return limited and answered and self.pace.rate is not None and not error.maybe_charged
 
     def _is_crowded(self, call: Call) -> bool:
         """Whether other requests leave at the same time: one alone cannot be fewer at once."""

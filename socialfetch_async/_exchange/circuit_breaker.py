@@ -6,7 +6,6 @@ from typing import Final
 
 import backoff
 
-from socialfetch_async._protocol.retry import delays
 from socialfetch_async.errors import SocialFetchError
 
 # Failures without a success between them that mean an outage: more than one page's bad luck, and
@@ -15,6 +14,8 @@ FAILURES_THAT_OPEN: Final = 10
 _FIRST_WAIT: Final = 0.1
 _GROWTH: Final = 1.3  # slowly, so that the end of an outage is seen soon after it
 _LONGEST_WAIT: Final = 5.0
+_CHARGED_FROM: Final = 2.0  # from this wait on they grow faster: probes may be charged
+_CHARGED_GROWTH: Final = 2.0
 
 
 async def _sleep(seconds: float) -> None:
@@ -31,6 +32,7 @@ class CircuitBreaker:
         jitter: Returns a random number between 0 and its argument.
         sleep: Waits some seconds.
         on_change: Called when it has opened or closed.
+        longest_charged_wait: Seconds between two probes, at most, while they may be charged.
 
     Attributes:
         open: Whether requests are blocked.
@@ -45,12 +47,14 @@ class CircuitBreaker:
         jitter: Callable[[float], float] = backoff.full_jitter,
         sleep: Callable[[float], Awaitable[None]] = _sleep,
         on_change: Callable[[], None] = lambda: None,
+        longest_charged_wait: float = _LONGEST_WAIT,
     ) -> None:
         self._jitter = jitter
         self._sleep = sleep
         self._on_change = on_change
         self._failures = 0
-        self._waits = delays(_GROWTH, _FIRST_WAIT, _LONGEST_WAIT)
+        self._longest_charged_wait = max(longest_charged_wait, _LONGEST_WAIT)
+        self._wait = _FIRST_WAIT
         self._probing = asyncio.Lock()  # fair, and handed on when its holder is cancelled
         self.open = False
         self.cause: SocialFetchError | None = None
@@ -75,7 +79,7 @@ class CircuitBreaker:
         await self._probing.acquire()
         try:
             if self.open:
-                wait = next(self._waits)
+                wait = self._next_wait()
                 pause = wait / 2 + self._jitter(wait / 2)
                 self.next_probe = max(clock() + pause, self.not_before)
                 await self._sleep(pause)
@@ -113,5 +117,14 @@ class CircuitBreaker:
         if not self.open:
             self.open = True
             self.since = now
-            self._waits = delays(_GROWTH, _FIRST_WAIT, _LONGEST_WAIT)
+            self._wait = _FIRST_WAIT
             self._on_change()
+
+    def _next_wait(self) -> float:
+        wait, growth, longest = self._wait, _GROWTH, _LONGEST_WAIT
+        if self.cause is not None and self.cause.maybe_charged:
+            longest = self._longest_charged_wait
+            if longest > _LONGEST_WAIT and wait >= _CHARGED_FROM:
+                growth = _CHARGED_GROWTH
+        self._wait = min(wait * growth, longest)
+        return min(wait, longest)

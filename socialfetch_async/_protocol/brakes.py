@@ -40,26 +40,38 @@ class Brakes:
         self._kind: object = None  # of the failure that came last
         self._alike: set[str] = set()  # the handles in a row that ended with it
 
-    def page_came(self) -> None:
-        """Note a page that could be read: something works."""
+    def page_came(self, handle: str, *, rows: int, invalid_rows: int) -> bool:
+        """Note a page; return whether the run is to end, because nobody can read its rows.
+
+        A page that can be read shows that something works. One whose rows are all left out does
+        not: it is a paid answer that brings nothing.
+        """
+        if invalid_rows and not rows:
+            return self._cannot_read(handle)
         if self._unreadable or self._alike:
             self._release()
+        return False
 
     def failed(self, handle: str, error: SocialFetchError) -> bool:
         """Note the failure that a handle ended with; return whether the run is to end with it."""
         if isinstance(error, _AT_ONCE):
             return True
+        new_format = False
         if _is_unreadable(error):
             # Text that arrived whole and is beyond repair was bought once more.
             again = isinstance(error, PayloadError) and error.attempts > 1
-            self._unreadable += 2 if again else 1
-            self._unreadable_handles.add(handle)
+            new_format = self._cannot_read(handle, 2 if again else 1)
         kind = None if about_the_handle(error) else _kind(error)
         if kind != self._kind:
             self._kind, self._alike = kind, set()
         if kind is not None:
             self._alike.add(handle)
-        return len(self._alike) >= _ALIKE or (
+        return new_format or len(self._alike) >= _ALIKE
+
+    def _cannot_read(self, handle: str, answers: int = 1) -> bool:
+        self._unreadable += answers
+        self._unreadable_handles.add(handle)
+        return (
             self._unreadable >= _UNREADABLE and len(self._unreadable_handles) >= _UNREADABLE_HANDLES
         )
 

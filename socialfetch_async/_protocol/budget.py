@@ -150,11 +150,23 @@ class Budget:
         if self.limited:
             self.price.asking = False
 
-    def keep(self, reserved: int) -> None:
-        """Count a request at its full price: it brought nothing, and may have been charged."""
+    def keep(self, reserved: int, said: int | None = None) -> int:
+        """Count a request at its full price: it brought nothing, and may have been charged.
+
+        Args:
+            reserved: What was set aside for it.
+            said: Its price, if an answer that cannot be read says it.
+
+        Returns:
+            What it is counted as, in credits.
+        """
+        counted = max(reserved, said or 0)
+        if said:
+            self.price.seen(said)
         for account in self.accounts:
             if self.price.known:
-                account.lost += reserved
+                account.lost += counted
             else:
                 account.lost_unpriced += 1
         self.release(reserved)
+        return counted

@@ -48,8 +48,6 @@ def rule(error: SocialFetchError) -> Rule:
         return meaning(error.status, vendor=not isinstance(error, GatewayError)).rule
     if isinstance(error, ConnectError) and 400 <= (error.proxy_status or 0) < 500:
         return _NEVER  # a proxy that wants a user name, or forbids the API, does so every time
-    if isinstance(error, ConnectError) and 400 <= (error.proxy_status or 0) < 500:
-        return _NEVER  # a proxy that refuses: it would again
     return next((found for kind, found in RULES if isinstance(error, kind)), _NEVER)
 
 

@@ -60,10 +60,7 @@ def estimate_of(
         wanted: What was planned.
         price: Of a page, in credits.
     """
-    entries = tuple(
-        _entry(handle, saved.handles.get(handle.lower()), step, wanted, price)
-        for handle, step in steps.items()
-    )
+    entries = tuple(_entry(handle, saved, step, wanted, price) for handle, step in steps.items())
     return Estimate(
         handles=entries,
         total_followers=sum(entry.total_followers or 0 for entry in entries),
@@ -72,19 +69,16 @@ def estimate_of(
     )
 
 
-def _entry(
-    handle: str, saved: SavedHandle | None, step: Step, wanted: Wanted, price: int
-) -> HandleEstimate:
-    if saved is None:
+def _entry(handle: str, saved: SavedRun, step: Step, wanted: Wanted, price: int) -> HandleEstimate:
+    one = saved.handles.get(handle.lower())
+    if one is None:
         return HandleEstimate(handle, None, None, price if wanted.max_pages == 1 else None)
-    total = saved.total_followers
-    left = _pages_left(saved, step, wanted)
-    return HandleEstimate(
-        handle, saved.lookup_status, total, None if left is None else left * price
-    )
+    left = _pages_left(one, saved.rows_per_page(handle) or _ON_A_PAGE, step, wanted)
+    credits_left = None if left is None else left * price
+    return HandleEstimate(handle, one.lookup_status, one.total_followers, credits_left)
 
 
-def _pages_left(saved: SavedHandle, step: Step, wanted: Wanted) -> int | None:
+def _pages_left(saved: SavedHandle, rows: float, step: Step, wanted: Wanted) -> int | None:
     match step.do:
         case "nothing":
             return 0
@@ -95,7 +89,6 @@ def _pages_left(saved: SavedHandle, step: Step, wanted: Wanted) -> int | None:
     total = saved.total_followers
     if total is None and wanted.max_pages is None:
         return None
-    rows = saved.followers / saved.pages if saved.pages and saved.followers else _ON_A_PAGE
     followers, pages = step.followers, step.pages
     wished = [] if total is None else [total]
     wished += [] if wanted.max_followers is None else [wanted.max_followers]

@@ -128,9 +128,11 @@ class Job:
                     await self._buy(todo)
             except Exception as error:  # noqa: BLE001 - raised when the files are written
                 self._failure = self._failure or error
-            self._finish_refresh()
             if self._with_exports:
                 await self._export()
+            # A kill while the files are written must not have the same call begin the next one.
+            if len(self._exports) == len(self._files.exports):
+                self._finish_refresh()
             await asyncio.to_thread(self._sum_up)
 
     def _begin(self, todo: dict[str, str | None]) -> None:

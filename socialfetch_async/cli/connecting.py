@@ -1,6 +1,7 @@
 """The client of a command: from its options and its environment."""
 
 import os
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final, NamedTuple
@@ -19,6 +20,15 @@ from socialfetch_async.policy import RetryPolicy
 _KEY: Final = "SOCIALFETCH_API_KEY"
 _LIMIT: Final = "SOCIALFETCH_MAX_CREDITS"
 _CONCURRENCY: Final = 50
+# Arguments that the sentences of errors name, as patterns, and what they are here.
+_OPTIONS: Final = {
+    r"format=\.\.\.": "--format",
+    "partial=True": "--partial",
+    "overwrite=True": "--overwrite",
+    'refresh="all"': "--refresh=all",
+    r"base_url\b": "SOCIALFETCH_BASE_URL",
+    r"max_credits\b": "--max-credits",
+}
 
 
 class Connection(NamedTuple):
@@ -126,13 +136,19 @@ def brief(error: SocialFetchError) -> str:
     return error.summary.partition(" (")[0]
 
 
-def told(error: Exception, *, summary: bool = False) -> str:
-    """Return the sentence of an error, with the host that it is about."""
+def told(error: Exception, url: str | None = None, *, summary: bool = False) -> str:
+    """Return the sentence of an error as the command says it.
+
+    It names the host that it is about; the arguments that it names are options here.
+
+    Args:
+        error: The error.
+        url: The URL of the API; by default that of the environment.
+        summary: Only what happened.
+    """
     text = error.summary if summary and isinstance(error, SocialFetchError) else str(error)
+    for argument, option in _OPTIONS.items():
+        text = re.sub(rf"\b{argument}", option, text)
     if not isinstance(error, TransportError | APIStatusError):
         return text
-    try:
-        host = urlsplit(base_url()).netloc
-    except ValueError:
-        return text
-    return f"{host}: {text}"
+    return f"{urlsplit(base_url() if url is None else url).netloc}: {text}"

@@ -186,9 +186,9 @@ async def _estimate(given: HandlesFile, asked: Order, options: Options, *, yes: 
             max_followers_per_handle=options.max_followers_per_handle,
             max_pages_per_handle=options.max_pages_per_handle,
         )  # fmt: skip
-    await options.voice.say(words.priced(found))
-    if yes or (found.credits_left and await _wished(found)):
-        return await _batch(given, asked, options)
+        await options.voice.say(words.priced(found))
+        if yes or (found.credits_left and await _wished(found)):
+            return await _fetch(client, asked, options)
     if options.voice.json:
         await write_json(found)
     await options.voice.say([f"To buy the rest: {options.command()}"])
@@ -203,15 +203,20 @@ async def _wished(found: Estimate) -> bool:
 
 
 async def _batch(given: HandlesFile, asked: Order, options: Options) -> int:
+    async with connected(options.client()) as client:
+        await options.voice.say(words.duplicates(given))
+        return await _fetch(client, asked, options)
+
+
+async def _fetch(client: SocialFetchClient, asked: Order, options: Options) -> int:
+    """Run the batch; say how it ended and how to resume; return the exit code."""
     code, result, trouble = exit_codes.DONE, None, ""
     try:
-        async with connected(options.client()) as client:
-            await options.voice.say(words.duplicates(given))
-            async with shown(client, options.voice) as progress:
-                try:
-                    await run_job(client, options.files(), asked, options.fsync, progress.see)
-                finally:
-                    result = progress.result
+        async with shown(client, options.voice) as progress:
+            try:
+                await run_job(client, options.files(), asked, options.fsync, progress.see)
+            finally:
+                result = progress.result
     except (JournalError, ExportError) as error:
         if result is None:  # it did not begin: no page was bought
             raise

@@ -5,7 +5,7 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from logging import LogRecord
+from logging import WARNING, LogRecord
 
 import msgspec
 
@@ -14,17 +14,9 @@ from socialfetch_async._text import count
 from socialfetch_async.batch import read_handles
 from socialfetch_async.cli import exit_codes, stopping, words
 from socialfetch_async.cli.connecting import Connection, connected, max_credits, told
-from socialfetch_async.cli.output import (
-    Voice,
-    draw,
-    is_terminal,
-    plain,
-    say,
-    stamped,
-    window,
-    write_lines,
-)
-from socialfetch_async.cli.progress import down, logged
+from socialfetch_async.cli.output import Voice, is_terminal, plain, say, stamped, write_lines
+from socialfetch_async.cli.panel import Picture, Screen
+from socialfetch_async.cli.progress import down, logged, ticking
 from socialfetch_async.client import SocialFetchClient
 from socialfetch_async.errors import ProfileUnavailableError, SocialFetchError
 from socialfetch_async.stream import FollowerStream
@@ -73,9 +65,7 @@ async def write_followers(starts: Mapping[str, str | None], options: Options) ->
     """Write the followers of each handle; return the exit code."""
     limit = max_credits(options.max_credits)
     async with connected(options.connection.client(max_credits=limit)) as client:
-        command = _Command(client, options, limit)
-        with logged(command.log):
-            return await command.run(starts)
+        return await _Command(client, options, limit).run(starts)
 
 
 class _Command:
@@ -85,17 +75,32 @@ class _Command:
         self._client = client
         self._options = options
         self._limit = limit
-        self._draws = is_terminal(sys.stderr) and not sys.stdout.isatty()
-        self._draws = self._draws and not options.voice.quiet
+        self._stream: FollowerStream | None = None
+        self._rows: list[tuple[str, str]] = []
+        self._latest = ""
+        draws = is_terminal(sys.stderr) and not sys.stdout.isatty() and not options.voice.quiet
+        self._screen = Screen(Picture(None, ())) if draws else None
 
     async def run(self, starts: Mapping[str, str | None]) -> int:
-        handles, code = list(starts), exit_codes.DONE
-        for position, handle in enumerate(handles):
+        """Write one list after the other; return the exit code."""
+        try:
+            with logged(self._log):
+                async with ticking(self._tick):
+                    return await self._all(starts)
+        finally:
+            if self._screen is not None:
+                await asyncio.to_thread(self._screen.close)
+
+    async def _all(self, starts: Mapping[str, str | None]) -> int:
+        code, later = exit_codes.DONE, dict(starts)
+        for position, (handle, cursor) in enumerate(starts.items()):
             left = self._left()
             if left is not None and left < 1:
-                await self._say_rest(handles[position:])
+                await self._say_rest(later)
                 return exit_codes.CREDIT_LIMIT
-            ended = await self._one(handle, starts[handle], left, handles[position + 1 :])
+            del later[handle]
+            self._rows = [("handles", f"{position:,} of {len(starts):,} done"), ("now", handle)]
+            ended = await self._one(handle, cursor, left, later)
             if ended not in {exit_codes.DONE, exit_codes.SOME_FAILED}:
                 return ended
             code = code or ended
@@ -107,11 +112,11 @@ class _Command:
         return None if self._limit is None else self._limit - spent
 
     async def _one(
-        self, handle: str, cursor: str | None, left: int | None, later: Sequence[str]
+        self, handle: str, cursor: str | None, left: int | None, later: Mapping[str, str | None]
     ) -> int:
         """Write one list; return the exit code for it, and say how to resume if it is cut off."""
         options = self._options
-        stream = self._client.iter_followers(
+        stream = self._stream = self._client.iter_followers(
             handle,
             cursor=cursor,
             trim=options.trim,
@@ -120,14 +125,14 @@ class _Command:
             max_credits=left,
         )
         try:
-            await self._write(handle, stream)
+            await _write(handle, stream)
         except ProfileUnavailableError as error:
             await self._say(f"{handle}: {words.status(error.lookup_status)}")
             return exit_codes.DONE
         except SocialFetchError as error:
             await self._say(f"{handle}: {told(error)}", error=True)
             code = stopping.exit_code(error)
-            rest = later if code != exit_codes.SOME_FAILED else ()
+            rest = later if code != exit_codes.SOME_FAILED else {}
             await self._say_how_to_resume(handle, stream, rest, error=True)
             return code
         except (asyncio.CancelledError, OSError):  # stopped, or stdout takes no more
@@ -140,42 +145,43 @@ class _Command:
         await self._say_how_to_resume(handle, stream, later)
         return exit_codes.CREDIT_LIMIT
 
-    async def _write(self, handle: str, stream: FollowerStream) -> None:
-        async for page in stream.pages():
-            # A page that its reader has not got is not handled: written before the next request.
-            await write_lines(
-                [
-                    _encoder.encode({"source": handle, **plain(follower)}) + b"\n"
-                    for follower in page.followers
-                ]
-            )
-            if self._draws:
-                await self._draw(_progress(handle, stream))
+    async def _tick(self) -> None:
+        """Show how far the list is."""
+        if self._screen is None or self._stream is None:
+            return
+        seen, total = self._stream.followers_seen, self._stream.total_followers
+        usage, outage = self._client.usage, self._client.outage
+        of_total = "" if total is None else f" of {total:,}"
+        rows = [
+            *self._rows,
+            ("followers", f"{seen:,}{of_total}"),
+            ("pages", f"{self._stream.pages_fetched:,}"),
+            ("credits", f"{usage.credits_charged:,} charged"),
+        ]
+        note = f"Latest: {self._latest}" if self._latest else ""
+        note = note if outage is None else down(outage)
+        share = min(1.0, seen / total) if total else None
+        self._screen.picture = Picture(share, rows, [note] if note else [])
 
-    async def _draw(self, text: str) -> None:
-        """Show a line that is written over."""
-        await draw(f"\r{text[: window()[0] - 1]}\x1b[K")
-
-    def log(self, record: LogRecord) -> None:
+    def _log(self, record: LogRecord) -> None:
         """Show a sentence of the library's log: a command that waits must not look dead."""
-        if not self._options.voice.quiet:
-            outage = self._client.outage
-            text = record.getMessage() if outage is None else down(outage)
-            self._options.voice.tell([self._fresh(stamped(f"socialfetch: {text}"))])
-
-    def _fresh(self, line: str) -> str:
-        """Return a line that stands over the line of progress, if there is one."""
-        return f"\r\x1b[K{line}" if is_terminal(sys.stderr) else line
+        voice, self._latest = self._options.voice, record.getMessage()
+        if self._screen is None:
+            voice.tell([stamped(f"socialfetch: {self._latest}")])
+        elif voice.verbose or record.levelno >= WARNING:
+            self._screen.above.append(self._latest)
 
     async def _say(self, line: str, *, error: bool = False) -> None:
-        if error or not self._options.voice.quiet:
-            await say([self._fresh(line)])
+        if self._screen is not None:
+            self._screen.above.append(line)
+        elif error or not self._options.voice.quiet:
+            await say([line])
 
     async def _say_how_to_resume(
         self,
         handle: str,
         stream: FollowerStream,
-        later: Sequence[str],
+        later: Mapping[str, str | None],
         *,
         error: bool = False,
     ) -> None:
@@ -184,9 +190,24 @@ class _Command:
         await self._say(f"Resume with: {command}", error=error)
         await self._say_rest(later, error=error)
 
-    async def _say_rest(self, handles: Sequence[str], *, error: bool = False) -> None:
-        if handles:
-            await self._say(f"Not started: {self._options.command(handles)}", error=error)
+    async def _say_rest(self, starts: Mapping[str, str | None], *, error: bool = False) -> None:
+        """Print the commands for lists that were not started: one, but for cursors."""
+        tops = [handle for handle, cursor in starts.items() if cursor is None]
+        commands = [self._options.command(tops)] if tops else []
+        commands += [self._options.command([h], c) for h, c in starts.items() if c is not None]
+        for command in commands:
+            await self._say(f"Not started: {command}", error=error)
+
+
+async def _write(handle: str, stream: FollowerStream) -> None:
+    async for page in stream.pages():
+        # A page that its reader has not got is not handled: written before the next request.
+        await write_lines(
+            [
+                _encoder.encode({"source": handle, **plain(follower)}) + b"\n"
+                for follower in page.followers
+            ]
+        )
 
 
 def _progress(handle: str, stream: FollowerStream) -> str:

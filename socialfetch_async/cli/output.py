@@ -59,10 +59,10 @@ def plain(value: object) -> Any:
             return {name: plain(getattr(value, name)) for name in value.__struct_fields__}
         case dict():
             return {name: plain(one) for name, one in value.items()}
-        case tuple() if names := getattr(value, "_fields", None):  # a NamedTuple
-            return dict(zip(names, map(plain, value), strict=True))
         case tuple() | list():
-            return [plain(one) for one in value]
+            items = [plain(one) for one in value]
+            names = getattr(value, "_fields", None)  # of a NamedTuple
+            return items if names is None else dict(zip(names, items, strict=True))
         case Path():
             return str(value)
         case _:
@@ -82,12 +82,6 @@ async def write_json(value: object) -> None:
 def is_terminal(stream: TextIO) -> bool:
     """Whether a stream is a terminal that can be drawn on."""
     return stream.isatty() and os.environ.get("TERM", "dumb") not in {"dumb", "unknown"}
-
-
-async def draw(text: str) -> None:
-    """Write to stderr without a line's end."""
-    with contextlib.suppress(OSError):
-        await write_lines([text.encode(errors="replace")], sys.stderr)
 
 
 def window() -> tuple[int, int]:

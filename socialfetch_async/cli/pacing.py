@@ -28,4 +28,4 @@ class Pace(AbstractAsyncContextManager[None]):
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Do nothing: a request that has begun is none of the pace's business."""
+        """Do nothing: only the beginnings of requests are paced."""

@@ -6,7 +6,7 @@ import logging
 import sys
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -83,7 +83,7 @@ class Progress:
 
     def _ended(self, done: HandleDone) -> None:
         if done.error is not None:
-            self._latest = told(done.error, summary=True)
+            self._latest = told(done.error, self._client.base_url, summary=True)
             self._failures += 1
             if self._failures <= _MOST_LINES or self._voice.verbose:
                 self.write(f"{done.handle}: failed: {self._latest}")
@@ -249,15 +249,24 @@ async def shown(client: SocialFetchClient, voice: Voice = _DEFAULT) -> AsyncIter
     """Show a batch on stderr until the block ends."""
     drawn = is_terminal(sys.stderr) and not voice.quiet
     progress = Panel(client, voice) if drawn else Lines(client, voice)
-    with logged(progress.log):
-        over = asyncio.Event()
-        ticking = asyncio.create_task(_tick(progress, over))
-        try:
-            yield progress
-        finally:
-            over.set()
-            await ticking
-            await progress.close()
+    try:
+        with logged(progress.log):
+            async with ticking(progress.tick):
+                yield progress
+    finally:
+        await progress.close()
+
+
+@asynccontextmanager
+async def ticking(tick: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+    """Call a function four times per second until the block ends."""
+    over = asyncio.Event()
+    task = asyncio.create_task(_tick(tick, over))
+    try:
+        yield
+    finally:
+        over.set()
+        await task
 
 
 @contextlib.contextmanager
@@ -283,9 +292,9 @@ class _Log(logging.Handler):
         self._see(record)
 
 
-async def _tick(progress: Progress, over: asyncio.Event) -> None:
+async def _tick(tick: Callable[[], Awaitable[None]], over: asyncio.Event) -> None:
     while not over.is_set():
-        await progress.tick()
+        await tick()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_TICK):
                 await over.wait()

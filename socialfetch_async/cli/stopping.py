@@ -24,13 +24,6 @@ from socialfetch_async.errors import (
     SocialFetchError,
 )
 
-# Arguments that the sentences of errors name, as options.
-_OPTIONS: Final = {
-    "format=...": "--format",
-    "partial=True": "--partial",
-    "overwrite=True": "--overwrite",
-    'refresh="all"': "--refresh=all",
-}
 # `timeout`, `uv run` and others pass a signal on that the whole process group had already.
 _SAME_SIGNAL: Final = 0.5  # seconds
 
@@ -84,10 +77,8 @@ def _signals() -> list[signal.Signals]:
 
 
 def complain(error: Exception) -> None:
-    """Print the sentence of an error; arguments that it names are options here."""
+    """Print the sentence of an error."""
     text = told(error)
-    for argument, option in _OPTIONS.items():
-        text = text.replace(argument, option)
     with contextlib.suppress(OSError):
         click.echo(f"socialfetch: {text}", err=True)
 

@@ -386,11 +386,13 @@ class Index:
         """Return the current list; None where there is no reading.
 
         It is the latest complete one. Without one it is the latest that ended without a cursor,
-        then the latest that reached a cap, unless an unfinished one is longer; then the longest.
+        then the latest that reached a cap, unless that hides what a longer one has.
         """
         lists = [
             self.list_of(saved, reading, start) for _, reading in sorted(saved.readings.items())
         ]
+        # A reading that was stopped before its first page says nothing of the list.
+        lists = [found for found in lists if found.pages] or lists
         for status in WHOLE:
             if whole := [found for found in lists if found.ended == status]:
                 return whole[-1]
@@ -398,12 +400,18 @@ class Index:
         if not going:
             return lists[-1] if lists else None
         longest = max(going, key=self.followers)
-        capped = [found for found in going if found.base.capped or found.reading.capped]
-        if capped and self.followers(capped[-1]) >= (
-            0 if longest.base.capped else self.followers(longest)
-        ):
-            return capped[-1]
+        for found in reversed(going):
+            capped = found.base.capped or found.reading.capped
+            if capped and self._is_as_deep(found, longest):
+                return found
         return longest
+
+    def _is_as_deep(self, found: List, longest: List) -> bool:
+        """Return whether a cap that one list has reached may be the other's: in whole pages."""
+        last = longest.parts[-1][1][-1:]
+        if self.followers(found) > self.followers(longest) - self.rows(last):
+            return True
+        return len(found.parts) == 1 and found.pages >= longest.pages
 
     def followers(self, found: List) -> int:
         """Return how many followers a list has, those of a page that was joined once."""
@@ -414,6 +422,11 @@ class Index:
                 new = self._new[number]
                 total += new if joined and new >= 0 else self._rows[number]
         return total
+
+    def rows_per_page(self, found: List) -> float | None:
+        """Return how many followers a page of a list has on average; None without any."""
+        numbers = [number for _, pages in found.parts for number in pages]
+        return self.rows(numbers) / len(numbers) if numbers else None
 
     def new_rows(self, numbers: Iterable[int]) -> int:
         """Return how many followers on some pages no older reading has."""

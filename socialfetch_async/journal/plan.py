@@ -174,7 +174,8 @@ def _go_on_refreshing(index: Index, saved: SavedList, current: List, wanted: Wan
     reading = saved.readings[wanted.work]
     chain = index.chain(saved, reading)
     if chain.met is not None:
-        return Step("nothing", "complete", reading.name)
+        step = _collect(index, index.list_of(saved, reading), wanted)
+        return step if step.do == "go_on" else step._replace(reading=reading.name)
     alone = List([(reading, chain.pages)], chain.cursor, chain.ended)
     step = _collect(index, alone, wanted)
     # Without another list it is the first reading of this one, and read as a whole.

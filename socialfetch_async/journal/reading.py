@@ -199,6 +199,12 @@ class SavedRun:
         one = None if saved is None else saved.readings.get(reading)
         return 0 if one is None else self.index.new_rows(one.pages.values())
 
+    def rows_per_page(self, handle: str) -> float | None:
+        """Return how many followers a page of a list has on average; None without any."""
+        saved = self.index.lists.get(handle.lower())
+        found = None if saved is None else self.index.current(saved)
+        return None if found is None else self.index.rows_per_page(found)
+
     def plan(self, starts: Mapping[str, str | None], wanted: Wanted) -> dict[str, Step]:
         """Return what a batch would do for each handle."""
         return plan(self.index, starts, wanted)

@@ -10,6 +10,7 @@ import pytest
 
 from socialfetch_async import (
     AuthenticationError,
+    ExportError,
     InsufficientCreditsError,
     JournalError,
     SocialFetchClient,
@@ -368,3 +369,103 @@ async def test_a_year_in_small(tmp_path: Path) -> None:
     """Weeks of lists that move, some calls killed: nothing missing, paid once."""
     figures = await year(tmp_path, lists=4, weeks=6)
     assert figures.holds(), figures
+
+
+async def test_a_refresh_under_a_lower_cap_hides_nothing(
+    client_of: MakeClient, tmp_path: Path
+) -> None:
+    """Also not what an interrupted call without a cap has added; one as deep is shown."""
+    async with Emulator({"ada": 150}) as api:
+        client = client_of(api)
+        await export_followers(client, ["ada"], tmp_path, max_followers_per_handle=50)
+        api.gain("ada", 3)
+        again = await export_followers(
+            client, ["ada"], tmp_path, refresh="all", max_followers_per_handle=20
+        )
+        assert (again.stop_reason, len(names(tmp_path, "ada"))) == ("complete", 60)
+        await export_followers(
+            client, ["ada"], tmp_path, refresh="all", max_followers_per_handle=45
+        )
+        assert names(tmp_path, "ada") == there(api, "ada")[:60]
+        await export_followers(client, ["ada"], tmp_path, max_credits=3 + 1 + 3)
+        await export_followers(client, ["ada"], tmp_path, max_credits=6)
+        longer = len(names(tmp_path, "ada"))
+        await export_followers(
+            client, ["ada"], tmp_path, refresh="all", max_followers_per_handle=20
+        )
+        assert len(names(tmp_path, "ada")) == longer > 60
+
+
+async def test_an_estimate_counts_whole_pages(client_of: MakeClient, tmp_path: Path) -> None:
+    """Also of a list that a refresh has joined on pages that brought few."""
+    async with Emulator({"ada": 150}) as api:
+        client = client_of(api)
+        await export_followers(client, ["ada"], tmp_path, max_followers_per_handle=20)
+        await export_followers(
+            client, ["ada"], tmp_path, refresh="new", max_followers_per_handle=20
+        )
+        before = len(api.charges)
+        found = await estimate_followers(client, ["ada"], tmp_path)
+        await export_followers(client, ["ada"], tmp_path)
+        assert found.credits_left == len(api.charges) - before == 7
+
+
+async def test_a_reading_without_a_page_hides_no_outcome(
+    client_of: MakeClient, tmp_path: Path
+) -> None:
+    """A refresh that reached its limit before an unavailable profile does not reopen it."""
+    async with Emulator({"ada": 30, "bo": "private"}) as api:
+        client = client_of(api)
+        handles = ["ada", "bo"]
+        await export_followers(client, handles, tmp_path)
+        await export_followers(client, handles, tmp_path, refresh="new", max_credits=1)
+        before = len(api.charges)
+        assert before == 3 + 1
+        result = await export_followers(client, handles, tmp_path)
+        assert (len(api.charges), result.pending) == (before, {})
+        assert result.statuses == {"complete": 1, "private": 1}
+
+
+async def test_a_refresh_without_the_cap_goes_on_to_the_end(
+    client_of: MakeClient, tmp_path: Path
+) -> None:
+    """Also of a list that it has joined under the cap."""
+    async with Emulator({"ada": 90, "bo": 10}) as api:
+        client = client_of(api)
+        handles = ["ada", "bo"]
+        await export_followers(client, handles, tmp_path, max_followers_per_handle=30)
+        first = await export_followers(
+            client, handles, tmp_path, refresh="new", max_followers_per_handle=30, max_credits=1,
+            concurrency=1,
+        )  # fmt: skip
+        assert first.open_refresh == "new"
+        result = await export_followers(client, handles, tmp_path, refresh="new")
+        assert (result.stop_reason, result.pending) == ("complete", {})
+        assert result.statuses == {"complete": 2}
+        assert names(tmp_path, "ada") == there(api, "ada")
+
+
+@pytest.mark.parametrize("refresh", ["new", "all"])
+async def test_a_refresh_is_not_finished_before_its_files(
+    client_of: MakeClient, tmp_path: Path, refresh: Any
+) -> None:
+    """The same call writes them and buys nothing; it does not begin the next refresh."""
+    async with Emulator({"ada": 60}) as api:
+        client, output = client_of(api), tmp_path / "x.jsonl"
+        await export_followers(client, ["ada"], output)
+        gained = api.gain("ada", 2)
+
+        def hinder(figures: BatchProgress) -> None:
+            if figures.pages and not output.is_dir():
+                output.unlink()
+                output.mkdir()
+
+        with pytest.raises(ExportError):
+            await export_followers(client, ["ada"], output, refresh=refresh, progress=hinder)
+        output.rmdir()
+        before = len(api.charges)
+        result = await export_followers(client, ["ada"], output, refresh=refresh)
+        assert (len(api.charges), result.open_refresh) == (before, None)
+        assert all(name in output.read_text() for name in gained)
+        await export_followers(client, ["ada"], output, refresh=refresh)
+        assert len(api.charges) > before, "the next one"

@@ -3,6 +3,7 @@
 import asyncio
 import fcntl
 import os
+import re
 import signal
 import struct
 import subprocess
@@ -461,32 +462,46 @@ async def test_data_goes_to_a_file_whole(tmp_path: Path) -> None:
 
 
 async def test_progress_on_a_terminal_and_data_in_a_file() -> None:
-    """One line that is written over, and a last line of its own."""
+    """A panel while it runs, and last lines of its own, as plain text."""
     with Terminal() as terminal:
-        async with emulator({"ada": 50}) as api:
+        async with emulator({"ada": 100, "bo": "private"}, latency=0.2) as api:
             env = environment(api)
             async with started(
-                "followers", "ada", env=env, stdout=DEVNULL, stderr=terminal.slave
+                "followers", "ada", "bo", env=env, stdout=DEVNULL, stderr=terminal.slave
             ) as process:
                 assert (await ended(process)).code == 0
-    assert "\rada: 40 of 50 followers, 2 pages, 2 credits\x1b[K\r" in terminal.text
-    assert terminal.text.endswith(
-        "\r\x1b[Kada: 50 of 50 followers, 3 pages, 3 credits: complete\r\n"
-    )
+            await until(lambda: "\x1b[?25h" in terminal.text)
+    for figure in ("0 of 2 done", "40 of 100", "2 charged"):
+        assert figure in terminal.text
+    assert lines_of(terminal)[1:] == [
+        "ada: 100 of 100 followers, 5 pages, 5 credits: complete",
+        "bo: private",
+    ]
 
 
 async def test_ctrl_c_on_a_terminal_leaves_a_line_to_copy() -> None:
-    """How to go on stands at the beginning of a line, not behind the progress."""
+    """How to resume stands at the beginning of a line, and nothing of the panel is left."""
     with Terminal() as terminal:
         async with emulator({"ada": 500}, latency=0.05) as api:
             env = environment(api)
             async with started(
-                "followers", "ada", env=env, stdout=DEVNULL, stderr=terminal.slave
+                "followers", "ada", "bo", env=env, stdout=DEVNULL, stderr=terminal.slave
             ) as process:
-                await until(lambda: "40 of 500" in terminal.text)
+                await until(lambda: "of 500" in terminal.text)
                 process.send_signal(signal.SIGINT)
                 assert (await ended(process)).code == 130
-    assert "\r\x1b[KResume with: socialfetch followers ada --cursor=" in terminal.text
+            await until(lambda: "\x1b[?25h" in terminal.text)
+    _, stopped, resume, rest = lines_of(terminal)
+    assert stopped.startswith("Stopped. Written: ada: ")
+    assert resume.startswith("Resume with: socialfetch followers ada --cursor=")
+    assert rest == "Not started: socialfetch followers bo"
+
+
+def lines_of(terminal: Terminal) -> list[str]:
+    """Return the lines that a terminal shows in the end: those above the panel, by their ends."""
+    shown = re.sub(r"\x1b\[\?7l.*?\x1b\[J", "", terminal.text, flags=re.DOTALL)
+    plain = re.sub(r"\x1b\[[0-9?]*[A-Za-z]", "", shown)
+    return [line.rpartition("\r")[2] for line in plain.split("\r\n")][:-1]
 
 
 async def test_data_on_a_terminal_has_no_progress_between_it() -> None:
@@ -504,7 +519,7 @@ async def test_data_on_a_terminal_has_no_progress_between_it() -> None:
             await until(lambda: "credits: complete" in terminal.text)
             lines = terminal.text.removeprefix(named(api).replace("\n", "\r\n")).split("\r\n")
             assert Done(0, "\n".join(lines[:30]), "").rows == listed(api, "ada")
-    assert lines[30:] == ["\r\x1b[Kada: 30 of 30 followers, 2 pages, 2 credits: complete", ""]
+    assert lines[30:] == ["ada: 30 of 30 followers, 2 pages, 2 credits: complete", ""]
 
 
 # -- the free commands --------------------------------------------------------------------------

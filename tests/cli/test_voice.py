@@ -12,6 +12,7 @@ from typing import Any
 import click
 import pytest
 
+from socialfetch_async import cli
 from socialfetch_async.cli.commands import socialfetch
 from socialfetch_async.emulator import Emulator
 from tests.commands import KEY, Terminal, ended, environment, named, run, started, until
@@ -116,6 +117,10 @@ async def test_handles_are_typed_in_place_of_a_file(tmp_path: Path) -> None:
         given = b"# of mine\nhandle,cursor\nada,\n"
         done = await run(api, "followers", "-", given=given)
         assert (done.code, len(done.rows)) == (0, 45)
+        given = b"handle,cursor\nada,\nbo,a 'b\n"
+        done = await run(api, "followers", "-", "--max-credits=1", given=given)
+        assert done.says("Resume with")[2].startswith("--cursor=")
+        assert done.says("Not started")[1:3] == ["bo", "--cursor=a 'b"]
         for more in ([], [str(tmp_path / "x"), "--handle=ada"]):
             done = await run(api, "export", "-o", str(tmp_path / "out"), *more)
             assert (done.code, "HANDLES-FILE" in done.err) == (2, True)
@@ -245,6 +250,17 @@ def test_help_is_in_plain_words(name: str) -> None:
     assert command.make_context(name, words[1:], resilient_parsing=True)
     for option in command.params:
         assert not isinstance(option, click.Option) or option.help
+
+
+ODD = r"can not|(is|are) none|be had|\bgo(es)? on\b|whoever|\b1 \w+s\b|\ba (page|second)\b: "
+
+
+@pytest.mark.parametrize(
+    "path", sorted(Path(cli.__file__).parent.glob("*.py")), ids=lambda path: path.name
+)
+def test_texts_use_the_words_of_the_docs(path: Path) -> None:
+    """No wording that has to be read twice."""
+    assert not re.search(ODD, path.read_text())
 
 
 @pytest.mark.parametrize("columns", [70, 120])

@@ -121,3 +121,19 @@ async def test_the_commands_of_a_page_run_as_they_stand(page: str, tmp_path: Pat
 def entries(folder: Path) -> set[str]:
     """Return the names in a folder."""
     return {path.name for path in folder.iterdir()}
+
+
+async def test_the_tutorial_shows_what_the_emulator_prints() -> None:
+    """But for the port, which is a free one here."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "socialfetch_async", "emulate", "--port=0", stdout=PIPE, stderr=PIPE
+    )
+    assert process.stderr is not None
+    try:
+        async with asyncio.timeout(30):
+            lines = [await process.stderr.readline() for _ in range(4)]
+    finally:
+        process.terminate()
+        await process.communicate()
+    printed = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:8765", b"".join(lines).decode())
+    assert printed in (ROOT / "docs" / "tutorial.md").read_text()

@@ -7,6 +7,7 @@ import pytest
 
 from socialfetch_async import (
     CreditLimitError,
+    DecodeError,
     FollowersPage,
     FollowersRun,
     RetryPolicy,
@@ -14,7 +15,7 @@ from socialfetch_async import (
 )
 from socialfetch_async.emulator import Emulator
 from tests.conftest import KEY, MakeClient
-from tests.scripted import HANG, Scripted, Seen, error, page
+from tests.scripted import HANG, Scripted, Seen, error, http, page
 
 
 def priced(price: int) -> Scripted:
@@ -185,3 +186,21 @@ def test_the_policy_of_a_batch_waits() -> None:
     policy = RetryPolicy.batch()
     assert (policy.outage_patience, policy.retry_after_cap) == (3600.0, 3600.0)
     assert (policy.max_attempts, policy.deadline) == (6, 120.0)
+
+
+@pytest.mark.parametrize("known", [False, True])
+async def test_an_unreadable_answer_counts_at_the_price_it_says(
+    client_of: MakeClient, *, known: bool
+) -> None:
+    """It is counted and known from there on: the next request sets so much aside."""
+    unread = http(200, b'{"data": {"followers": 1}, "meta": {"creditsCharged": 5}}')
+    async with Scripted(*[page(["a"])] * known, unread) as api:
+        client = client_of(api, max_credits=9 + known)
+        if known:
+            await client.get_followers_page("ada")
+        with pytest.raises(DecodeError) as caught:
+            await client.get_followers_page("ada")
+        assert (caught.value.maybe_charged, client.usage.maybe_charged) == (5, 5)
+        with pytest.raises(CreditLimitError):
+            await client.get_followers_page("ada")
+        assert len(api.seen) == 1 + known

@@ -28,18 +28,26 @@ BAD = BadRequestError("x.", status=400)
 LOOKUP = LookupFailedError("x.", status=502)
 BUSY = ServiceUnavailableError("x.", status=503)
 CIRCLE = PaginationError("x.", reason="no_progress")
-PAGE = None
+PAGE = "page"
+NO_ROWS = "no rows"
+NO_ROW_READ = "no row read"
+IN_PART = "a row read"
+_PAGES = {PAGE: (20, 0), NO_ROWS: (0, 0), NO_ROW_READ: (0, 20), IN_PART: (1, 19)}
 
-Events = Sequence[SocialFetchError | None]
+Events = Sequence[SocialFetchError | str]
 
 
 def ends_at(events: Events, handles: int = 1_000) -> int | None:
     """Return the number of the event, from 1, that ends the run."""
     brakes = Brakes()
     for number, event in enumerate(events, 1):
-        if event is None:
-            brakes.page_came()
-        elif brakes.failed(f"u{number % handles}", event):
+        handle = f"u{number % handles}"
+        if isinstance(event, str):
+            rows, invalid_rows = _PAGES[event]
+            ends = brakes.page_came(handle, rows=rows, invalid_rows=invalid_rows)
+        else:
+            ends = brakes.failed(handle, event)
+        if ends:
             return number
     return None
 
@@ -53,6 +61,10 @@ def ends_at(events: Events, handles: int = 1_000) -> int | None:
         ([UNREADABLE] * 6, 5),
         ([UNREADABLE] * 4 + [PAGE] + [UNREADABLE] * 4, None),
         ([UNREADABLE, BUSY, UNREADABLE, UNREADABLE, LOOKUP, UNREADABLE, UNREADABLE], 7),
+        ([NO_ROW_READ] * 6, 5),
+        ([NO_ROW_READ, UNREADABLE] * 3, 5),
+        ([NO_ROW_READ] * 4 + [IN_PART] + [NO_ROW_READ] * 4, None),
+        ([NO_ROW_READ] * 4 + [NO_ROWS] + [NO_ROW_READ] * 4, None),
         ([GONE] * 11, 10),
         ([REDIRECT] * 11, 10),
         ([NO_TRUST] * 11, 10),
@@ -73,9 +85,12 @@ def test_what_ends_a_run(events: Events, end: int | None) -> None:
 
 
 @pytest.mark.parametrize(("handles", "end"), [(1, None), (2, None), (3, 5), (4, 5)])
-def test_unreadable_answers_of_few_handles_do_not(handles: int, end: int | None) -> None:
+@pytest.mark.parametrize("event", [UNREADABLE, NO_ROW_READ], ids=["answer", "rows"])
+def test_unreadable_answers_of_few_handles_do_not(
+    event: SocialFetchError | str, handles: int, end: int | None
+) -> None:
     """One or two odd profiles are not a new format."""
-    assert ends_at([UNREADABLE] * 20, handles) == end
+    assert ends_at([event] * 20, handles) == end
 
 
 def test_different_statuses_are_different_failures() -> None:

@@ -414,7 +414,7 @@ async def test_the_report_of_a_real_run(tmp_path: Path, client_of: MakeClient) -
     assert parsed.tiles["Credits charged"].startswith(str(run.credits_charged))
     assert parsed.tiles["Possibly charged"].startswith(str(maybe))
     assert run.credits_charged <= charged <= run.credits_charged + maybe
-    assert parsed.tables["Errors"][1][1].endswith("go on from the same cursor.eve")
+    assert parsed.tables["Errors"][1][1].endswith("Resume from the same cursor.eve")
     assert "[handle" not in parsed.tables["Errors"][1][1]
     assert parsed.tables["Left to do"][1][:3] == ["evefailed", "20", "130"]
 
