@@ -24,6 +24,12 @@ def verdict(figures: Figures) -> Iterator[Html]:
         yield tag("p", text, tag("bdi", figures.origin), ".", class_="verdict bad")
     for text in _lacks(figures):
         yield tag("p", text, class_="verdict bad")
+    if len(figures.names) > 1:
+        yield tag(
+            "p",
+            "Several journals are read as one: handles that have not begun are not counted.",
+            class_="quiet",
+        )
     dates = [handle.read_at.timestamp() for handle in figures.handles if handle.read_at]
     if dates:
         newest, oldest = day(max(dates)), day(min(dates))

@@ -361,6 +361,7 @@ def test_several_journals_are_one_report(tmp_path: Path) -> None:
     parsed = Parsed((tmp_path / "report.html").read_text())
     assert parsed.texts["p"][0] == "Report on 0.journal, 1.journal, 2.journal and 2 more journals"
     assert parsed.tiles["Handles done"] == "6of 6"
+    assert "handles that have not begun are not counted." in "".join(parsed.texts["p"])
     assert parsed.tiles["Pages"] == "61 follower per page"
     assert parsed.tiles["Credits charged"] == "104 for pages bought again"
 
