@@ -54,7 +54,7 @@ def picture(page: Path, folder: Path) -> None:
             *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
             "--hide-scrollbars",
             f"--user-data-dir={folder / 'browser'}",
-            "--window-size=1280,1330",
+            "--window-size=1280,1373",
             f"--screenshot={PICTURE}",
             page.as_uri(),
         ],

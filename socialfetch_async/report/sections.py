@@ -94,6 +94,7 @@ def credits_and_balance(figures: Figures) -> Iterator[Html]:
             "at most, for requests without a response",
             f"{figures.maybe_charged:,}",
         ],
+        ["Retries", "not counted for a session that was killed", f"{figures.retries:,}"],
     ]
     found = figures.balances
     if found is not None:
