@@ -94,6 +94,11 @@ class BaseRun(Generic[PageT, Item]):
         return self._workers.budget.maybe_charged
 
     @property
+    def retries(self) -> int:
+        """Further attempts at pages whose request had failed."""
+        return self._workers.budget.retries
+
+    @property
     def reserved(self) -> int:
         """Credits set aside for requests that are on their way."""
         return self._workers.budget.reserved

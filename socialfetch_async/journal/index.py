@@ -178,6 +178,7 @@ class Index:
         origin: The API that the pages came from; None if no header said.
         handles: How many handles were asked for, at last; None if nobody said.
         balances: In the order of their lines.
+        retries: Of all sessions that have an end.
         latest: The time of the last line. `changed`: of the last that changes an export.
         largest: Bytes of the longest line.
         written: The files that were written from the journal, by path, the newest first. Two of
@@ -191,6 +192,7 @@ class Index:
         self.origin: str | None = None
         self.handles: int | None = None
         self.balances: list[Balance] = []
+        self.retries = 0
         self.latest = self.changed = self._asked_at = datetime.fromtimestamp(0, UTC)
         self.largest = 0
         self.written: dict[str, list[WrittenFile]] = {}
@@ -247,6 +249,7 @@ class Index:
                 self.ledger.noted(line.maybe_charged)
             case Close():
                 self.ledger.closed(line.maybe_charged)
+                self.retries += line.retries
             case Settled():
                 self.ledger.settle(line.maybe_charged)
             case BalanceLine():

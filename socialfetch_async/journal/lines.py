@@ -67,9 +67,10 @@ class Open(_Line, frozen=True, kw_only=True, tag="open"):
 
 
 class Close(_Line, frozen=True, kw_only=True, tag="close"):
-    """It ended in an orderly way; `maybe_charged` are credits, since its `open`."""
+    """It ended in an orderly way; `maybe_charged` are credits, `retries` attempts, since `open`."""
 
     maybe_charged: int
+    retries: int = 0
 
 
 class MaybeCharged(_Line, frozen=True, kw_only=True, tag="maybe_charged"):

@@ -103,6 +103,8 @@ class SavedRun:
         asked: How many handles were asked for; None if nobody said.
         credits_charged: Credits confirmed by all pages, those that were bought twice included.
         maybe_charged: Upper bound, in credits, of what else may have been charged.
+        retries: Further attempts after a failure, in all sessions that ended in an
+            orderly way.
         balances: The account's balance when jobs opened and closed, with the credits that were
             confirmed by then.
         changed_at: When what an export holds changed last; UTC.
@@ -118,6 +120,7 @@ class SavedRun:
         self.asked = index.handles
         self.credits_charged = index.ledger.credits_charged
         self.maybe_charged = index.ledger.maybe_charged
+        self.retries = index.retries
         self.balances: tuple[Balance, ...] = tuple(index.balances)
         self.changed_at = index.changed
         self.origin = index.origin
