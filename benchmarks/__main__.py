@@ -46,8 +46,8 @@ class Mode:
 
 SHORT = Mode(
     "short mode", False,
-    ((20, "plain", 7), (50, "plain", 7), (200, "plain", 8), (50, "gzip", 3)),
-    fan_out=4, repeats=1, imports=5, account=60_000,
+    ((20, "plain", 6), (50, "plain", 6), (200, "plain", 6), (50, "gzip", 3)),
+    fan_out=4, repeats=1, imports=5, account=40_000,
 )  # fmt: skip
 FULL = Mode(
     "full mode", True,

@@ -130,11 +130,11 @@ def _whole(taken: Taken, followers: int) -> list[Row]:
     size = f"{followers:,} followers, {pages:,} pages"
     memory = Spread.of([taken.megabytes])
     full = followers == FOLLOWERS
-    figure = "a whole account to Parquet by the command"
+    figure = "a whole account to Parquet"
     return [
         Row(
             13,
-            f"{figure}, CPU a page",
+            f"{figure}: CPU of the command a page",
             Spread.of([1e6 * taken.cpu / pages]),
             400,
             unit="us",
@@ -142,7 +142,7 @@ def _whole(taken: Taken, followers: int) -> list[Row]:
         ),
         Row(
             13,
-            f"{figure}, memory",
+            f"{figure}: memory of the command",
             memory if full else None,
             200,
             unit="MB",
@@ -166,7 +166,7 @@ def _again(reads: list[Taken], again: list[Taken], fixed: float, size: int) -> l
         ),
         Row(
             15,
-            "the same command on the finished batch, CPU against `read_journal`",
+            "the command on the finished batch, CPU against `read_journal`",
             Spread.of([(taken.cpu - fixed) / read.median for taken in again]),
             1.2,
             note=f"{1000 * read.median:,.0f} ms to read; taken off: {1000 * fixed:.0f} ms, "
@@ -183,22 +183,22 @@ def _exports(journal: Path, folder: Path, followers: int) -> list[Row]:
         figures = export.measured(name, journal, folder)
         if figures["rows"] != followers:
             raise RuntimeError(f"{name}: {figures['rows']} rows")
-        beside = "DuckDB has no such writer of its own"
+        beside = "no DuckDB: its writer of SQLite is an extension to download"
         if name in _OPTIONS:
             other = Taken(*_child("duckdb", journal, folder / f"duckdb.{name}"))
             beside = (
                 f"DuckDB {scale * other.cpu:.1f} s of CPU, {scale * other.wall:.1f} s of wall "
                 "with two threads"
             )
-        scaled = "" if scale == 1 else f", scaled from {followers:,}"
+        scaled = "" if scale == 1 else f"; scaled from {followers:,}"
         found.append(
             Row(
                 16,
-                f"the journal of {FOLLOWERS:,} to {name}, CPU{scaled}",
+                f"the journal of {FOLLOWERS:,} followers to {name}, CPU",
                 Spread.of([scale * figures["cpu"]]),
                 goal,
                 unit="s",
-                note=beside,
+                note=beside + scaled,
             )
         )
     return found

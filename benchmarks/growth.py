@@ -68,11 +68,11 @@ async def _lists(client: SocialFetchClient, bare: Block, counts: list[int]) -> C
 
     blocks = {count: block(count) for count in counts}
     order = random.Random(1)
-    for _ in range(3 * len(counts)):
+    for _ in range(2 * len(counts)):
         order.shuffle(counts := list(counts))
         for count in counts:
             # A big one is long enough to average by itself.
-            if count < 1_000 or len(ratios[count]) < 3:
+            if count < 1_000 or len(ratios[count]) < 2:
                 before = await cpu_a_page(bare)
                 spent = await cpu_a_page(blocks[count])
                 ratios[count].append(2 * spent / (before + await cpu_a_page(bare)))
@@ -93,7 +93,7 @@ def _row(figure: str, marks: list[int], values: list[float], note: str) -> Row:
 
 async def measured(base_url: str, *, full: bool) -> tuple[list[Row], list[Curve]]:
     """Measure the row; the curves are for the picture."""
-    marks = [1_000, 10_000, 100_000] if full else [1_000, 10_000, 30_000]
+    marks = [1_000, 10_000, 100_000] if full else [1_000, 10_000, 20_000]
     counts = [10, 1_000, 10_000] if full else [10, 300, 1_000]
     note = "" if full else "; further with --full"
     async with (

@@ -52,11 +52,11 @@ def measured(page: float) -> list[Row]:
     command = [sys.executable, "-m", "benchmarks.guards"]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=600)
     cpu, megabytes = json.loads(done.stdout)
-    guards = f"guards against repeated rows and cursors, {PAGES:,} pages of {_ON_A_PAGE}"
+    guards = f"guards against repeats, {PAGES:,} pages of {_ON_A_PAGE}"
     return [
         Row(
             18,
-            f"{guards}: CPU, of a page",
+            f"{guards}: CPU of a page",
             Spread.of([100 * cpu / page]),
             2,
             unit="%",

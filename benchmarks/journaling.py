@@ -62,7 +62,7 @@ async def measured(base_url: str, *, repeats: int) -> list[Row]:
     async with SocialFetchClient(
         peers.KEY, base_url=base_url, max_concurrency=_CONCURRENCY
     ) as client:
-        ratios = await _ratios(client, delay=50, pages=40, repeats=repeats)
+        ratios = await _ratios(client, delay=50, pages=30, repeats=repeats)
         full = await _ratios(client, delay=0, pages=60, repeats=repeats)
     return [
         Row(

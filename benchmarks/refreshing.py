@@ -87,22 +87,20 @@ def measured(core: int | None) -> list[Row]:
         taken = _child(api.base_url, folder, _REFRESH)
         charged = api.gain({}) - before
     new = sum(gained.values())
-    what = f"`refresh` of {LISTS:,} lists, of which {len(changed)} have {new:,} new followers"
     return [
         Row(
             17,
-            f"{what}: credits",
+            f"refresh of {LISTS:,} lists, {len(changed)} of them changed: credits",
             Spread.of([charged]),
-            LISTS + new / _ON_A_PAGE + len(changed),
-            unit="credits",
-            note=f"CPU {1e6 * taken.cpu / charged:.0f} us a page, {taken.cpu:.1f} s in all",
+            LISTS + new // _ON_A_PAGE + len(changed),
+            note=f"{new:,} new followers; CPU {1e6 * taken.cpu / charged:.0f} us a page, "
+            f"{taken.cpu:.1f} s in all",
         ),
         Row(
             17,
             "the same: how often the journal was opened to write",
             Spread.of([taken.to_write]),
             1,
-            unit="times",
             note=f"to read, for the export: {taken.to_read}",
         ),
     ]

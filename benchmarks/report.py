@@ -68,8 +68,8 @@ def value_of(row: Row) -> str:
 
 
 def _digits(row: Row, value: float) -> str:
-    if row.unit == "pages":
-        return f"{value:.0f}"
+    if row.unit == "pages" or row.number == 17:  # whole ones
+        return f"{value:,.0f}"
     # Shares of an ideal are told apart by their third digit.
     return f"{value:.3f}" if row.number in {5, 8, 12} else number(value)
 
