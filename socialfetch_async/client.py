@@ -464,14 +464,6 @@ class SocialFetchClient:
     def _budget(self, max_credits: int | None) -> SharedBudget:
         return self._exchange.budget_of(arguments.positive("max_credits", max_credits))
 
-    def _learn_price(self, credits_: int) -> None:
-        """Take a price that is known before the first page: a journal has kept what pages cost.
-
-        Args:
-            credits_: The most that a page has cost.
-        """
-        self._exchange.budget.price.seen(credits_)
-
     def __repr__(self) -> str:
         if not hasattr(self, "_exchange"):  # half made: a traceback of the constructor shows it
             return "<SocialFetchClient>"

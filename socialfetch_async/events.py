@@ -4,7 +4,7 @@ For metrics and tracing. Each event is a frozen value; `match` or `isinstance` t
 """
 
 from collections.abc import Callable
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from msgspec import Struct
 
@@ -26,6 +26,18 @@ UNFINISHED: Final[frozenset[str]] = frozenset(
     {"max_followers", "max_pages", "max_credits", "stopped", "failed"}
 )
 """The statuses that leave something to ask for: such a handle stays in `pending()`."""
+
+
+# How lists stand that are not done, besides.
+_OURS: Final[frozenset[str]] = frozenset({*get_args(HandleStatus), "unfinished", "not_begun"})
+
+
+def is_ours(lookup_status: str) -> bool:
+    """Whether a word of the vendor's is spelled like a status of ours, and would be taken for it.
+
+    Such a profile is `unavailable`: it is no complete list because the vendor says `complete`.
+    """
+    return lookup_status in _OURS
 
 
 class Usage(Struct):
@@ -81,7 +93,10 @@ class HandleDone(Struct, frozen=True, kw_only=True):
     @property
     def outcome(self) -> str:
         """One word for people: the vendor's for an unavailable profile, else the status."""
-        return self.lookup_status or self.status if self.status == "unavailable" else self.status
+        said = self.lookup_status
+        if self.status == "unavailable" and said and not is_ours(said):
+            return said
+        return self.status
 
 
 class AttemptEnded(Struct, frozen=True, kw_only=True):

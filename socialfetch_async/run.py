@@ -94,6 +94,11 @@ class BaseRun(Generic[PageT, Item]):
         return self._workers.budget.maybe_charged
 
     @property
+    def retries(self) -> int:
+        """Further attempts at pages whose request had failed."""
+        return self._workers.budget.retries
+
+    @property
     def reserved(self) -> int:
         """Credits set aside for requests that are on their way."""
         return self._workers.budget.reserved
@@ -135,6 +140,14 @@ class BaseRun(Generic[PageT, Item]):
         how the list ends there, or None to go on.
         """
         self._workers.guide = guide
+
+    def learn_price(self, credits_: int) -> None:
+        """Take what a page has cost before, which the first page would otherwise have to tell.
+
+        Args:
+            credits_: The most that a page has cost, in credits.
+        """
+        self._workers.budget.price.seen(credits_)
 
     def pending(self) -> dict[str, str | None]:
         """Return every handle that is not finished, with the cursor to go on from.

@@ -23,6 +23,7 @@ from socialfetch_async import (
     PaginationError,
     SocialFetchClient,
 )
+from socialfetch_async.cli import words
 from socialfetch_async.emulator import Emulator
 from tests.conftest import FAST, KEY, MakeClient
 from tests.scripted import Scripted, Seen, error, http, page
@@ -69,6 +70,17 @@ async def test_every_handle_has_one_outcome_and_all_its_followers(client_of: Mak
         done = run.outcomes["big"]
         assert (done.pages, done.followers, done.credits_charged) == (5, 95, 5)
         assert (done.cursor, done.error) == (None, None)
+
+
+async def test_a_word_of_the_vendor_is_no_status_of_ours(client_of: MakeClient) -> None:
+    """A profile whose lookup status is `complete` has no complete list."""
+    async with Scripted(page(status="complete")) as api:
+        async with client_of(api).iter_followers_many(["ada"]) as run:
+            await drain(run)
+        done = run.outcomes["ada"]
+        assert (done.status, done.lookup_status) == ("unavailable", "complete")
+        assert done.outcome == "unavailable"
+        assert words.unavailable("complete") == "unavailable (complete)"
 
 
 async def test_the_page_of_a_private_profile_is_delivered(client_of: MakeClient) -> None:

@@ -1,6 +1,7 @@
 """Secrets in the arguments of a client: in no traceback, even with locals, whatever is wrong."""
 
 import traceback
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -13,8 +14,10 @@ from socialfetch_async import (
     FollowingStream,
     Journal,
     SocialFetchClient,
+    export_followers,
 )
 from socialfetch_async.journal import SavedRun
+from tests import scripted
 
 KEY = "sfk_secret_0123456789abcdef"
 PROXY = "http://somebody:p%40Hush@127.0.0.1:3128"
@@ -149,3 +152,23 @@ async def test_a_session_may_have_a_proxy_argument_beside_it() -> None:
     """The proxy goes with each request."""
     async with aiohttp.ClientSession() as session:
         SocialFetchClient(KEY, session=session, proxy=PROXY)
+
+
+def files_with_the_key(folder: Path) -> list[str]:
+    """Return the names of the files that hold it."""
+    return [file.name for file in folder.iterdir() if KEY.encode() in file.read_bytes()]
+
+
+async def test_a_page_that_echoes_the_key_is_kept_without_it(tmp_path: Path) -> None:
+    """Not in a row, the body, a journal or a file."""
+    body = scripted.page(["ada"]).partition(b"\r\n\r\n")[2]
+    body = body.replace(b'"bio": null', f'"bio": "{KEY}", "apiKey": "{KEY}"'.encode())
+    async with (
+        scripted.Scripted(scripted.http(200, body)) as api,
+        SocialFetchClient(KEY, base_url=api.base_url) as client,
+    ):
+        page = await client.get_followers_page("ada")
+        assert page.followers[0].bio == "[api key]"
+        assert KEY.encode() not in (page.body or b"")
+        await export_followers(client, ["ada"], tmp_path, format="csv")
+    assert files_with_the_key(tmp_path) == []

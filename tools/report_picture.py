@@ -1,6 +1,6 @@
-"""Make docs/report.png: a run against the emulator, its report, and Chromium's picture of that.
+"""Make docs/report.png: a batch against the emulator, its report, and Chromium's picture of that.
 
-It needs Debian's `chromium` on PATH and takes half a minute.
+It needs Debian's `chromium` on PATH and takes a minute.
 """
 
 import asyncio
@@ -10,9 +10,8 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from socialfetch_async import RetryPolicy, SocialFetchClient
+from socialfetch_async import RetryPolicy, SocialFetchClient, export_followers
 from socialfetch_async.emulator import Emulator
-from socialfetch_async.journal.journal import Journal
 from socialfetch_async.report import write_report
 
 PICTURE = Path(__file__).parent.parent / "docs" / "report.png"
@@ -23,7 +22,7 @@ HANDLES = [first + second for first in FIRST for second in SECOND]
 FAILING = ("baker4you", "moto_lab", "city.queen")
 
 
-async def fetch(journal_path: Path) -> None:
+async def fetch(folder: Path) -> None:
     """Fetch some handles under faults; three fail, and the credits end before the lists do."""
     sizes = {handle: 6_000 // (place + 1) for place, handle in enumerate(HANDLES)}
     emulator = Emulator(
@@ -32,20 +31,15 @@ async def fetch(journal_path: Path) -> None:
         seed=11,
         faults={"503": 0.05, "drop": 0.02, "truncate": 0.01},
     )
-    with Journal(journal_path) as journal:
-        async with emulator as api:
-            for handle in FAILING:
-                api.script(handle, None, None, *["503"] * 20)
-            client = SocialFetchClient(
-                api.api_key, base_url=api.base_url, retry=RetryPolicy(max_attempts=4, base=0.2)
-            )
+    async with emulator as api:
+        for handle in FAILING:
+            api.script(handle, None, None, *["503"] * 20)
+        client = SocialFetchClient(
+            api.api_key, base_url=api.base_url, retry=RetryPolicy(max_attempts=4, base=0.2)
+        )
+        async with client:
             handles = [*HANDLES, *UNAVAILABLE]
-            async with (
-                client,
-                client.iter_followers_many(handles, concurrency=12, max_credits=1_000) as run,
-            ):
-                async for _ in journal.record(run):
-                    pass
+            await export_followers(client, handles, folder, concurrency=12, max_credits=1_000)
 
 
 def picture(page: Path, folder: Path) -> None:
@@ -60,7 +54,7 @@ def picture(page: Path, folder: Path) -> None:
             *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
             "--hide-scrollbars",
             f"--user-data-dir={folder / 'browser'}",
-            "--window-size=1280,1389",
+            "--window-size=1280,1373",
             f"--screenshot={PICTURE}",
             page.as_uri(),
         ],
@@ -73,9 +67,9 @@ def main() -> None:
     """Make the picture."""
     with TemporaryDirectory() as name:
         folder = Path(name)
-        journal, page = folder / "followers.journal", folder / "report.html"
-        asyncio.run(fetch(journal))
-        write_report(journal, page)
+        page = folder / "report.html"
+        asyncio.run(fetch(folder))
+        write_report(folder, page)
         if len(sys.argv) > 1:
             shutil.copy(page, sys.argv[1])
         picture(page, folder)

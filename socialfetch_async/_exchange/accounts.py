@@ -35,6 +35,7 @@ class Accounts:
         usage = self.usage
         if call.attempts > 1:
             usage.retries += 1
+            call.budget.retries += 1
         if attempt.sent:
             usage.requests_sent += 1
         if not call.paid:

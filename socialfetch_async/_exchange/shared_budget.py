@@ -25,9 +25,10 @@ class SharedBudget(Budget):
     Attributes:
         settled: Is set when a request of any budget of the client has come back.
         waiting: The tasks that wait for something before their request can leave.
+        retries: Further attempts at requests that had failed.
     """
 
-    __slots__ = ("settled", "waiting")
+    __slots__ = ("retries", "settled", "waiting")
 
     def __init__(
         self, max_credits: int | None = None, *, within: "SharedBudget | None" = None
@@ -36,6 +37,7 @@ class SharedBudget(Budget):
         # One for all budgets of a client: what a list has settled, another may wait for.
         self.settled: asyncio.Event = asyncio.Event() if within is None else within.settled
         self.waiting: set[asyncio.Task[object]] = set()
+        self.retries = 0
 
     def check(self) -> None:
         """See whether a request may leave now or later, without setting anything aside.

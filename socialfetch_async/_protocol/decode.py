@@ -29,14 +29,16 @@ def decode(
     Args:
         request: What was asked.
         answer: What came.
-        secret: The API key, cut out of whatever an error answer says.
+        secret: The API key, cut out of whatever the answer says, in case it is echoed.
     """
     error: SocialFetchError
     if 200 <= answer.status < 300:
-        result = _success(request, answer.body)
+        # Cut out of all of it: a page is kept in journals and files as it came.
+        body = answer.body.replace(secret.encode(), b"[api key]") if secret else answer.body
+        result = _success(request, body)
         if not isinstance(result, DecodeError | PayloadError):
             return result
-        error = _without(secret, result)
+        error = result.at(request_id=one_line(result.request_id) or None)
     elif 300 <= answer.status < 400:
         error = redirect_error(answer, secret)
     else:
@@ -112,11 +114,3 @@ def _decode_error(mismatch: Mismatch, body: bytes, text: bytes) -> DecodeError:
         credits_charged=price,
         maybe_charged=1 if price is None else price,
     )
-
-
-def _without(secret: str, error: DecodeError | PayloadError) -> DecodeError | PayloadError:
-    """Cut the key out of what an answer says, in case it is echoed."""
-    if secret:
-        error.body = error.body.replace(secret.encode(), b"[api key]")
-    error.request_id = one_line(error.request_id, secret) or None
-    return error

@@ -78,7 +78,7 @@ def _entry(handle: str, saved: SavedRun, step: Step, wanted: Wanted, price: int)
     return HandleEstimate(handle, one.lookup_status, one.total_followers, credits_left)
 
 
-def _pages_left(saved: SavedHandle, rows: float, step: Step, wanted: Wanted) -> int | None:
+def _pages_left(saved: SavedHandle, rows: int, step: Step, wanted: Wanted) -> int | None:
     match step.do:
         case "nothing":
             return 0

@@ -205,6 +205,10 @@ def export(
         raise click.UsageError("--column and --no-header are for a HANDLES-FILE")
     if options["older_than"] is not None and options["refresh"] is None:
         raise click.UsageError("--older-than belongs to a refresh: give --refresh as well")
+    if estimate and options["refresh"] is not None:
+        raise click.UsageError(
+            "--estimate is for the first collection; --dry-run says what a refresh costs at least"
+        )
     voice, connecting = _how(options)
     chosen = Options(
         **options, handles=handles or "", names=names, connection=connecting, voice=voice

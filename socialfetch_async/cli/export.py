@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shlex
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -133,7 +132,7 @@ class Options:
             said.append(f"--fsync={self.fsync}")
         said += ["--trim"] * self.trim + ["--spreadsheet"] * self.spreadsheet
         said += ["--overwrite"] * self.overwrite
-        return shlex.join([*said, *self.connection.words(), *self.voice.words()])
+        return words.command([*said, *self.connection.words(), *self.voice.words()])
 
 
 def run_batch(
@@ -179,13 +178,21 @@ async def _estimate(given: HandlesFile, asked: Order, options: Options, *, yes: 
     """Buy the first pages, say what the rest costs, and buy it if that is wished."""
     async with connected(options.client()) as client:
         await options.voice.say(words.duplicates(given))
-        found = await estimate_followers(
-            client, given.handles, options.output,
-            format=options.formats, concurrency=options.concurrency,
-            max_credits=options.max_credits, trim=options.trim, fsync=options.fsync,
-            max_followers_per_handle=options.max_followers_per_handle,
-            max_pages_per_handle=options.max_pages_per_handle,
-        )  # fmt: skip
+        try:
+            found = await estimate_followers(
+                client, given.handles, options.output,
+                format=options.formats, concurrency=options.concurrency,
+                max_credits=options.max_credits, trim=options.trim, fsync=options.fsync,
+                max_followers_per_handle=options.max_followers_per_handle,
+                max_pages_per_handle=options.max_pages_per_handle,
+            )  # fmt: skip
+        except asyncio.CancelledError:
+            said = [
+                f"Stopped. The first pages are kept in {options.files().journal}",
+                f"Resume with: {options.command()} --estimate{' --yes' * yes}",
+            ]
+            await options.voice.say(said)
+            raise
         await options.voice.say(words.priced(found))
         if yes or (found.credits_left and await _wished(found)):
             return await _fetch(client, asked, options)

@@ -1,27 +1,30 @@
 """`socialfetch followers`: lists to stdout, one after the other."""
 
 import asyncio
-import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from logging import WARNING, LogRecord
-
-import msgspec
 
 from socialfetch_async import _arguments as arguments
 from socialfetch_async._text import count
 from socialfetch_async.batch import read_handles
 from socialfetch_async.cli import exit_codes, stopping, words
 from socialfetch_async.cli.connecting import Connection, connected, max_credits, told
-from socialfetch_async.cli.output import Voice, is_terminal, plain, say, stamped, write_lines
+from socialfetch_async.cli.output import (
+    Voice,
+    as_json,
+    is_terminal,
+    plain,
+    say,
+    stamped,
+    write_lines,
+)
 from socialfetch_async.cli.panel import Picture, Screen
 from socialfetch_async.cli.progress import down, logged, ticking
 from socialfetch_async.client import SocialFetchClient
 from socialfetch_async.errors import ProfileUnavailableError, SocialFetchError
 from socialfetch_async.stream import FollowerStream
-
-_encoder = msgspec.json.Encoder()
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Options:
         for name in ("followers", "pages", "credits"):
             if (most := getattr(self, f"max_{name}")) is not None:
                 said.append(f"--max-{name}={most}")
-        return shlex.join([*said, *self.connection.words(), *self.voice.words()])
+        return words.command([*said, *self.connection.words(), *self.voice.words()])
 
 
 def starts_of(
@@ -90,6 +93,7 @@ class _Command:
         finally:
             if self._screen is not None:
                 await asyncio.to_thread(self._screen.close)
+                self._screen.restore()
 
     async def _all(self, starts: Mapping[str, str | None]) -> int:
         code, later = exit_codes.DONE, dict(starts)
@@ -127,7 +131,7 @@ class _Command:
         try:
             await _write(handle, stream)
         except ProfileUnavailableError as error:
-            await self._say(f"{handle}: {words.status(error.lookup_status)}")
+            await self._say(f"{handle}: {words.unavailable(error.lookup_status)}")
             return exit_codes.DONE
         except SocialFetchError as error:
             await self._say(f"{handle}: {told(error)}", error=True)
@@ -203,10 +207,7 @@ async def _write(handle: str, stream: FollowerStream) -> None:
     async for page in stream.pages():
         # A page that its reader has not got is not handled: written before the next request.
         await write_lines(
-            [
-                _encoder.encode({"source": handle, **plain(follower)}) + b"\n"
-                for follower in page.followers
-            ]
+            [as_json({"source": handle, **plain(follower)}) for follower in page.followers]
         )
 
 

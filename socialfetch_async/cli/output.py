@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import stat
 import sys
@@ -70,8 +71,15 @@ def plain(value: object) -> Any:
 
 
 def as_json(value: object) -> bytes:
-    """Return a value as a line of JSON."""
-    return msgspec.json.encode(plain(value)) + b"\n"
+    """Return a value as a line of JSON, which is fit for a terminal as well.
+
+    What could steer one, or change the order of what it shows, is escaped.
+    """
+    line = msgspec.json.encode(plain(value)).decode()
+    if not line.isprintable():
+        line = "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in line)
+        line = line.replace("\x7f", "\\u007f")
+    return line.encode() + b"\n"
 
 
 async def write_json(value: object) -> None:

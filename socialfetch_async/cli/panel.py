@@ -1,6 +1,8 @@
 """A panel on a terminal: what it looks like, and how it is drawn over and over."""
 
+import contextlib
 import os
+import signal
 import sys
 import textwrap
 import threading
@@ -130,13 +132,22 @@ class Screen:
         self.above: deque[str] = deque()
         self._style = Style.of(sys.stderr)
         self._over = threading.Event()
+        self._writing = threading.RLock()
         self._thread = threading.Thread(target=self._draw, daemon=True)
+        self._handles_suspension = _may_be_suspended()
+        if self._handles_suspension:
+            signal.signal(signal.SIGTSTP, self._suspend)
         self._thread.start()
 
     def close(self) -> None:
         """Take the picture away; lines above it stay."""
         self._over.set()
         self._thread.join()
+
+    def restore(self) -> None:
+        """Leave Ctrl-Z to the system again; in the main thread."""
+        if self._handles_suspension:
+            signal.signal(signal.SIGTSTP, signal.SIG_DFL)
 
     def _draw(self) -> None:
         try:
@@ -150,11 +161,29 @@ class Screen:
         except OSError:
             return
 
+    def _suspend(self, number: int, _: object) -> None:
+        """Take the picture away as long as Ctrl-Z suspends the process."""
+        with self._writing:  # until the process is continued, so that nothing is drawn meanwhile
+            with contextlib.suppress(OSError):
+                self._write(f"\r{_REST_OF_SCREEN}{_SHOW_CURSOR}")
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)  # it returns when the process is continued
+            signal.signal(number, self._suspend)
+            with contextlib.suppress(OSError):
+                self._write(_HIDE_CURSOR)
+
     def _take(self) -> Iterator[str]:
         while self.above:
             yield self.above.popleft()
 
-    @staticmethod
-    def _write(text: str) -> None:
-        sys.stderr.buffer.write(text.encode(sys.stderr.encoding or "ascii", "replace"))
-        sys.stderr.buffer.flush()
+    def _write(self, text: str) -> None:
+        with self._writing:
+            sys.stderr.buffer.write(text.encode(sys.stderr.encoding or "ascii", "replace"))
+            sys.stderr.buffer.flush()
+
+
+def _may_be_suspended() -> bool:
+    """Whether Ctrl-Z suspends this process, and its signal may be handled here."""
+    if not hasattr(signal, "SIGTSTP") or threading.current_thread() is not threading.main_thread():
+        return False
+    return signal.getsignal(signal.SIGTSTP) is signal.SIG_DFL

@@ -27,7 +27,7 @@ _WINDOW: Final = 60  # ticks that a rate is measured over
 _MOST_LINES: Final = 100  # about handles that ended, and about those that failed
 _STOPPING: Final = (
     "Stopping: no further page is requested, pages in flight are still received. "
-    "The same again stops immediately."
+    "A second signal stops immediately."
 )
 _DEFAULT: Final = Voice()
 
@@ -192,6 +192,7 @@ class Panel(Progress):
     async def close(self) -> None:
         """Take the panel away."""
         await asyncio.to_thread(self._screen.close)
+        self._screen.restore()
 
 
 class Lines(Progress):

@@ -1,11 +1,12 @@
 """What the commands say about results, in words. Pure."""
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from socialfetch_async._text import count
 from socialfetch_async.batch import BatchResult, Estimate, HandlesFile
-from socialfetch_async.events import HandleDone
+from socialfetch_async.events import HandleDone, is_ours
 from socialfetch_async.export import ExportResult
 
 _NAMED: Final = 20
@@ -25,6 +26,29 @@ _STATUSES: Final = {
 def status(name: str) -> str:
     """Return how a list ended, in words."""
     return _STATUSES.get(name, name)
+
+
+def command(typed: Sequence[str]) -> str:
+    """Return a command to copy, each word quoted for a shell and fit for a terminal."""
+    return " ".join(map(_quoted, typed))
+
+
+def _quoted(word: str) -> str:
+    if word.isprintable():
+        return shlex.quote(word)
+    # bash and zsh read such an escape as a byte, so that the word is exact.
+    return "$'" + "".join(map(_escaped, word)) + "'"
+
+
+def _escaped(character: str) -> str:
+    if character.isprintable() and character not in "\\'":
+        return character
+    return "".join(f"\\x{byte:02x}" for byte in character.encode(errors="surrogatepass"))
+
+
+def unavailable(lookup_status: str) -> str:
+    """Return what the vendor says of a profile without a list, in words."""
+    return f"unavailable ({lookup_status})" if is_ours(lookup_status) else status(lookup_status)
 
 
 def duration(seconds: float) -> str:
@@ -129,8 +153,8 @@ def statuses(result: BatchResult) -> str:
 def stopped(result: BatchResult) -> Iterator[str]:
     """Say what a batch that was stopped has kept, in three lines."""
     yield f"Stopped. {_charged(result)}"
-    files = ", ".join(str(file.path) for file in result.exports) or "no file yet"
-    yield f"Kept in {result.journal}, exported to {files}"
+    files = ", ".join(str(file.path) for file in result.exports)
+    yield f"Kept in {result.journal}, " + (f"exported to {files}" if files else "not exported")
     yield statuses(result)
 
 
@@ -167,7 +191,7 @@ def priced(found: Estimate) -> Iterator[str]:
     """Say what the rest of a batch costs."""
     for handle, outcome, total, left in found.handles[:_NAMED]:
         if outcome not in {None, "found"}:
-            yield f"{handle}: {status(outcome or '')}"
+            yield f"{handle}: {unavailable(outcome or '')}"
         else:
             followers = "unknown number of followers" if total is None else count(total, "follower")
             rest = "price unknown" if left is None else f"{count(left, 'credit')} left to buy"

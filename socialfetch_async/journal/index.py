@@ -3,6 +3,7 @@
 from array import array
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from statistics import median_high
 from typing import Final, Literal, NamedTuple
 
 from socialfetch_async.journal.ledger import Ledger
@@ -177,6 +178,7 @@ class Index:
         origin: The API that the pages came from; None if no header said.
         handles: How many handles were asked for, at last; None if nobody said.
         balances: In the order of their lines.
+        retries: Of all sessions that have an end.
         latest: The time of the last line. `changed`: of the last that changes an export.
         largest: Bytes of the longest line.
         written: The files that were written from the journal, by path, the newest first. Two of
@@ -190,6 +192,7 @@ class Index:
         self.origin: str | None = None
         self.handles: int | None = None
         self.balances: list[Balance] = []
+        self.retries = 0
         self.latest = self.changed = self._asked_at = datetime.fromtimestamp(0, UTC)
         self.largest = 0
         self.written: dict[str, list[WrittenFile]] = {}
@@ -246,6 +249,7 @@ class Index:
                 self.ledger.noted(line.maybe_charged)
             case Close():
                 self.ledger.closed(line.maybe_charged)
+                self.retries += line.retries
             case Settled():
                 self.ledger.settle(line.maybe_charged)
             case BalanceLine():
@@ -423,10 +427,10 @@ class Index:
                 total += new if joined and new >= 0 else self._rows[number]
         return total
 
-    def rows_per_page(self, found: List) -> float | None:
-        """Return how many followers a page of a list has on average; None without any."""
-        numbers = [number for _, pages in found.parts for number in pages]
-        return self.rows(numbers) / len(numbers) if numbers else None
+    def rows_per_page(self, found: List) -> int | None:
+        """Return how many followers most pages of a list have; None without any."""
+        rows = [self._rows[number] for _, pages in found.parts for number in pages]
+        return median_high(rows) if rows else None
 
     def new_rows(self, numbers: Iterable[int]) -> int:
         """Return how many followers on some pages no older reading has."""

@@ -20,7 +20,7 @@ from socialfetch_async._protocol.endpoints import FOLLOWERS, FOLLOWERS_READER
 from socialfetch_async._protocol.repair import repaired
 from socialfetch_async._version import __version__
 from socialfetch_async.errors import BadRequestError, PaginationError, SocialFetchError
-from socialfetch_async.events import HandleDone
+from socialfetch_async.events import HandleDone, is_ours
 from socialfetch_async.models import Follower, FollowersPage
 
 VERSION: Final = 2
@@ -67,9 +67,10 @@ class Open(_Line, frozen=True, kw_only=True, tag="open"):
 
 
 class Close(_Line, frozen=True, kw_only=True, tag="close"):
-    """It ended in an orderly way; `maybe_charged` are credits, since its `open`."""
+    """It ended in an orderly way; `maybe_charged` are credits, `retries` attempts, since `open`."""
 
     maybe_charged: int
+    retries: int = 0
 
 
 class MaybeCharged(_Line, frozen=True, kw_only=True, tag="maybe_charged"):
@@ -144,6 +145,9 @@ class Unread(_Line, frozen=True, kw_only=True, tag="unread"):
         return b64decode(self.base64 or "")
 
 
+_UNAVAILABLE: Final = "unavailable:"
+
+
 class PageFields(_Line, frozen=True, kw_only=True, tag="page"):
     """What the line of a page has beside its rows.
 
@@ -169,9 +173,18 @@ class PageFields(_Line, frozen=True, kw_only=True, tag="page"):
 
     @property
     def ended(self) -> str | None:
-        """The status that a list ends with on this page; None when it goes on."""
+        """How a list ends on this page; None when it goes on.
+
+        Of a profile without a list it is the vendor's word, so written that it is none of ours.
+        """
         end = ended(self)
-        return self.lookup_status if end == "unavailable" else end
+        return f"{_UNAVAILABLE}{self.lookup_status}" if end == "unavailable" else end
+
+
+def unavailable(ending: str) -> tuple[str, str]:
+    """Return the status and the vendor's word of a page that ended as one without a list."""
+    said = ending.removeprefix(_UNAVAILABLE)
+    return ("unavailable" if is_ours(said) else said), said
 
 
 class _Data(Struct):

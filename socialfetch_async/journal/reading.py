@@ -20,6 +20,7 @@ from socialfetch_async.journal.lines import (
     SavedPage,
     parse,
     parse_page,
+    unavailable,
     version_of,
     without,
 )
@@ -102,6 +103,8 @@ class SavedRun:
         asked: How many handles were asked for; None if nobody said.
         credits_charged: Credits confirmed by all pages, those that were bought twice included.
         maybe_charged: Upper bound, in credits, of what else may have been charged.
+        retries: Further attempts after a failure, in all sessions that ended in an
+            orderly way.
         balances: The account's balance when jobs opened and closed, with the credits that were
             confirmed by then.
         changed_at: When what an export holds changed last; UTC.
@@ -117,6 +120,7 @@ class SavedRun:
         self.asked = index.handles
         self.credits_charged = index.ledger.credits_charged
         self.maybe_charged = index.ledger.maybe_charged
+        self.retries = index.retries
         self.balances: tuple[Balance, ...] = tuple(index.balances)
         self.changed_at = index.changed
         self.origin = index.origin
@@ -199,8 +203,8 @@ class SavedRun:
         one = None if saved is None else saved.readings.get(reading)
         return 0 if one is None else self.index.new_rows(one.pages.values())
 
-    def rows_per_page(self, handle: str) -> float | None:
-        """Return how many followers a page of a list has on average; None without any."""
+    def rows_per_page(self, handle: str) -> int | None:
+        """Return how many followers most pages of a list have; None without any."""
         saved = self.index.lists.get(handle.lower())
         found = None if saved is None else self.index.current(saved)
         return None if found is None else self.index.rows_per_page(found)
@@ -494,6 +498,7 @@ def _summary(index: Index, saved: SavedList) -> SavedHandle:
     # A page after the line means that another session went on.
     last = done if done is not None and done.at.timestamp() >= base.page_at else None
     status, error, reason = found.ended, None, None
+    lookup_status = "found"
     if status is None:
         status = "unfinished"
         if last is not None and last.status in UNFINISHED:
@@ -501,8 +506,8 @@ def _summary(index: Index, saved: SavedList) -> SavedHandle:
     elif status == "failed":
         error = (last and last.error) or "its cursors lead in a circle"
         reason = "repeated_cursor"
-    top = found.ended
-    unavailable = top not in {None, *WHOLE, "failed"}
+    elif status not in WHOLE:
+        status, lookup_status = unavailable(status)
     finished = found.ended is not None or reason in GUARDS
     pages = found.pages + len(strays)
     times = [index.at(number) for number in [*found.parts[0][1], *strays]]
@@ -515,7 +520,7 @@ def _summary(index: Index, saved: SavedList) -> SavedHandle:
         followers=index.followers(found) + index.rows(strays),
         credits_charged=saved.credits,
         total_followers=found.reading.total,
-        lookup_status=None if not pages else top if unavailable else "found",
+        lookup_status=lookup_status if pages else None,
         error=error,
         reason=reason,
         first_at=datetime.fromtimestamp(saved.first_at, UTC),

@@ -65,6 +65,7 @@ class Session:
         self._recordings: list[Recording] = []
         self._opened = False  # an `open` line has no `close` yet
         self._settled = 0  # credits in `close` lines of this session
+        self._retries = 0  # as above
         self.index = index
         self.stored = stored
         self._noted = 0  # credits in the last `maybe_charged` line since
@@ -102,6 +103,9 @@ class Session:
         self._opened = True
         if writer.failure is not None:
             run.stop()
+        known = (job.known or self.index).ledger
+        if known.credits_charged:
+            run.learn_price(known.price)
         run.save_to(recording.save)
         run.guide_with(recording.guide)
         self._on_beat()
@@ -136,8 +140,13 @@ class Session:
 
     def _close(self) -> None:
         maybe = self._maybe_charged()
-        self.writer.write(Close(at=self.writer.now(), maybe_charged=maybe))
+        self._write_close(maybe)
         self._settled, self._noted = self._settled + maybe, 0
+
+    def _write_close(self, maybe_charged: int) -> None:
+        retries = sum(r.run.retries for r in self._recordings) - self._retries
+        self.writer.write(Close(at=self.writer.now(), maybe_charged=maybe_charged, retries=retries))
+        self._retries += retries
 
     def check_open(self) -> None:
         """Refuse to go on behind the journal's end."""
@@ -197,8 +206,7 @@ class Session:
             for recording in self._recordings:
                 if not recording.ended:
                     recording.run.stop()  # left early; or still open, for the wrong way round
-            writer = self.writer
-            writer.write(Close(at=writer.now(), maybe_charged=self._at_most_charged()))
+            self._write_close(self._at_most_charged())
         self.writer.sync()
         return self.writer.failure is not None and not self._told
 

@@ -88,6 +88,7 @@ class Figures(NamedTuple):
         credits_charged: Credits confirmed. `credits_charged_again`: of these, for pages that had
             been bought before, or belong to older readings.
         maybe_charged: Upper bound of what else may have been charged, in credits.
+        retries: Further attempts after a failure, of all sessions that were closed.
         balances: The account's balance before and after; None if it is not known.
         began: When the first page or end of a handle was written; seconds of the epoch, or None.
             `ended`: the last.
@@ -109,6 +110,7 @@ class Figures(NamedTuple):
     credits_charged: int
     credits_charged_again: int
     maybe_charged: int
+    retries: int
     balances: Balances | None
     began: float | None
     ended: float | None
@@ -150,6 +152,7 @@ def figures_of(saved: SavedRun) -> Figures:
         credits_charged=saved.credits_charged,
         credits_charged_again=saved.credits_charged - price,
         maybe_charged=saved.maybe_charged,
+        retries=saved.retries,
         balances=_balances(saved),
         began=min((h.first_at.timestamp() for h in handles), default=None),
         ended=max((h.last_at.timestamp() for h in handles), default=None),

@@ -53,7 +53,9 @@ def left_of(saved: SavedRun, begins: Mapping[str, str | None]) -> Left:
     for key in capped:
         del steps[key]
     found = estimate_of(saved, steps, wanted, saved.price)
-    handles = max(saved.asked or 0, len(saved.handles))
+    # Of several journals each knows the handles of its own part, and parts may overlap.
+    asked = saved.asked if len(saved.paths) == 1 else None
+    handles = max(asked or 0, len(saved.handles))
     return Left(
         refresh=refresh,
         steps=steps,

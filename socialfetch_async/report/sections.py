@@ -94,6 +94,7 @@ def credits_and_balance(figures: Figures) -> Iterator[Html]:
             "at most, for requests without a response",
             f"{figures.maybe_charged:,}",
         ],
+        ["Retries", "not counted for a session that was killed", f"{figures.retries:,}"],
     ]
     found = figures.balances
     if found is not None:
@@ -199,8 +200,9 @@ def between_readings(figures: Figures) -> Iterator[Html]:
     yield table("Gained and lost followers", columns, rows)
     yield tag(
         "p",
-        "A reading is compared with the complete list before it. One that ends at the first page "
-        "without a new follower (--refresh new) does not show who left.",
+        "A reading is compared with the complete list before it. A list that ",
+        tag("code", "--refresh new"),
+        " read until a page had no new follower does not show who left.",
         class_="quiet",
     )
 
@@ -228,6 +230,8 @@ def over_time(figures: Figures) -> Iterator[Html]:
         f"A column is {duration(step)}; the highest is {count(most, 'page')}. "
         f"The first page arrived {moment(figures.began)} UTC."
     )
+    if figures.readings:
+        caption += " Only pages of the current lists are counted."
     pauses = figures.work.pauses
     if pauses:
         caption += (

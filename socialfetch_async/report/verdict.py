@@ -18,12 +18,18 @@ def verdict(figures: Figures) -> Iterator[Html]:
     left = figures.left
     failed = sum(figures.by_key[key].status == "failed" for key in left.steps)
     bad = failed or left.not_begun or left.steps
-    yield tag("p", " ".join(_state(figures, failed)), class_="verdict bad" if bad else "verdict")
+    yield tag("p", *_state(figures, failed), class_="verdict bad" if bad else "verdict")
     if figures.origin is not None:
         text = "These pages come from another API than the vendor's: "
         yield tag("p", text, tag("bdi", figures.origin), ".", class_="verdict bad")
     for text in _lacks(figures):
         yield tag("p", text, class_="verdict bad")
+    if len(figures.names) > 1:
+        yield tag(
+            "p",
+            "Several journals are read as one: handles that have not begun are not counted.",
+            class_="quiet",
+        )
     dates = [handle.read_at.timestamp() for handle in figures.handles if handle.read_at]
     if dates:
         newest, oldest = day(max(dates)), day(min(dates))
@@ -32,25 +38,24 @@ def verdict(figures: Figures) -> Iterator[Html]:
 
 
 def _state(figures: Figures, failed: int) -> Iterator[str]:
-    """Yield the sentences about the whole job."""
+    """Yield the sentences about the whole job, each after the first with a space before it."""
     left = figures.left
     if not figures.handles:
         yield "Nothing is in this journal yet: no page has arrived and no handle has ended."
         if left.handles:
-            yield f"{count(left.handles, 'handle')} {is_or_are(left.handles)} asked for."
+            yield f" {count(left.handles, 'handle')} {is_or_are(left.handles)} asked for."
         return
     of_all = f"{left.done:,} of {count(left.handles, 'handle')}"
     if not left.steps and not left.not_begun:
         yield f"Finished: {of_all} done. Nothing is left to buy."
     else:
         yield f"{_why(figures)}: {of_all} done."
-        yield _rest(left, failed)
-        yield _cost(left)
-        yield _resume(left)
+        yield f" {_rest(left, failed)} {_cost(left)} "
+        yield from _resume(left)
     if left.capped:
         ends = "ends" if left.capped == 1 else "end"
         yield (
-            f"{count(left.capped, 'list')} {ends} at the limit of pages or followers that was "
+            f" {count(left.capped, 'list')} {ends} at the limit of pages or followers that was "
             "asked for; a higher limit buys more."
         )
 
@@ -85,13 +90,13 @@ def _cost(left: Left) -> str:
     return f"To finish: {' and '.join(costs)}."
 
 
-def _resume(left: Left) -> str:
+def _resume(left: Left) -> Iterator[str]:
     if left.refresh is not None:
-        return (
-            f"The same command with --refresh {left.refresh} continues it. Until then this report "
-            "shows the lists as they were before."
-        )
-    return "The same command resumes each list and buys no saved page again."
+        yield "The same command with "
+        yield tag("code", f"--refresh {left.refresh}")
+        yield " continues it. Until then this report shows the lists as they were before."
+        return
+    yield "The same command resumes each list and buys no saved page again."
 
 
 def _lacks(figures: Figures) -> Iterator[Html]:
@@ -101,7 +106,9 @@ def _lacks(figures: Figures) -> Iterator[Html]:
         yield join(
             f"The API refuses to continue {count(len(refused), 'list')}: ",
             *named(refused),
-            ". --refresh all reads them from the top.",
+            ". The option ",
+            tag("code", "--refresh all"),
+            " reads them from the top.",
         )
     if figures.short:
         lists = count(len(figures.short), "complete list")

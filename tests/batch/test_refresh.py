@@ -469,3 +469,18 @@ async def test_a_refresh_is_not_finished_before_its_files(
         assert all(name in output.read_text() for name in gained)
         await export_followers(client, ["ada"], output, refresh=refresh)
         assert len(api.charges) > before, "the next one"
+
+
+async def test_a_price_that_the_journal_knows_binds_the_next_call(
+    client_of: MakeClient, tmp_path: Path
+) -> None:
+    """Another client does not pay beyond the limit to find it out again."""
+    async with Emulator({"ada": 130}, price=5) as api:
+        for _ in range(3):
+            result = await export_followers(client_of(api), ["ada"], tmp_path, max_credits=7)
+            assert (result.stop_reason, len(api.charges)) == ("max_credits", 1)
+        for _ in range(3):
+            result = await export_followers(
+                client_of(api), ["ada"], tmp_path, refresh="all", max_credits=12
+            )
+            assert (result.stop_reason, len(api.charges)) == ("max_credits", 1 + 2)

@@ -20,6 +20,7 @@ import pytest
 
 from socialfetch_async import __version__
 from socialfetch_async.emulator import Emulator
+from tests import scripted
 from tests.commands import (
     KEY,
     Done,
@@ -464,17 +465,17 @@ async def test_data_goes_to_a_file_whole(tmp_path: Path) -> None:
 async def test_progress_on_a_terminal_and_data_in_a_file() -> None:
     """A panel while it runs, and last lines of its own, as plain text."""
     with Terminal() as terminal:
-        async with emulator({"ada": 100, "bo": "private"}, latency=0.2) as api:
+        async with emulator({"ada": 200, "bo": "private"}, latency=0.2) as api:
             env = environment(api)
             async with started(
                 "followers", "ada", "bo", env=env, stdout=DEVNULL, stderr=terminal.slave
             ) as process:
                 assert (await ended(process)).code == 0
             await until(lambda: "\x1b[?25h" in terminal.text)
-    for figure in ("0 of 2 done", "40 of 100", "2 charged"):
-        assert figure in terminal.text
+    for figure in ("0 of 2 done", r"\d+ of 200", r"\d charged"):
+        assert re.search(rf"\x1b\[0m{figure}\b", terminal.text)
     assert lines_of(terminal)[1:] == [
-        "ada: 100 of 100 followers, 5 pages, 5 credits: complete",
+        "ada: 200 of 200 followers, 10 pages, 10 credits: complete",
         "bo: private",
     ]
 
@@ -720,3 +721,18 @@ def test_another_missing_module_is_not_blamed_on_the_extra() -> None:
     assert done.returncode == 1
     assert "aiohttp" in done.stderr
     assert "pip install" not in done.stderr
+
+
+async def test_what_the_api_says_does_not_steer_a_terminal() -> None:
+    """Names are escaped in their JSON; the cursor of the command to resume with is exact."""
+    cursor = "a'\x1b]0;x\x07\x9b31m\u202e\\b"
+    names = ["a\x1b\x7f\x9b\u202e\u2028\U000e0001", "ñ🍜"]
+    async with scripted.Scripted(scripted.page(names, cursor)) as api:
+        done = await run(api, "followers", "ada", "--max-credits=1")  # type: ignore[arg-type]
+    assert [row["handle"] for row in done.rows] == names
+    assert (done.out + done.err).replace("\n", "").isprintable()
+    (command,) = re.findall("Resume with: (.*)", done.err)
+    program = f'socialfetch() {{ printf "%s|" "$@"; }}; {command}'
+    bash = await asyncio.create_subprocess_exec("bash", "-c", program, stdout=PIPE)
+    shown, _ = await bash.communicate()
+    assert f"|--cursor={cursor}|" in shown.decode()

@@ -101,6 +101,27 @@ async def test_a_limit_and_how_to_raise_it(tmp_path: Path) -> None:
     assert "2 lists are not complete (ada, bo)" in first.err
 
 
+async def test_an_estimate_that_is_stopped_says_what_is_kept(tmp_path: Path) -> None:
+    """And how to resume it: with the same command."""
+    handles = [f"u{number}" for number in range(8)]
+    async with emulator(dict.fromkeys(handles, 70), latency=0.02) as api:
+        arguments = ["export", listed(tmp_path, *handles), "-o", str(tmp_path / "o.csv")]
+        arguments += ["--estimate", "--concurrency=2"]
+        async with started(
+            *arguments,
+            env=environment(api),
+            stdout=PIPE,
+            stderr=PIPE,
+        ) as process:
+            await until(lambda: len(api.charges) >= 3)
+            process.send_signal(signal.SIGTERM)
+            done = await ended(process)
+        assert done.code == 143
+        assert f"first pages are kept in {tmp_path / 'o.journal'}" in done.err
+        resumed = await run(api, *done.says("Resume with"))
+        assert (resumed.code, len(api.charges)) == (0, 8)
+
+
 async def test_an_estimate_says_the_price_and_the_command(tmp_path: Path) -> None:
     """A credit for each list; `--yes` goes on; a refresh is typed, and the age is said."""
     async with emulator({"ada": 100, "bo": "private"}) as api:
@@ -110,6 +131,9 @@ async def test_an_estimate_says_the_price_and_the_command(tmp_path: Path) -> Non
         assert "ada: 100 followers, 4 credits left to buy" in done.err
         assert "bo: private" in done.err
         assert "in all 100 followers, 4 credits left to buy" in done.err
+        refused = await run(api, *arguments, "--estimate", "--refresh=new")
+        assert (refused.code, len(api.charges)) == (2, 2)
+        assert "--dry-run" in refused.err
         assert "To buy the rest: socialfetch export" in done.err
         done = await run(api, *arguments, "--estimate", "--yes")
         assert (done.code, len(api.charges)) == (0, 6)

@@ -87,10 +87,10 @@ async def test_a_price_that_is_known_binds_the_next_call(client_of: MakeClient) 
 
 
 async def test_a_price_from_a_journal_binds_the_first_call(client_of: MakeClient) -> None:
-    """It is what the batch sets before its first request."""
+    """It is what a journal says before the first request."""
     async with priced(5) as api:
         client = client_of(api, max_credits=4)
-        client._learn_price(5)
+        client.iter_followers_many(["ada"]).learn_price(5)
         with pytest.raises(CreditLimitError):
             await client.get_followers_page("ada")
         assert not api.seen

@@ -17,7 +17,7 @@ from socialfetch_async import (
     SocialFetchClient,
     SocialFetchError,
 )
-from socialfetch_async.events import Event, OutageBegan, OutageEnded
+from socialfetch_async.events import Event, Outage, OutageBegan, OutageEnded
 from tests import travel
 from tests.conftest import KEY
 from tests.faults.figures import Line
@@ -134,6 +134,27 @@ def test_refused_connections_for_forty_minutes_fail_no_handle() -> None:
 
     assert {outcome.status for outcome in done} == {"complete"}
     assert (client.usage.requests_sent, client.usage.maybe_charged) == (100, 0)
+
+
+def test_the_client_knows_the_outage() -> None:
+    """What failed last, for how long, and when the next probe leaves; None without one."""
+
+    async def main() -> Outage | None:
+        async with Scripted(by=lambda _: error(503)) as server, client_of(server) as client:
+            assert client.outage is None
+            fetching = asyncio.ensure_future(outcomes_of(client, 30))
+            await asyncio.sleep(60)
+            outage = client.outage
+            fetching.cancel()
+            await asyncio.wait([fetching])
+            return outage
+
+    outage = travel.run(main())
+
+    assert outage is not None
+    assert isinstance(outage.error, ServiceUnavailableError)
+    assert 50 < outage.seconds <= 60
+    assert 0 <= outage.next_probe <= 5
 
 
 def failed_with(api: Callable[[Seen], bytes], **options: Any) -> tuple[list[HandleDone], float]:

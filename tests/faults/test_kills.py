@@ -1,5 +1,11 @@
-"""A batch that is killed; `python -m tests.faults.kills` kills a larger one more often."""
+"""A batch that is killed; `python -m tests.faults.kills` kills a larger one more often.
 
+`python -m tests.faults.job_kills` does so with the real command, and each kind of job.
+"""
+
+import pytest
+
+from tests.faults.job_kills import KINDS, killed as killed_job
 from tests.faults.kills import killed
 
 
@@ -11,3 +17,11 @@ async def test_a_batch_that_is_killed_again_and_again() -> None:
     assert figures.broken == []
     assert figures.bought_twice <= figures.kills * figures.concurrency
     assert figures.charged == figures.pages + figures.bought_twice
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_job_of_each_kind_that_is_killed(kind: str) -> None:
+    """The same command each time: no file gets shorter, and the last one has every row."""
+    figures = await killed_job(kind, kills=2 if len(KINDS[kind].commands) == 1 else 1, pages=25)
+    print(figures)  # noqa: T201 - the exact numbers
+    assert figures.broken == []

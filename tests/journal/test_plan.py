@@ -46,7 +46,7 @@ HOLE = [
         ([], None, {}, ("read", "not_begun", NEXT, None, None)),
         (WHOLE, None, {}, ("nothing", "complete", FIRST, None, None)),
         (BEGUN, None, {}, ("go_on", "unfinished", FIRST, "1", None)),
-        (PRIVATE, None, {}, ("nothing", "private", FIRST, None, None)),
+        (PRIVATE, None, {}, ("nothing", "unavailable:private", FIRST, None, None)),
         (NO_TOP, None, {}, ("go_on", "unfinished", FIRST, None, None)),
         (HOLE, None, {}, ("go_on", "unfinished", FIRST, "1", None)),
         (STUCK, None, {}, ("nothing", "no_progress", FIRST, "1", None)),

@@ -397,3 +397,13 @@ def test_times_come_back_to_the_microsecond(tmp_path: Path, when: datetime) -> N
     saved = read(tmp_path / "j", line)
     assert saved.handles["a"].first_at == saved.handles["a"].last_at == when
     assert next(saved.pages()).at == when
+
+
+@pytest.mark.parametrize("word", ["complete", "failed", "missing_cursor", "max_pages", "stopped"])
+def test_a_word_of_the_vendor_is_no_status_of_ours(tmp_path: Path, word: str) -> None:
+    """A profile whose lookup status is spelled like one is unavailable, and never a whole list."""
+    saved = read_journal(write(tmp_path / "j", page("a", [], lookup_status=word)))
+    found = saved.handles["a"]
+    assert (found.status, found.lookup_status, found.finished) == ("unavailable", word, True)
+    assert found.error is None
+    assert saved.pending() == {}

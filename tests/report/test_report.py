@@ -107,7 +107,7 @@ def batch() -> list[dict[str, Any]]:
         page("eve", ["x"], None, "1", seconds=18, credits_charged=3),
         page("eve", ["x"], None, "1", seconds=19, credits_charged=3),
         done("eve", "max_credits", seconds=21, cursor="1"),
-        {"type": "close", "at": at(21), "maybe_charged": 2},
+        {"type": "close", "at": at(21), "maybe_charged": 2, "retries": 7},
     ]
 
 
@@ -143,6 +143,7 @@ def test_the_tables_have_the_handles(tmp_path: Path) -> None:
             ["", "Credits"],
             ["Chargedconfirmed by the API", "11"],
             ["Possibly chargedat most, for requests without a response", "2"],
+            ["Retriesnot counted for a session that was killed", "7"],
         ],
         "Short lists": [
             ["Handle", "Followers", "API's count", "Share"],
@@ -251,7 +252,7 @@ def test_ten_thousand_handles_make_a_page_that_can_be_read(tmp_path: Path) -> No
     parsed = reported(tmp_path, *lines)
     assert {name: len(rows) - 1 for name, rows in parsed.tables.items()} == {
         "Handles by outcome": 2,
-        "Credits": 2,
+        "Credits": 3,
         "Credits per handle": 20,
         "Errors": 20,
         "Slowest handles": 20,
@@ -361,6 +362,7 @@ def test_several_journals_are_one_report(tmp_path: Path) -> None:
     parsed = Parsed((tmp_path / "report.html").read_text())
     assert parsed.texts["p"][0] == "Report on 0.journal, 1.journal, 2.journal and 2 more journals"
     assert parsed.tiles["Handles done"] == "6of 6"
+    assert "handles that have not begun are not counted." in "".join(parsed.texts["p"])
     assert parsed.tiles["Pages"] == "61 follower per page"
     assert parsed.tiles["Credits charged"] == "104 for pages bought again"
 
@@ -413,6 +415,7 @@ async def test_the_report_of_a_real_run(tmp_path: Path, client_of: MakeClient) -
     assert parsed.tiles["Followers"].startswith("360")
     assert parsed.tiles["Credits charged"].startswith(str(run.credits_charged))
     assert parsed.tiles["Possibly charged"].startswith(str(maybe))
+    assert parsed.tables["Credits"][3][1] == str(run.retries) != "0"
     assert run.credits_charged <= charged <= run.credits_charged + maybe
     assert parsed.tables["Errors"][1][1].endswith("Resume from the same cursor.eve")
     assert "[handle" not in parsed.tables["Errors"][1][1]

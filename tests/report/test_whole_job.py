@@ -114,7 +114,7 @@ def test_a_cursor_that_the_api_refuses_is_named(tmp_path: Path) -> None:
         done("ada", "failed", cursor="1", error="400", reason="refused", seconds=1),
     )
     assert parsed.texts["p"][2] == (
-        "The API refuses to continue 1 list: ada. --refresh all reads them from the top."
+        "The API refuses to continue 1 list: ada. The option --refresh all reads them from the top."
     )
 
 
@@ -150,6 +150,7 @@ def test_the_balance_stands_beside_what_was_counted(
     assert parsed.tables["Credits"][1:] == [
         ["Chargedconfirmed by the API", "7"],
         ["Possibly chargedat most, for requests without a response", "2"],
+        ["Retriesnot counted for a session that was killed", "0"],
         ["Balance before2026-11-22 12:00:00 UTC", "1,000"],
         ["Balance after2026-11-22 12:00:03 UTC", f"{last:,}"],
         ["Taken from the balancebetween the two", f"{taken:,}"],
@@ -268,4 +269,4 @@ async def test_the_report_of_a_refreshed_job(tmp_path: Path, client_of: MakeClie
     assert changes == [["", "", ""], ["4", "", "7"], ["not known", "", "2"]]
     assert parsed.texts["p"][1].startswith("Finished: 2 of 2 handles done.")
     assert "The balance agrees with what was counted." in parsed.texts["p"]
-    assert parsed.tables["Credits"][5][1] == parsed.tables["Credits"][6][1] == str(charged)
+    assert parsed.tables["Credits"][6][1] == parsed.tables["Credits"][7][1] == str(charged)
