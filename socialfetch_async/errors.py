@@ -271,7 +271,7 @@ class DecodeError(SocialFetchError):
     """
 
     advice = (
-        "The page was charged, and is not requested again. Report it with the request id; "
+        "The response was charged, and is not requested again. Report it with the request id; "
         "`error.body` has the response."
     )
     go_on = "Earlier pages were delivered."

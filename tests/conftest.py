@@ -1,5 +1,6 @@
 """What the tests share."""
 
+import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from typing import Any
@@ -10,6 +11,13 @@ from socialfetch_async import RetryPolicy, SocialFetchClient
 
 KEY = "sfk_test_0123456789"
 FAST = RetryPolicy(base=0.001, cap=0.002)
+
+# A shell that starts a job in the background has it ignore Ctrl-C, and nohup SIGHUP: every command
+# that a test starts would inherit that, and keep to it.
+for name, usual in {"SIGINT": signal.default_int_handler, "SIGHUP": signal.SIG_DFL}.items():
+    number = getattr(signal, name, None)  # Windows has no SIGHUP
+    if number is not None and signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, usual)
 
 collect_ignore = ["plugin_project"]  # test_pytest_plugin.py runs it, in a place of its own
 

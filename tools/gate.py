@@ -35,7 +35,8 @@ EXTRAS = ".[cli,dask,parquet,pytest]"
 GROUPS = ("test", "consumers", "observability", "web")
 # What needs the packages of other people runs on the first Python only: it is about them.
 ONCE = [
-  "tests/web", "tests/faults/test_soak.py", "tests/batch/test_batch.py", "tests/cli/test_export.py",
+  "tests/web", "tests/faults/test_soak.py", "tests/batch/test_batch.py",
+  "tests/batch/test_files.py", "tests/cli/test_export.py",
   "tests/cluster/test_call.py",
   "tests/docs/test_docs.py", "tests/export/test_export.py", "tests/export/test_diff.py",
   "tests/export/test_files.py", "tests/export/test_formats.py", "tests/export/test_rows.py",
