@@ -14,10 +14,10 @@ FAST = RetryPolicy(base=0.001, cap=0.002)
 
 # A shell that starts a job in the background has it ignore Ctrl-C, and nohup SIGHUP: every command
 # that a test starts would inherit that, and keep to it.
-for name, usual in {"SIGINT": signal.default_int_handler, "SIGHUP": signal.SIG_DFL}.items():
+for name in ("SIGINT", "SIGHUP"):
     number = getattr(signal, name, None)  # Windows has no SIGHUP
     if number is not None and signal.getsignal(number) is signal.SIG_IGN:
-        signal.signal(number, usual)
+        signal.signal(number, signal.default_int_handler if name == "SIGINT" else signal.SIG_DFL)
 
 collect_ignore = ["plugin_project"]  # test_pytest_plugin.py runs it, in a place of its own
 
