@@ -145,6 +145,7 @@ class HandingOut:
     def _hand_out(self) -> None:
         """Give each worker that has none a shard, while there are shards and credits."""
         if self._stopping or not self._waiting:
+            self._alive = time.monotonic()
             return
         workers = self._cluster.workers()
         now = time.monotonic()
