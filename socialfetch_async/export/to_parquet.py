@@ -13,7 +13,7 @@ from socialfetch_async.export.lists import Lists
 # Rows are Python objects only until a batch is full, and compact columns until a row group is.
 # Readers want large groups, memory wants small ones: a million followers take about 100 MB.
 BATCH: Final = 2_048
-BATCHES_A_GROUP: Final = 16
+BATCHES_A_GROUP: Final = 12
 # Columns whose values repeat. For the others a dictionary would be built and thrown away.
 _REPEATING: Final = ["source", "bio", "fetched_at", "first_seen_at", "last_seen_at"]
 

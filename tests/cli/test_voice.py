@@ -237,8 +237,14 @@ async def test_ctrl_z_takes_the_panel_away(tmp_path: Path) -> None:
     async with emulator({"ada": 9_000}, latency=0.05) as api:
         command = ("export", "--handle=ada", "-o", str(tmp_path / "out"))
         with Terminal() as terminal:
+            # A group of its own: in one whose parents are all in other sessions, as under a
+            # service, the system suspends nobody.
             async with started(
-                *command, env=environment(api), stdout=DEVNULL, stderr=terminal.slave
+                *command,
+                env=environment(api),
+                stdout=DEVNULL,
+                stderr=terminal.slave,
+                process_group=0,
             ) as process:
                 await until(lambda: "in flight" in terminal.text)
                 process.send_signal(signal.SIGTSTP)
