@@ -62,7 +62,7 @@ def calm_the_allocator() -> None:
 
 
 def cores() -> tuple[int | None, int | None]:
-    """Return a core for the client and another for the server; None where that can not be said."""
+    """Return a core for the client and another for the server; None where that cannot be said."""
     if not hasattr(os, "sched_getaffinity"):
         return None, None
     allowed = sorted(os.sched_getaffinity(0))

@@ -30,7 +30,7 @@ _CURSOR_BYTES = 128
 
 
 def forget_peak() -> None:
-    """Let the peak be the memory of now; where that can not be done it stays."""
+    """Let the peak be the memory of now; where that cannot be done it stays."""
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
 

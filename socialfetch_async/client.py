@@ -111,7 +111,7 @@ class SocialFetchClient:
         if limiter is not None and not isinstance(limiter, AbstractAsyncContextManager):
             raise TypeError(f"limiter is an async context manager, not {type(limiter).__name__}")
         if on_event is not None and not callable(on_event):
-            raise TypeError(f"on_event is called, but {type(on_event).__name__} can not be")
+            raise TypeError(f"on_event is called, but {type(on_event).__name__} cannot be")
         if inspect.iscoroutinefunction(on_event):
             raise TypeError("on_event is a plain function: it is called and not awaited")
         if not _are_trace_configs(trace_configs):
@@ -204,7 +204,7 @@ class SocialFetchClient:
             max_credits: Never spend more than this, attempts that may have been charged included.
 
         Raises:
-            InvalidHandleError: The handle can not be one; nothing was sent.
+            InvalidHandleError: The handle cannot be one; nothing was sent.
             ValueError: An empty cursor or user id, a limit below 1, a cursor beside a position.
             TypeError: An argument of another type.
 
@@ -250,7 +250,7 @@ class SocialFetchClient:
             max_credits: Never spend more than this, attempts that may have been charged included.
 
         Raises:
-            InvalidHandleError: The handle can not be one; nothing was sent.
+            InvalidHandleError: The handle cannot be one; nothing was sent.
             ValueError: An empty cursor, a limit below 1.
             TypeError: An argument of another type.
         """
@@ -333,7 +333,7 @@ class SocialFetchClient:
             max_credits: Never spend more than this in the whole run.
 
         Raises:
-            InvalidHandleError: One of the handles can not be one; nothing was sent.
+            InvalidHandleError: One of the handles cannot be one; nothing was sent.
             ValueError: An empty cursor, a limit below 1.
             TypeError: An argument of another type, such as one handle instead of many.
         """
@@ -370,7 +370,7 @@ class SocialFetchClient:
             max_credits: Never spend more than this in the whole run.
 
         Raises:
-            InvalidHandleError: One of the handles can not be one; nothing was sent.
+            InvalidHandleError: One of the handles cannot be one; nothing was sent.
             ValueError: An empty cursor, a limit below 1.
             TypeError: An argument of another type, such as one handle instead of many.
         """
@@ -399,7 +399,7 @@ class SocialFetchClient:
         user_id: str | None = None,
         trim: bool = False,
     ) -> FollowersPage:
-        """Fetch one page: one credit. A profile that can not be listed is data, not an error.
+        """Fetch one page: one credit. A profile that cannot be listed is data, not an error.
 
         Args:
             handle: TikTok handle, with or without @.
@@ -408,7 +408,7 @@ class SocialFetchClient:
             trim: Ask for fewer fields.
 
         Raises:
-            InvalidHandleError: The handle can not be one; nothing was sent.
+            InvalidHandleError: The handle cannot be one; nothing was sent.
             ValueError: An empty cursor or user id.
             SocialFetchError: The page could not be had.
         """
@@ -424,7 +424,7 @@ class SocialFetchClient:
             handle: TikTok handle, with or without @.
 
         Raises:
-            InvalidHandleError: The handle can not be one; nothing was sent.
+            InvalidHandleError: The handle cannot be one; nothing was sent.
             SocialFetchError: No answer could be had.
         """
         request = profile_request(PROFILE, arguments.clean_handle(handle))
@@ -472,7 +472,7 @@ class SocialFetchClient:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
-            "a SocialFetchClient can not be pickled or copied: it holds the API key and open "
+            "a SocialFetchClient cannot be pickled or copied: it holds the API key and open "
             "connections. Make one in each process"
         )
 

@@ -17,7 +17,7 @@ SocialFetchError
 │                                ServiceUnavailableError 503
 ├── DecodeError                  a 200 that has not the documented shape
 ├── PaginationError              the list leads nowhere
-├── ProfileUnavailableError      the profile's list can not be had
+├── ProfileUnavailableError      the profile's list cannot be had
 ├── IncompleteRunError           some handles of a run failed
 ├── CreditLimitError             the client's own `max_credits` allows no further request
 ├── InvalidHandleError           not a TikTok handle; before any request is sent
@@ -308,7 +308,7 @@ class PaginationError(SocialFetchError):
 
 
 class ProfileUnavailableError(SocialFetchError):
-    """The list of this profile can not be had. The answer was charged, as every 200 is.
+    """The list of this profile cannot be had. The answer was charged, as every 200 is.
 
     Attributes:
         lookup_status: `hidden`, `private`, `not_found`, or a value the vendor adds later.

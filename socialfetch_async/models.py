@@ -11,7 +11,7 @@ from msgspec.structs import asdict, replace
 
 Item = TypeVar("Item")
 
-# The leaves hold no lists and can not form cycles, so the garbage collector need not track them:
+# The leaves hold no lists and cannot form cycles, so the garbage collector need not track them:
 # collecting a million followers takes less than half the time. Pages hold a list and stay tracked.
 
 

@@ -67,7 +67,7 @@ def by_sqlite(path: Path) -> list[Row]:
 
 
 def profiles_of(handles: int, followers: int) -> dict[str, int | str]:
-    """Return profiles of very different sizes, some of which can not be listed."""
+    """Return profiles of very different sizes, some of which cannot be listed."""
     draw = random.Random(handles)
     weights = [draw.paretovariate(1.1) for _ in range(handles)]
     scale = followers / sum(weights)

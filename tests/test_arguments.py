@@ -424,7 +424,7 @@ def test_no_key(key: str | None) -> None:
     ids=ascii,
 )
 def test_bad_keys_are_not_shown(key: str) -> None:
-    """A key that can not be one is refused without a part of it in the message."""
+    """A key that cannot be one is refused without a part of it in the message."""
     with pytest.raises(ValueError) as caught:
         arguments.api_key(key)
 

@@ -232,7 +232,7 @@ async def test_a_wrong_key_is_named(client_of: MakeClient) -> None:
 
 
 async def test_one_page_is_a_plain_value(client_of: MakeClient) -> None:
-    """It says what was asked; a profile that can not be listed is data; it can be asked again."""
+    """It says what was asked; a profile that cannot be listed is data; it can be asked again."""
     async with Emulator({"ada": 30, "p": "private"}) as api:
         client = client_of(api)
         first = await client.get_followers_page(" @ada ", trim=True)

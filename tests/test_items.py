@@ -348,7 +348,7 @@ async def test_rows_that_are_the_same_thing_are_no_progress_after_a_repair(
 async def test_a_lookup_status_counts_where_there_is_one(
     client_of: MakeClient, status: str
 ) -> None:
-    """A list of a profile that can not be had is an error here too, paid for once."""
+    """A list of a profile that cannot be had is an error here too, paid for once."""
     async with Scripted(comments(lookupStatus=status)) as api:
         stream = client_of(api).iter_items(PATH, items="comments", type=Comment)
         for _ in range(2):

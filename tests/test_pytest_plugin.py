@@ -212,7 +212,7 @@ def test_the_tests_of_a_project_can_fail(project: Run) -> None:
 
 
 def test_a_program_may_import_the_library_before_it_starts_pytest(project: Run) -> None:
-    """pytest wants to rewrite the asserts of a package with a plugin, and warns if it can not."""
+    """pytest wants to rewrite the asserts of a package with a plugin, and warns if it cannot."""
     start = "import sys, pytest, audience; sys.exit(pytest.main(['-W', 'error', *sys.argv[1:]]))"
     done = project("-c", f"import sys; sys.path.insert(0, 'src'); {start}", *STRICT)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -207,7 +207,7 @@ def items_endpoint(path: str, rows: str, row: type[RowT]) -> ListEndpoint[ItemsP
         row: Their type, as msgspec decodes it.
 
     Raises:
-        TypeError: JSON can not be decoded to this type.
+        TypeError: JSON cannot be decoded to this type.
     """
     array, reader = _items_readers(rows, cast(Hashable, row))
 
@@ -241,7 +241,7 @@ def _items_readers(rows: str, row: Any) -> tuple[Decoder[Any], ListReader[Any]]:
     """Return what decodes the rows as they are, and the reader of the list."""
     if isinstance(msgspec.inspect.type_info(row), msgspec.inspect.CustomType):
         raise TypeError(
-            f"rows can not be decoded to {row!r}: pass a msgspec.Struct, a dataclass, a TypedDict "
+            f"rows cannot be decoded to {row!r}: pass a msgspec.Struct, a dataclass, a TypedDict "
             "or dict"
         )
     data = msgspec.defstruct("ListText", [("rows", list[Raw], field(name=rows))])

@@ -221,7 +221,7 @@ class Walk:
 
     def _unavailable(self, page: ListPage) -> ProfileUnavailableError:
         return ProfileUnavailableError(
-            f"this profile's list can not be had: {page.lookup_status}.",
+            f"this profile's list cannot be had: {page.lookup_status}.",
             lookup_status=page.lookup_status,
             handle=self._handle,
             cursor=self.cursor,

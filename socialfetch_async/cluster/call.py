@@ -116,10 +116,10 @@ def export_on(
         on_progress: Has a result whenever an attempt at a shard has ended.
 
     Raises:
-        InvalidHandleError: One of the handles can not be one; nothing was sent.
-        ValueError: Another argument that can not be, or a worker has no API key.
+        InvalidHandleError: One of the handles cannot be one; nothing was sent.
+        ValueError: Another argument that cannot be, or a worker has no API key.
         TypeError: An argument of another type.
-        JournalError: A journal can not be used, or another call has this folder.
+        JournalError: A journal cannot be used, or another call has this folder.
         ClusterError: There is no scheduler or no worker, or it was lost.
         SocialFetchError: 401, 402 or 403 on one worker, which end the buying on all.
     """
@@ -216,7 +216,7 @@ def take_stock(
 
     Raises:
         ShardTakenError: One does not.
-        JournalError: A journal can not be read.
+        JournalError: A journal cannot be read.
     """
     new = new_name(datetime.now(UTC))
     stock = _unlocked(shards, folder, patience)

@@ -119,7 +119,7 @@ class Cluster:
         self._tell(self._stop.clear)
 
     def _tell(self, what: Callable[[], object]) -> None:
-        # Who can not ask the scheduler stops, too; and to tell one that is gone takes long.
+        # Who cannot ask the scheduler stops, too; and to tell one that is gone takes long.
         if self._client.status == "running":
             with suppress(Exception):
                 what()
@@ -207,7 +207,7 @@ def _told(name: str) -> Iterator[Callable[[], bool]]:
     stopped, over = threading.Event(), threading.Event()
 
     def ask() -> None:
-        with suppress(Exception):  # who can not ask must not go on buying
+        with suppress(Exception):  # who cannot ask must not go on buying
             while not over.wait(_ASK):
                 if order.is_set():
                     break

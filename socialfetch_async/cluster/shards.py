@@ -120,9 +120,9 @@ def run_shard(
 
     Raises:
         ShardTakenError: Another process fetches this shard, or `attempt` was begun before.
-        JournalError: A journal can not be read or written, or the folder is missing.
-        InvalidHandleError: One of the handles can not be one; nothing was sent.
-        ValueError: Another argument that can not be, or no API key; nothing was sent.
+        JournalError: A journal cannot be read or written, or the folder is missing.
+        InvalidHandleError: One of the handles cannot be one; nothing was sent.
+        ValueError: Another argument that cannot be, or no API key; nothing was sent.
         TypeError: An argument of another type.
         SocialFetchError: 401, 402 or 403. Handles that fail are counted.
     """
@@ -319,7 +319,7 @@ async def _record(journal: Journal, run: FollowersRun, asked: "_Stop") -> int:
 
 
 class _Stop:
-    """The caller's `stop`. One that raises stops too: who can not ask must not go on buying."""
+    """The caller's `stop`. One that raises stops too: who cannot ask must not go on buying."""
 
     def __init__(self, stop: Callable[[], bool] | None) -> None:
         self._stop = stop
@@ -378,7 +378,7 @@ def shard_name(shard: str | int) -> str:
     """Return the name of a shard as it stands in its files.
 
     Raises:
-        ValueError: It can not be in the name of a file.
+        ValueError: It cannot be in the name of a file.
     """
     return _named("shard", str(shard))
 
@@ -421,7 +421,7 @@ def shard_lock(shard: str | int, folder: str | os.PathLike[str]) -> Iterator[Non
     try:
         lock = AppendOnly(lock_path(shard, folder))
     except JournalError as error:
-        raise ShardTakenError(f"shard {shard} can not be begun: {error}") from None
+        raise ShardTakenError(f"shard {shard} cannot be begun: {error}") from None
     try:
         yield
     finally:

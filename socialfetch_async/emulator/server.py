@@ -372,7 +372,7 @@ class Emulator:
         return fault
 
     def _asked(self, request: web.Request) -> _Asked | None:
-        """Return what is asked for; None for what can not be asked."""
+        """Return what is asked for; None for what cannot be asked."""
         route, handle = request.match_info.route.name, request.match_info["handle"]
         assert route is not None
         if not well_formed(handle):

@@ -26,7 +26,7 @@ class AppendOnly:
         """Open and lock the file; make it if there is none.
 
         Raises:
-            JournalError: It can not be written, or another process has it.
+            JournalError: It cannot be written, or another process has it.
         """
         self.path = path
         self.end = 0
@@ -175,7 +175,7 @@ def _lock(fd: int, path: Path) -> None:
     except OSError as error:
         if error.errno not in {errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK}:
             raise JournalError(
-                f"{path} can not be locked ({error.strerror}), so nothing would keep a second "
+                f"{path} cannot be locked ({error.strerror}), so nothing would keep a second "
                 "process from buying the same pages. Name a file on another disk. Nothing was sent."
             ) from None
         raise JournalError(
@@ -194,5 +194,5 @@ def _not_opened(path: Path, error: OSError) -> JournalError:
         case errno.ENOENT if not folder.is_dir():
             why = f"there is no folder {folder}: make it, or name another file."
         case _:
-            why = f"{path} can not be written ({error.strerror}): name another file."
+            why = f"{path} cannot be written ({error.strerror}): name another file."
     return JournalError(f"{why} Nothing was sent.")

@@ -54,7 +54,7 @@ class Journal:
         path: The file.
 
     Raises:
-        JournalError: From the `with`: the file can not be written, is locked, is no journal or
+        JournalError: From the `with`: the file cannot be written, is locked, is no journal or
             one of another version, has a broken line in the middle, or the disk is full. At its
             end: what was written last did not arrive on the disk.
         ValueError: `fsync` is not one of the three.
@@ -93,7 +93,7 @@ class Journal:
         except OSError as error:
             writer.close()
             raise JournalError(
-                f"{self.path} can not be used: {error.strerror}. Nothing was sent."
+                f"{self.path} cannot be used: {error.strerror}. Nothing was sent."
             ) from None
         except BaseException:
             writer.close()

@@ -110,7 +110,7 @@ class SavedRun:
         changed_at: When what an export holds changed last; UTC.
         origin: The API that the pages come from: scheme, host, port and path.
         index: What the lines add up to, for the plan.
-        broken_lines: Lines that can not be read and are left out; the log names them.
+        broken_lines: Lines that cannot be read and are left out; the log names them.
     """
 
     def __init__(self, paths: tuple[Path, ...], index: Index, broken_lines: int) -> None:
@@ -372,7 +372,7 @@ def _journals_of(path: Path) -> list[Path]:
         if shards := sorted(folder.glob("shard-*.journal")):
             return shards
     raise JournalError(
-        f"{path} can not be read: it is a folder without {FOLDER_JOURNAL}. Name a journal."
+        f"{path} cannot be read: it is a folder without {FOLDER_JOURNAL}. Name a journal."
     )
 
 
@@ -383,7 +383,7 @@ class Tail(NamedTuple):
         end: Bytes up to the end of the last good line.
         torn: Bytes behind it, of a line that is not whole.
         unended: The last good line has no line break.
-        broken: The numbers of lines before the last good one that can not be read.
+        broken: The numbers of lines before the last good one that cannot be read.
     """
 
     end: int
@@ -458,7 +458,7 @@ def _opened(path: Path) -> BinaryIO:
     try:
         return path.open("rb", buffering=1 << 16)
     except OSError as error:
-        raise JournalError(f"{path} can not be read: {error.strerror}.") from None
+        raise JournalError(f"{path} cannot be read: {error.strerror}.") from None
 
 
 def _page_at(file: BinaryIO, offset: int, length: int, path: Path) -> SavedPage:
@@ -466,7 +466,7 @@ def _page_at(file: BinaryIO, offset: int, length: int, path: Path) -> SavedPage:
         file.seek(offset)
         return parse_page(file.read(length))
     except OSError as error:
-        raise JournalError(f"{path} can not be read: {error.strerror}.") from None
+        raise JournalError(f"{path} cannot be read: {error.strerror}.") from None
     except ValueError:
         raise JournalError(
             f"{path} was changed while it was read: there is no page at byte {offset} any more."

@@ -28,7 +28,7 @@ _SMALLEST_ROOM: Final = 64 * 1024  # bytes that a page may need, until larger on
 class Writer:
     """Appends lines to a journal and counts them in.
 
-    A line that can not be written waits, with all that come after it, until one can: a page is
+    A line that cannot be written waits, with all that come after it, until one can: a page is
     never missing in the middle of its list. The first failure is told to `on_failure`.
 
     Attributes:
@@ -59,7 +59,7 @@ class Writer:
 
         Raises:
             JournalError: The file is not to be written to. It was left as it is.
-            OSError: It can not be read or written.
+            OSError: It cannot be read or written.
         """
         file = self._file
         with file.reader() as content:
@@ -127,7 +127,7 @@ class Writer:
         self.flush()
 
     def flush(self) -> None:
-        """Append what waits; it stops at the first line that can not be written."""
+        """Append what waits; it stops at the first line that cannot be written."""
         while self._waiting:
             line = self._waiting[0]
             try:

@@ -100,7 +100,7 @@ ANSWERS: Final[dict[type[Exception], Row]] = {
     errors.DecodeError: _BAD_ANSWER._replace(passing=False),
     errors.PaginationError: Row(502, "list_broken", "The list of followers leads nowhere."),
     ProfileUnavailableError: Row(
-        404, "profile_unavailable", "The followers of this profile can not be listed."
+        404, "profile_unavailable", "The followers of this profile cannot be listed."
     ),
     errors.IncompleteRunError: Row(502, "incomplete", "Some of the profiles failed.", True),
     errors.CreditLimitError: _NO_CREDITS,

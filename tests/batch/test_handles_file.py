@@ -257,7 +257,7 @@ def test_twenty_bad_lines_are_shown(tmp_path: Path, bad: int, more: str) -> None
     ],
 )
 def test_what_is_no_handle_is_never_left_out(tmp_path: Path, text: str, complaint: str) -> None:
-    """What can not be read as a handle is refused, so that no list is silently short."""
+    """What cannot be read as a handle is refused, so that no list is silently short."""
     assert complaint in refused(tmp_path, text)
 
 

@@ -206,7 +206,7 @@ USAGE = [
     (["good.txt", "-o", "out", "--refresh=new", "--older-than=7w"], "s, m, h or d"),
 ]
 OFFLINE = [
-    (["convert", "no.journal", "-o", "a.csv"], "can not be read"),
+    (["convert", "no.journal", "-o", "a.csv"], "cannot be read"),
     (["convert", "a.journal", "-o", "a.xlsx"], "or name one with --format"),
     (["convert", "a.journal", "-o", "text/a.csv"], "was not written"),
     (["report", "text", "-o", "r.html"], "is not a journal"),

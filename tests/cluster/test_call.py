@@ -106,7 +106,7 @@ async def test_workers_that_an_earlier_call_left_are_waited_for(
 ) -> None:
     """Until they let go of their shards nobody knows what they spend."""
     with shard_lock("0000-of-0001", tmp_path):
-        with pytest.raises(ShardTakenError, match="can not be begun"):
+        with pytest.raises(ShardTakenError, match="cannot be begun"):
             take_stock(shards_of({"left": None}, 1), tmp_path, order(["left"]), patience=0)
         running = asyncio.create_task(export(stage, tmp_path, {"left": 20}, shards=1))
         await asyncio.sleep(0.05)

@@ -105,10 +105,10 @@ async def test_a_stop_that_raises_stops_and_is_raised(api: Emulator, tmp_path: P
 
     def stop() -> bool:
         if len(api.charges) >= 3:
-            raise OSError("who can not ask")
+            raise OSError("who cannot ask")
         return False
 
-    with pytest.raises(OSError, match="who can not ask"):
+    with pytest.raises(OSError, match="who cannot ask"):
         await run_shard_async("s", SIZES.keys(), tmp_path, concurrency=1, stop=stop)
     saved = read_journal(*shard_journals("s", tmp_path))
     assert saved.credits_charged == len(api.charges) < PAGES
@@ -160,7 +160,7 @@ async def test_what_may_have_been_charged_counts_as_spent(api: Emulator, tmp_pat
 
 async def test_a_shard_is_fetched_by_one_process_at_a_time(api: Emulator, tmp_path: Path) -> None:
     """A task that a queue delivers again while it runs is refused, and can be tried later."""
-    with shard_lock("s", tmp_path), pytest.raises(ShardTakenError, match="shard s can not be"):
+    with shard_lock("s", tmp_path), pytest.raises(ShardTakenError, match="shard s cannot be"):
         await run_shard_async("s", SIZES.keys(), tmp_path)
     assert api.requests == []
     await run_shard_async("s", SIZES.keys(), tmp_path)

@@ -146,7 +146,7 @@ def test_lists_that_are_not_complete_are_refused(
 
 
 def test_a_row_that_is_no_follower_but_has_a_handle_is_not_lost(tmp_path: Path) -> None:
-    """It is in the list; only the rest of it can not be read."""
+    """It is in the list; only the rest of it cannot be read."""
     old = journal(tmp_path, "old", journals.page("ada", ["a", "b"]))
     broken = journals.row("a", metrics=None)
     new = journal(tmp_path, "new", journals.page("ada", [broken, "b"], invalid_rows=1))

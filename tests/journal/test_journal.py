@@ -417,7 +417,7 @@ def test_a_folder_that_may_not_be_written() -> None:
             with as_nobody(), pytest.raises(JournalError) as caught:
                 Journal(Path(folder, name)).__enter__()
             assert str(caught.value) == (
-                f"{folder}/{name} can not be written (Permission denied): name another file. "
+                f"{folder}/{name} cannot be written (Permission denied): name another file. "
                 "Nothing was sent."
             )
         Path(folder).chmod(0o700)
@@ -431,8 +431,8 @@ def test_a_folder_that_may_not_be_written() -> None:
         ("folder", "{}/folder is a folder: name a file in it. Nothing was sent."),
         ("pipe", "{}/pipe is not a file: name another one. Nothing was sent."),
         ("/dev/null", "/dev/null is not a file: name another one. Nothing was sent."),
-        ("/proc/j", "/proc/j can not be written (No such file or directory): name another file."),
-        ("x" * 300, "can not be written (File name too long): name another file. Nothing was"),
+        ("/proc/j", "/proc/j cannot be written (No such file or directory): name another file."),
+        ("x" * 300, "cannot be written (File name too long): name another file. Nothing was"),
     ],
 )
 def test_what_can_not_be_opened(tmp_path: Path, name: str, says: str) -> None:
@@ -846,7 +846,7 @@ async def test_a_disk_without_room_for_a_header(tmp_path: Path) -> None:
     path = tmp_path / "j"
     async with Emulator() as api:
         error = await said(await command(api, path, ["a"], 10, 20))
-        assert error == f"{path} can not be used: File too large. Nothing was sent."
+        assert error == f"{path} cannot be used: File too large. Nothing was sent."
         assert api.requests == []
         assert path.read_bytes() == b""
         assert await said(await command(api, path, ["a"], 10)) is None

@@ -364,9 +364,9 @@ def test_what_is_not_a_journal_is_left_as_it_is(
 
 def test_a_journal_that_is_not_there_or_is_changed(tmp_path: Path) -> None:
     """It is a sentence with its name."""
-    with pytest.raises(JournalError, match=r"no.journal can not be read: No such file"):
+    with pytest.raises(JournalError, match=r"no.journal cannot be read: No such file"):
         read_journal(tmp_path / "no.journal")
-    with pytest.raises(JournalError, match="can not be read"):
+    with pytest.raises(JournalError, match="cannot be read"):
         read_journal(tmp_path)
     with pytest.raises(ValueError, match="no journal was named"):
         read_journal()
@@ -378,7 +378,7 @@ def test_a_journal_that_is_not_there_or_is_changed(tmp_path: Path) -> None:
     with pytest.raises(JournalError, match="changed while it was read"):
         list(saved.pages())
     path.unlink()
-    with pytest.raises(JournalError, match="can not be read"):
+    with pytest.raises(JournalError, match="cannot be read"):
         list(saved.pages())
     pages.close()  # type: ignore[attr-defined]
 

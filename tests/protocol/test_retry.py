@@ -76,7 +76,7 @@ def test_interactive() -> None:
 
 
 def test_the_policy_is_frozen() -> None:
-    """A policy that is shared by all requests can not be changed under them."""
+    """A policy that is shared by all requests cannot be changed under them."""
     policy: Any = RetryPolicy()
     with pytest.raises(AttributeError):
         policy.max_attempts = 1
@@ -137,7 +137,7 @@ def test_policies(policy: dict[str, Any]) -> None:
     ids=repr,
 )
 def test_policies_refused(policy: dict[str, Any], kind: type[Exception], text: str) -> None:
-    """A policy that can not work is refused where it is made, by the name of the field."""
+    """A policy that cannot work is refused where it is made, by the name of the field."""
     with pytest.raises(kind) as caught:
         RetryPolicy(**policy)
 

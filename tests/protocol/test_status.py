@@ -275,7 +275,7 @@ def test_long_texts_are_cut(length: int, shown: int) -> None:
 
 
 def test_texts_are_one_line() -> None:
-    """What an answer says can not break a line of a log, or colour a terminal."""
+    """What an answer says cannot break a line of a log, or colour a terminal."""
     said = "a\nb\r\tc\x1b[31m\x00\u2028\u202ed\xa0e \xe9\U0001f600"
 
     error = error_of({"error": {"code": "c", "message": said}}, 400)

@@ -103,7 +103,7 @@ def batch() -> list[dict[str, Any]]:
         done("Bo", "failed", seconds=14, cursor="1", error=error % "Bo"),
         page("cy", ["x"], None, "1", seconds=15),
         done("cy", "failed", seconds=16, cursor="1", error=error % "cy"),
-        done("dee", "failed", seconds=17, error="the name can not be found"),
+        done("dee", "failed", seconds=17, error="the name cannot be found"),
         page("eve", ["x"], None, "1", seconds=18, credits_charged=3),
         page("eve", ["x"], None, "1", seconds=19, credits_charged=3),
         done("eve", "max_credits", seconds=21, cursor="1"),
@@ -161,7 +161,7 @@ def test_the_tables_have_the_handles(tmp_path: Path) -> None:
         "Errors": [
             ["Handles", "Error"],
             ["2", "503 try later Everything before was delivered.Bo, cy"],
-            ["1", "the name can not be founddee"],
+            ["1", "the name cannot be founddee"],
         ],
         "Slowest handles": [
             ["Handle", "", "Time", "Pages", "Per page", "Outcome"],
@@ -531,7 +531,7 @@ async def test_the_page_in_a_browser(tmp_path: Path) -> None:
 
 @pytest.mark.browser
 async def test_the_browser_sees_what_it_should(tmp_path: Path) -> None:
-    """A page that loads, throws, overflows and can not be read is found out."""
+    """A page that loads, throws, overflows and cannot be read is found out."""
     bad = tmp_path / "bad.html"
     bad.write_text(
         "<meta name=viewport content='width=device-width'>"

@@ -52,7 +52,7 @@ def test_faults_cost_nothing_twice(socialfetch_emulator: Emulator) -> None:
 
 
 def test_credits_run_out(socialfetch_emulator: Emulator) -> None:
-    """Two are there, the third page can not be paid; bought credits help."""
+    """Two are there, the third page cannot be paid; bought credits help."""
     socialfetch_emulator.profile("ada", 50)
     socialfetch_emulator.credits = 2
     with pytest.raises(InsufficientCreditsError):

@@ -20,7 +20,7 @@ class Audience:
 async def audience_of(
     handle: str, *, max_credits: int | None = None, retry: RetryPolicy = DEFAULT_RETRY
 ) -> Audience | None:
-    """Read a list; None where it can not be had."""
+    """Read a list; None where it cannot be had."""
     async with SocialFetchClient(retry=retry) as client:
         stream = client.iter_followers(handle, max_credits=max_credits)
         verified = 0
