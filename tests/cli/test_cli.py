@@ -243,7 +243,7 @@ async def test_a_cursor_that_the_api_refuses() -> None:
         (["followers", "ada", "--max-pages=-1"], {}, "max-pages"),
         (["followers", "ada", "--max-credits=0"], {}, "max-credits"),
         (["followers", "ada", "--max-credits=many"], {}, "max-credits"),
-        (["followers", "ada", "--cursor="], {}, "cursor is empty"),
+        (["followers", "ada", "--cursor="], {}, "cursor must not be empty"),
         (["followers", "ada", "bo", "--cursor=x"], {}, "one handle"),
         (["followers", "ada", "--api-key=x"], {}, "No such option"),
         (["followers", "ada"], {"SOCIALFETCH_API_KEY": None}, "SOCIALFETCH_API_KEY"),
@@ -708,7 +708,10 @@ def test_without_the_extra_the_message_names_it() -> None:
         "main()"
     )
     assert done.returncode == 2
-    assert done.stderr == ("socialfetch needs its extra: pip install 'socialfetch-async[cli]'\n")
+    assert done.stderr == (
+        "the command needs the extra `cli`: in a checkout of socialfetch-async, "
+        "run: pip install '.[cli]'\n"
+    )
 
 
 def test_another_missing_module_is_not_blamed_on_the_extra() -> None:

@@ -161,7 +161,7 @@ async def test_some_handles_failed(tmp_path: Path) -> None:
         done = await run(api, "export", listed(tmp_path, "ada", "bo"), "-o", str(tmp_path / "o"))
         assert done.code == 1
         host = api.base_url.partition("//")[2]
-        assert f"ada: failed: {host}: the API answered 503" in done.err
+        assert f"ada: failed: {host}: the API responded with 503" in done.err
         rest = await run(api, *done.says("Resume with"))
         assert (rest.code, len(api.charges)) == (0, 6)
 
