@@ -5,7 +5,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from socialfetch_async.cli.options import Decimal, Duration, Number
+from socialfetch_async.cli.options import Decimal, Duration, Number, Pair
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 SPREADSHEET: Final = "CSV for spreadsheets: a byte order mark, and no text runs as a formula."
@@ -16,6 +16,15 @@ _COLUMN: Final = "The column to read the handles from, if they are CSV."
 _HEADER: Final = "The first line of the handles is a handle and no header."
 FORMAT = click.Choice(["jsonl", "jsonl.gz", "csv", "parquet", "sqlite"])
 FILE = click.Path(allow_dash=True)  # so that a shell completes file names
+
+
+def _size(text: str) -> int | str:
+    return int(text) if text.isdecimal() else text
+
+
+def _seconds(text: str) -> tuple[float, float]:
+    begin, _, end = text.partition("-")
+    return float(begin), float(end)
 
 
 def _all(*options: Callable[[Any], Any]) -> Callable[[_F], _F]:
@@ -179,6 +188,7 @@ of_emulate = _all(
     click.option(
         "--profile",
         "profiles",
+        type=Pair(_size),
         multiple=True,
         metavar="HANDLE=SIZE|STATUS",
         help="A profile that exists, example: ada=1000, bo=private; may be repeated. Without any, "
@@ -187,6 +197,7 @@ of_emulate = _all(
     click.option(
         "--fault",
         "faults",
+        type=Pair(float),
         multiple=True,
         metavar="KIND=RATE",
         help="A share of requests that fail, example: 503=0.05; may be repeated. Kinds: a status, "
@@ -212,6 +223,7 @@ of_emulate = _all(
     click.option(
         "--outage",
         "outages",
+        type=Pair(_seconds),
         multiple=True,
         metavar="KIND=FROM-TO",
         help="Seconds in which every request fails, example: 503=60-120; may be repeated.",
@@ -219,6 +231,7 @@ of_emulate = _all(
     click.option(
         "--growth",
         "growth",
+        type=Pair(),
         multiple=True,
         metavar="HANDLE=RATE",
         help="A list that moves, example: ada=5/min, or ada=-2/h to lose followers; may be "

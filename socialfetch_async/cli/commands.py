@@ -242,13 +242,13 @@ def emulate(
     credits_: int | None,
     price: int,
     seed: int,
-    profiles: tuple[str, ...],
-    faults: tuple[str, ...],
+    profiles: tuple[tuple[str, int | str], ...],
+    faults: tuple[tuple[str, float], ...],
     retry_after: int | None,
     rate_limit: float | None,
     limited: str,
-    outages: tuple[str, ...],
-    growth: tuple[str, ...],
+    outages: tuple[tuple[str, tuple[float, float]], ...],
+    growth: tuple[tuple[str, str], ...],
     depth: int | None,
 ) -> None:
     """Run the emulator of the API on 127.0.0.1 until Ctrl-C.
@@ -260,18 +260,18 @@ def emulate(
 
     try:
         emulator = Emulator(
-            {handle: int(v) if v.isdecimal() else v for handle, v in map(_pair, profiles)} or None,
+            dict(profiles) or None,
             page_size=page_size,
             latency=latency,
             seed=seed,
             credits=credits_,
             price=price,
-            faults={fault: _rate(rate) for fault, rate in map(_pair, faults)},
+            faults=dict(faults),
             retry_after=retry_after,
             rate_limit=rate_limit,
             limited=limited,
-            outages=[(fault, *_seconds(times)) for fault, times in map(_pair, outages)],
-            growth=dict(map(_pair, growth)),
+            outages=[(fault, *times) for fault, times in outages],
+            growth=dict(growth),
             depth=depth,
             port=port,
         )
@@ -334,27 +334,3 @@ def _run_offline(command: Callable[[], None]) -> None:
     from socialfetch_async.cli.stopping import run_offline  # noqa: PLC0415
 
     run_offline(command)
-
-
-def _rate(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise click.UsageError(
-            f"the rate of a fault is a number from 0 to 1, not {text!r}"
-        ) from None
-
-
-def _seconds(text: str) -> tuple[float, float]:
-    begin, _, end = text.partition("-")
-    try:
-        return float(begin), float(end)
-    except ValueError:
-        raise click.UsageError(f"an outage is FROM-TO in seconds, not {text!r}") from None
-
-
-def _pair(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not (name and equals and value):
-        raise click.UsageError(f"{text!r} is not NAME=VALUE")
-    return name, value

@@ -581,13 +581,14 @@ async def test_emulate_serves_until_it_is_stopped(number: signal.Signals) -> Non
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--fault=503"], "NAME=VALUE"),
+        (["--fault=503"], "KIND=RATE"),
         (["--fault=418=0.1"], "no such fault"),
         (["--fault=503=often"], "often"),
         (["--fault=503=2"], "between 0 and 1"),
-        (["--profile=ada"], "NAME=VALUE"),
+        (["--profile=ada"], "HANDLE=SIZE|STATUS"),
         (["--profile=ada=privat"], "privat"),
         (["--profile=a da=3"], "handle"),
+        (["--outage=503=60"], "KIND=FROM-TO"),
         (["--page-size=0"], "page-size"),
         (["--latency=nan"], "latency"),
         (["--port=70000"], "port"),
@@ -607,7 +608,7 @@ async def test_emulate_on_a_port_that_is_taken() -> None:
     async with Emulator() as api:
         done = await run(None, "emulate", "--port", api.base_url.rsplit(":", 1)[1])
     assert done.code == 2
-    assert "in use" in done.err
+    assert "its port: Address already in use. Choose another port with --port" in done.err
 
 
 async def test_demo_on_a_pipe() -> None:

@@ -305,12 +305,14 @@ def test_texts_use_the_words_of_the_docs(path: Path) -> None:
     assert not re.search(ODD, path.read_text())
 
 
-@pytest.mark.parametrize("columns", [70, 120])
+@pytest.mark.parametrize("columns", [40, 70, 120])
 async def test_help_is_as_wide_as_the_terminal(columns: int) -> None:
-    """The longest line uses it, and none is longer."""
-    done = await run(None, "export", "--help", COLUMNS=str(columns))
-    longest = max(map(len, done.out.splitlines()))
-    assert columns - 12 < longest <= columns
+    """The longest line of the texts uses it, none is longer, and none is cut."""
+    for command in ([], ["export"]):
+        done = await run(None, *command, "--help", COLUMNS=str(columns))
+        lines = [line for line in done.out.splitlines() if not re.match(" +(-|Example)", line)]
+        assert columns - 12 < max(map(len, lines)) < columns
+        assert "..." not in done.out.replace("ARGS]...", "")
 
 
 @pytest.mark.parametrize("option", ["--refres", "--fresh", "--estimates", "--overwrit", "--yess"])
@@ -322,6 +324,12 @@ async def test_no_costly_option_is_suggested(option: str) -> None:
     assert not re.search(r"mean.*--(refresh|estimate|overwrite|yes)", done.err)
     done = await run(None, "export", "a.txt", "-o", "out", "--trimm")
     assert "--trim" in done.err.rpartition("mean")[2]
+
+
+async def test_no_option_is_suggested_where_a_costly_one_is_meant() -> None:
+    """Another one that is somewhat like it would be taken for the one."""
+    done = await run(None, "export", "a.txt", "-o", "out", "--refrsh", "new")
+    assert (done.code, "mean" in done.err) == (2, False)
 
 
 @pytest.mark.parametrize("words", ["export ", "export a -o ", "convert ", "diff "])
