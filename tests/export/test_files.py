@@ -280,6 +280,7 @@ def big_journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
 MOST_MB = {"jsonl": 30, "jsonl.gz": 30, "csv": 30, "parquet": 120, "sqlite": 55}
 
 
+@pytest.mark.xdist_group("big")  # the journal is made once
 @pytest.mark.parametrize("name", FORMATS)
 def test_memory_does_not_grow_with_the_rows(name: str, big_journal: Path, tmp_path: Path) -> None:
     """A small version of `python -m benchmarks.export`, in a process of its own."""
