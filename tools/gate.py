@@ -280,5 +280,8 @@ def everything() -> None:
 
 if __name__ == "__main__":
     os.chdir(ROOT)
+    # Where nothing may write bytecode, a thousand processes would compile what they import.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.environ["PYTHONPYCACHEPREFIX"] = str(WORK / "bytecode")
     what, *arguments = sys.argv[1:] or ["test"]
     {"check": check, "newest": newest, "suite": suite, "test": everything}[what](*arguments)
