@@ -35,7 +35,6 @@ SLOW = {
     "tests/faults/test_schedules.py": "hundreds of generated schedules of faults",
     "tests/faults/test_soak.py": "the figures of docs/promises.md, in short",
     "tests/journal/test_journal.py::test_a_journal_cut": "a journal cut at each of its bytes",
-    "tests/protocol/test_endpoints.py::test_no_handle": "ten thousand handles",
     "tests/protocol/test_walk.py::test_the_memory": "a list of 235,000 pages",
     "tests/report/test_report.py::test_ten_thousand": "a report of ten thousand handles",
     "tests/test_pytest_plugin.py": "the wheel is built, installed and used by other pytests",

@@ -46,7 +46,6 @@ ONCE = [
   "tests/faults/test_kills.py", "tests/faults/test_machines.py", "tests/faults/test_schedules.py",
   "tests/exchange/test_rate_limit.py::test_a_rate_limit_below",
   "tests/journal/test_journal.py::test_a_journal_cut",
-  "tests/protocol/test_endpoints.py::test_no_handle",
   "tests/protocol/test_walk.py::test_the_memory",
   "tests/report/test_report.py::test_ten_thousand",
 ]  # fmt: skip

@@ -98,7 +98,7 @@ async def test_a_limit_and_how_to_raise_it(tmp_path: Path) -> None:
         assert (third.code, len(api.charges)) == (0, 10)
         assert all("trim=true" in request.query for request in api.requests if request.handle)
     assert "unfinished: 1 handle: bo" in first.err
-    assert "2 lists are not complete (ada, bo)" in first.err
+    assert "1 list is not complete (bo)" in first.err
 
 
 async def test_an_estimate_that_is_stopped_says_what_is_kept(tmp_path: Path) -> None:
