@@ -284,7 +284,7 @@ BAD_OPTIONS: dict[str, tuple[type[Exception], str, dict[str, Any]]] = {
     "a coroutine function": (TypeError, "not awaited", {"on_event": coroutine}),
     "one trace": (TypeError, "trace_configs", {"trace_configs": aiohttp.TraceConfig()}),
     "a class of traces": (TypeError, "trace_configs", {"trace_configs": [aiohttp.TraceConfig]}),
-    "no limiter": (TypeError, "limiter is an async context manager", {"limiter": 10}),
+    "no limiter": (TypeError, "limiter must be an async context manager", {"limiter": 10}),
     "a class of limiters": (TypeError, "not type", {"limiter": asyncio.Semaphore}),
 }
 

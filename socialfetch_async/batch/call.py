@@ -107,7 +107,7 @@ async def export_followers(
     if progress is False:
         return await run_batch(client, files, asked, fsync, None)
     if not callable(progress):
-        raise TypeError(f"progress is a bool or a function, not {type(progress).__name__}")
+        raise TypeError(f"progress must be a bool or a function, not {type(progress).__name__}")
     return await run_batch(client, files, asked, fsync, _told(progress))
 
 

@@ -1,4 +1,4 @@
-"""What the commands say about results, in words. Pure."""
+"""What the commands say about results, in words."""
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
@@ -6,6 +6,7 @@ from typing import Final
 
 from socialfetch_async._text import count
 from socialfetch_async.batch import BatchResult, Estimate, HandlesFile
+from socialfetch_async.cli.output import here
 from socialfetch_async.events import HandleDone, is_ours
 from socialfetch_async.export import ExportResult
 
@@ -87,7 +88,9 @@ def ended(done: HandleDone) -> str:
 
 def written(file: ExportResult) -> str:
     """Return a line about a file that was written."""
-    parts = [f"{file.path}: {count(file.rows, 'follower')} of {count(file.handles, 'handle')}"]
+    parts = [
+        f"{here(file.path)}: {count(file.rows, 'follower')} of {count(file.handles, 'handle')}"
+    ]
     parts.append(size(file.bytes))
     if file.unchanged:
         parts.append("not written again because nothing has changed")
@@ -153,7 +156,7 @@ def statuses(result: BatchResult) -> str:
 def stopped(result: BatchResult) -> Iterator[str]:
     """Say what a batch that was stopped has kept, in three lines."""
     yield f"Stopped. {_charged(result)}"
-    files = ", ".join(str(file.path) for file in result.exports)
+    files = ", ".join(here(file.path) for file in result.exports)
     yield f"Kept in {result.journal}, " + (f"exported to {files}" if files else "not exported")
     yield statuses(result)
 

@@ -121,7 +121,7 @@ class Session:
             self.writer.name_origin(origin)
         except OSError as error:
             raise JournalError(
-                f"{self.writer.path} cannot be used: {error.strerror}. Nothing was sent."
+                f"{self.writer.path} cannot be used: {error.strerror}. No request was sent."
             ) from None
 
     def say_work(self, job: Job) -> None:

@@ -161,7 +161,7 @@ async def test_some_handles_failed(tmp_path: Path) -> None:
         done = await run(api, "export", listed(tmp_path, "ada", "bo"), "-o", str(tmp_path / "o"))
         assert done.code == 1
         host = api.base_url.partition("//")[2]
-        assert f"ada: failed: {host}: the API answered 503" in done.err
+        assert f"ada: failed: {host}: the API responded with 503" in done.err
         rest = await run(api, *done.says("Resume with"))
         assert (rest.code, len(api.charges)) == (0, 6)
 
@@ -172,6 +172,7 @@ async def test_the_key_is_refused_and_credits_run_out(tmp_path: Path) -> None:
         arguments = ("export", listed(tmp_path, "ada", "bo"), "-o", str(tmp_path / "a.jsonl"))
         refused = await run(api, *arguments, SOCIALFETCH_API_KEY="sfk_wrong_9876543210")
         assert (refused.code, len(api.charges)) == (3, 0)
+        assert refused.err.count("401") == 1
         done = await run(api, *arguments)
         assert (done.code, len(api.charges)) == (4, 2)
         assert "402" in done.err
@@ -227,10 +228,7 @@ async def test_usage_errors_send_nothing(tmp_path: Path) -> None:
     async with emulator({"ada": 1}) as api:
 
         async def check(arguments: list[str], words: str) -> None:
-            async with started(
-                *arguments, env=environment(api), cwd=tmp_path, stdout=PIPE, stderr=PIPE
-            ) as process:
-                done = await ended(process)
+            done = await run(api, *arguments, cwd=tmp_path)
             assert (done.code, done.out) == (2, ""), arguments
             assert words in done.err, arguments
 

@@ -264,7 +264,7 @@ def test_an_outage_is_told_in_standard_terms(caplog: pytest.LogCaptureFixture) -
     assert closed.error is opened.error
     first, second = [record.getMessage() for record in caplog.records][:2]
     assert first.startswith(f"circuit breaker open since {opened.since}: ")
-    assert "the API answered 503" in first
+    assert "the API responded with 503" in first
     assert second == (
         f"circuit breaker closed after {closed.seconds:.1f} s: the API responds again"
     )

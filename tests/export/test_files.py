@@ -263,7 +263,7 @@ def test_without_pyarrow_parquet_says_how_to_get_it(
 ) -> None:
     """One sentence; the other formats do not need it."""
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(ExportError, match=r"pip install 'socialfetch-async\[parquet\]'"):
+    with pytest.raises(ExportError, match=r"pip install '\.\[parquet\]'"):
         convert(journal, tmp_path / "out.parquet")
     assert [p.name for p in tmp_path.iterdir()] == ["batch"]
     assert convert(journal, tmp_path / "out.csv").rows == 2_000

@@ -46,14 +46,14 @@ def test_an_interrupted_job_says_so_at_the_top(tmp_path: Path) -> None:
     assert parsed.texts["h1"] == ["Followers of 200 TikTok handles"]
     assert parsed.texts["p"][1] == (
         "Interrupted: 195 of 200 handles done. Left: 2 with a part of the list, 1 failed, "
-        "2 not begun. To finish: about 4 credits and at least 3 credits for 3 handles without a "
+        "2 not started. To finish: about 4 credits and at least 3 credits for 3 handles without a "
         "count by the API. The same command resumes each list and buys no saved page again."
     )
-    assert parsed.tiles["Handles done"] == "195of 200; 2 not begun"
+    assert parsed.tiles["Handles done"] == "195of 200; 2 not started"
     assert parsed.tiles["Credits to finish"] == "7at least"
     outcomes = parsed.tables["Handles by outcome"]
-    assert outcomes[-1] == ["not begunnothing of it is in the journal", "2", "1.0 %", "0", "0"]
-    assert "2 handles have not begun: their names are not here." in parsed.texts["p"]
+    assert outcomes[-1] == ["not startednothing of it is in the journal", "2", "1.0 %", "0", "0"]
+    assert "2 handles have not started: their names are not here." in parsed.texts["p"]
     assert [row[0] for row in parsed.tables["Left to do"][1:]] == [
         "vaunfinished",
         "vbstopped",
@@ -65,8 +65,8 @@ def test_only_handles_that_have_not_begun_are_left(tmp_path: Path) -> None:
     """Their least price is named as that."""
     parsed = reported(tmp_path, asked_for(2), whole("ada", ["x"]))
     assert parsed.texts["p"][1] == (
-        "Interrupted: 1 of 2 handles done. Left: 1 not begun. To finish: at least 1 credit for "
-        "1 handle not begun. The same command resumes each list and buys no saved page again."
+        "Interrupted: 1 of 2 handles done. Left: 1 not started. To finish: at least 1 credit for "
+        "1 handle not started. The same command resumes each list and buys no saved page again."
     )
 
 
