@@ -23,6 +23,7 @@ from socialfetch_async.journal.plan import (
     Rounds as Rounds,
     Step as Step,
     Wanted as Wanted,
+    left as left,
     settled as settled,
 )
 from socialfetch_async.journal.reading import (
