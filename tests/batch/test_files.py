@@ -147,7 +147,7 @@ async def test_a_refresh_that_brings_nothing_writes_nothing(
         wrong = client_of(type("Server", (), {"base_url": api.base_url, "api_key": "sfk_wrong"}))
         for refresh in ("new", "all"):
             with pytest.raises(AuthenticationError) as caught:
-                await export_followers(wrong, ["ada", "bo"], output, refresh=refresh)  # type: ignore[arg-type]
+                await export_followers(wrong, ["ada", "bo"], output, refresh=refresh)
             assert caught.value.result.exports[0].unchanged
         assert output.stat().st_ino == inode
         assert len(api.charges) == 3 + 1
