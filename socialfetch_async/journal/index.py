@@ -13,6 +13,7 @@ from socialfetch_async.journal.lines import (
     Finished,
     HandleLine,
     Header,
+    Kind,
     Line,
     MaybeCharged,
     Open,
@@ -152,7 +153,7 @@ class WorkState:
 
     __slots__ = ("finished", "handles", "kind", "name")
 
-    def __init__(self, name: str, kind: Literal["first", "new", "all"]) -> None:
+    def __init__(self, name: str, kind: Kind) -> None:
         self.name = name
         self.kind = kind
         self.handles: int | None = None
@@ -245,6 +246,8 @@ class Index:
             case Open():
                 concurrency = 1 if line.concurrency is None else line.concurrency
                 self.ledger.opened(concurrency, line.work)
+                if line.work is not None and line.kind is not None:
+                    self._work(line.work, line.kind)
             case MaybeCharged():
                 self.ledger.noted(line.maybe_charged)
             case Close():
@@ -309,12 +312,16 @@ class Index:
                 reading.done = line
 
     def _add_work(self, line: Work) -> None:
-        work = self.works.get(line.work)
-        if work is None:
-            work = self.works[line.work] = WorkState(line.work, line.kind)
+        work = self._work(line.work, line.kind)
         if line.handles is not None and line.at >= self._asked_at:
             self.handles, self._asked_at = line.handles, line.at
             work.handles = line.handles
+
+    def _work(self, name: str, kind: Kind) -> WorkState:
+        work = self.works.get(name)
+        if work is None:
+            work = self.works[name] = WorkState(name, kind)
+        return work
 
     def _list(self, handle: str, at: float) -> SavedList:
         folded = handle.lower()

@@ -27,6 +27,8 @@ from socialfetch_async.models import Follower, FollowersPage
 VERSION: Final = 2
 HEADER_BEGINS: Final = b'{"type":"header",'
 
+Kind = Literal["first", "new", "all"]
+
 
 class _Line(Struct, frozen=True, kw_only=True, tag_field="type"):
     at: Annotated[datetime, Meta(tz=True)]
@@ -49,7 +51,7 @@ class Work(_Line, frozen=True, kw_only=True, tag="work"):
     """
 
     work: str
-    kind: Literal["first", "new", "all"]
+    kind: Kind
     handles: int | None = None
 
 
@@ -60,11 +62,17 @@ class Finished(_Line, frozen=True, kw_only=True, tag="finished"):
 
 
 class Open(_Line, frozen=True, kw_only=True, tag="open"):
-    """A process begins to fetch; until its `close` so many pages may be on their way."""
+    """A process begins to fetch; until its `close` so many pages may be on their way.
+
+    Attributes:
+        work: The piece of work that it does, and its `kind`: should the line of that be lost, it
+            goes on all the same.
+    """
 
     pid: int | None = None
     concurrency: int | None = None
     work: str | None = None
+    kind: Kind | None = None
 
 
 class Close(_Line, frozen=True, kw_only=True, tag="close"):
