@@ -1,11 +1,13 @@
 """`socialfetch export`, `convert`, `report` and `diff`, each in a process of its own."""
 
 import asyncio
+import csv
 import fcntl
 import json
 import os
 import random
 import re
+import shutil
 import signal
 import socket
 import struct
@@ -530,6 +532,43 @@ async def test_diff_writes_json_lines(tmp_path: Path) -> None:
     assert (refused.code, refused.out) == (2, "")
     assert "compare what is there with --partial" in refused.err
     assert len((await run(None, "diff", old, short, "--partial")).rows) == 3
+
+
+async def test_diff_of_one_folder(tmp_path: Path) -> None:
+    """Between the last two complete readings: all lists or one, as lines, as CSV and as files."""
+    async with emulator({"ada": 45, "bo": 25, "cy": 3, "dee": "private"}) as api:
+        export = ("export", "-o", str(tmp_path / "out"), "--handle=ada", "--handle=bo")
+        await run(api, *export, "--handle=dee")
+        shutil.copy(tmp_path / "out/followers.journal", tmp_path / "old.journal")
+        gained, lost = api.gain("ada", 2), api.lose("bo", 3)
+        await run(api, *export, "--handle=dee", "--refresh=all")
+        await run(api, *export, "--handle=cy")
+    truth = {("gained", "ada", name) for name in gained} | {("lost", "bo", name) for name in lost}
+
+    def changes(rows: list[Any]) -> set[tuple[str, str, str]]:
+        assert len(rows) == 5
+        return {(row["change"], row["source"], row["handle"]) for row in rows}
+
+    out, file, table = str(tmp_path / "out"), tmp_path / "c.jsonl", tmp_path / "c.csv"
+    for options in ((), ("-o", "-"), ("-o", str(file)), ("--format=csv",), ("-o", str(table))):
+        done = await run(None, "diff", out, *options)
+        assert done.code == 0, done.err
+        assert "not compared, without two complete readings: cy\n" in done.err
+        if options == ("--format=csv",):
+            assert changes(list(csv.DictReader(done.out.splitlines()))) == truth
+        elif "-o" not in options or "-" in options:
+            assert changes(done.rows) == truth
+        else:
+            assert done.out == ""
+    assert changes([json.loads(line) for line in file.read_text().splitlines()]) == truth
+    assert changes(list(csv.DictReader(table.read_text().splitlines()))) == truth
+    one = await run(None, "diff", str(tmp_path / "out/followers.journal"), "--handle=@BO")
+    assert {(row["change"], row["handle"]) for row in one.rows} == {("lost", n) for n in lost}
+    assert one.err == ""
+    two = await run(None, "diff", str(tmp_path / "old.journal"), out, "--handle=ada")
+    assert [row["handle"] for row in two.rows] == gained
+    refused = await run(None, "diff", out, "--handle=cy")
+    assert (refused.code, "'cy' has not two complete readings" in refused.err) == (2, True)
 
 
 async def test_convert_and_diff_write_to_stdout(tmp_path: Path) -> None:
