@@ -176,7 +176,8 @@ class Index:
         lists: By handle in lower case.
         works: By name.
         ledger: The credits.
-        origin: The API that the pages came from; None if no header said.
+        origin: The API that the pages came from; None if no header said. `mixed`: they said
+            different ones.
         handles: How many handles were asked for, at last; None if nobody said.
         balances: In the order of their lines.
         retries: Of all sessions that have an end.
@@ -191,6 +192,7 @@ class Index:
         self.works: dict[str, WorkState] = {}
         self.ledger = Ledger()
         self.origin: str | None = None
+        self.mixed = False
         self.handles: int | None = None
         self.balances: list[Balance] = []
         self.retries = 0
@@ -234,7 +236,8 @@ class Index:
             case WrittenFile():
                 self.written[line.path] = [line, *self.written.get(line.path, [])[:1]]
             case Header():
-                self.origin = self.origin or line.origin
+                self.origin, before = line.origin or self.origin, self.origin
+                self.mixed |= before not in {None, self.origin}
             case _:
                 self._add_money(line)
         if line is not None:

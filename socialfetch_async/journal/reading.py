@@ -409,7 +409,7 @@ def read_lines(file: BinaryIO, path: Path, number: int, index: Index) -> Tail:
         index: What counts the lines.
 
     Raises:
-        JournalError: It is not a journal, or one of another version.
+        JournalError: It is not a journal, or one of another version, or of several APIs.
     """
     offset = end = 0
     broken: list[int] = []
@@ -430,6 +430,11 @@ def read_lines(file: BinaryIO, path: Path, number: int, index: Index) -> Tail:
         offset += len(text)
         if not ended:
             break  # a journal that is being written may go on here, in the middle of a line
+    if index.mixed:
+        raise JournalError(
+            f"{path} was put together from journals of different APIs, {index.origin} the last of "
+            "them: their pages are not mixed. It was left as it is; name another file."
+        )
     if torn:
         return Tail(end, offset - end, unended=not ended and end == offset, broken=broken)
     return Tail(offset, 0, unended=not ended, broken=broken + bad)

@@ -12,6 +12,7 @@ from socialfetch_async import (
     AuthenticationError,
     ExportError,
     InsufficientCreditsError,
+    Journal,
     JournalError,
     SocialFetchClient,
     estimate_followers,
@@ -225,6 +226,12 @@ async def test_another_api_is_refused(client_of: MakeClient, tmp_path: Path) -> 
         assert len(other.charges) == 2
         with pytest.raises(JournalError, match=r"are not mixed"):
             read_journal(tmp_path / "a.journal", tmp_path / "b.journal")
+        both = (tmp_path / "a.journal").read_bytes() + (tmp_path / "b.journal").read_bytes()
+        (tmp_path / "c.journal").write_bytes(both)
+        for use in (read_journal, lambda path: Journal(path).__enter__()):
+            with pytest.raises(JournalError, match=r"journals of different APIs.*are not mixed"):
+                use(tmp_path / "c.journal")
+        assert (tmp_path / "c.journal").read_bytes() == both
 
 
 async def test_a_refused_cursor_is_said(client_of: MakeClient, tmp_path: Path) -> None:
