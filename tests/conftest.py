@@ -34,6 +34,7 @@ SLOW = {
     "tests/faults/test_machines.py": "hundreds of generated programs against the fault server",
     "tests/faults/test_schedules.py": "hundreds of generated schedules of faults",
     "tests/faults/test_soak.py": "the figures of docs/promises.md, in short",
+    "tests/journal/test_damage.py": "a journal damaged at each of its lines, and each of its bits",
     "tests/journal/test_journal.py::test_a_journal_cut": "a journal cut at each of its bytes",
     "tests/protocol/test_walk.py::test_the_memory": "a list of 235,000 pages",
     "tests/report/test_report.py::test_ten_thousand": "a report of ten thousand handles",
