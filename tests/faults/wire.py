@@ -420,7 +420,8 @@ DAMAGED = (
 """Pages that arrive whole, in a text that no strict parser takes."""
 
 RETRIED = (
-    *("429", "502-html", "503", "503-empty", "504-after", "500", "500-after"),
+    *("429", "502-html", "502-html-after", "503", "503-empty", "503-empty-after"),
+    *("504-after", "500", "500-after"),
     *("reset-before", "reset-after", "close-before", "close-after", "stale", "stale-after"),
     *("head-before", "head-after", "short-body", "cut-chunked", "bad-chunk", "until-close"),
     *("gzip-truncated", "gzip-corrupt", "html", "empty", "half-json"),
