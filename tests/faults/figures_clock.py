@@ -30,6 +30,7 @@ CONCURRENCY = 10
 _CHARGED = {"500", "504", "502 of a gateway", "HTML 200", "connections that end"}
 
 LIMIT = 60
+_LISTS = 100
 REFUSALS = {
     "429": error(429),
     "503": error(503),
@@ -111,18 +112,29 @@ def _outage(how: str, minutes: float, handles: int) -> tuple[Line, Line, int]:
     # Once each: the others that waited did not find it out again.
     (_,) = (event for event in events if isinstance(event, OutageBegan))
     (ended,) = (event for event in events if isinstance(event, OutageEnded))
-    most, late = 30.0, 10.0  # probes, seconds
-    if how in _CHARGED:
-        late = 360.0  # a tenth of the patience
-    elif "Retry-After" in how:
-        late = 250.0
-    else:
-        most = max(ended.seconds / 2.5, most)  # half of the longest wait between two
+    charged = how in _CHARGED
+    late = 360.0 if charged else 10.0  # a tenth of the patience
+    probes = _most_probes(ended.seconds, late if charged else 5.0)
+    if "Retry-After" in how:
+        late, probes = 250.0, int(ended.seconds / 200) + 1
+    # An idle connection that has ended is replaced at once, once.
+    in_flight = CONCURRENCY * (2 if how == "connections that end" else 1)
+    after = max(0.0, ended.seconds - 60 * minutes)
     return (
-        Line(13, f"{how}: requests, {CONCURRENCY} in flight", api.refused, CONCURRENCY + most),
-        Line(13, f"{how}: seconds to see its end", ended.seconds - 60 * minutes, late, least=-1.0),
+        Line(13, f"{how}: requests, {in_flight} + probes", api.refused, in_flight + probes),
+        Line(13, f"{how}: seconds until its end is seen", after, late, timed=True),
         sum(outcome.status == "complete" for outcome in done),
     )
+
+
+def _most_probes(seconds: float, longest: float) -> int:
+    """Return how many probes fit into an outage if each leaves after half of its wait."""
+    wait, probes = 0.1, 0
+    while seconds > 0:
+        seconds -= wait / 2
+        probes += 1
+        wait = min(wait * (2 if longest > 5 and wait >= 2 else 1.3), longest)
+    return probes
 
 
 async def _nobody_listens(minutes: float, handles: int) -> tuple[int, int]:
@@ -155,7 +167,7 @@ class Limited:
 
     def __init__(self, refusal: bytes, pages: int = 20) -> None:
         self._refusal = refusal
-        self._last = pages
+        self._last = pages  # of each list
         self._tokens = float(LIMIT)
         self._at = 0.0
         self.pages = self.refusals = 0
@@ -176,7 +188,25 @@ def rate_limits(server: FaultServer, scale: Scale) -> list[Line]:
     """Figure 18: few refusals, and close to the time that the limit allows."""
     del server
     lines: list[Line] = []
-    for number, how in enumerate(REFUSALS):
-        for policy in [RetryPolicy(), RetryPolicy.batch()][:: scale.policies or 1]:
-            lines += _limited(how, policy, scale.limited_pages, number)
-    return lines
+    failed = 0
+    for how, refusal in REFUSALS.items():
+        api = Limited(refusal, scale.limited_pages)
+        pages, seconds, incomplete = travel.run(_limited(api))
+        ideal = pages / LIMIT
+        lines += [
+            Line(18, f"{how}: refusals of {pages} pages", api.refusals, 0.25 * pages),
+            Line(18, f"{how}: seconds, ideal {ideal:.1f}", seconds, 1.2 * ideal, timed=True),
+        ]
+        failed += incomplete
+    what = f"{LIMIT} requests per second: failed of {len(REFUSALS) * _LISTS} handles"
+    return [Line(18, what, failed, 0), *lines]
+
+
+async def _limited(api: Limited) -> tuple[int, float, int]:
+    """Fetch lists at fifty at once; return pages, seconds, and how many handles failed."""
+    names = [f"h{number}" for number in range(_LISTS)]
+    async with Scripted(by=api) as server, client_of(server, retry=RetryPolicy()) as client:
+        began = now()
+        async with client.iter_followers_many(names, concurrency=50) as run:
+            failed = sum([e.status != "complete" async for e in run if isinstance(e, HandleDone)])
+        return run.pages_fetched, now() - began, failed
