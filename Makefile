@@ -33,7 +33,7 @@ licences: ## docs/licences.md: what a user installs with this package, and under
 	@.venv-licences/bin/python tools/licences.py --write
 
 soak: ## the figures of docs/figures.md, in full
-	@$(PYTHON) tools/environment.py .venv-soak -e '.[cli]' --group test
+	@$(PYTHON) tools/environment.py .venv-soak -e '.[cli]' --group test --group web
 	@.venv-soak/bin/python -m tests.faults.soak --write docs/figures.md
 
 mutants: ## mutation testing of the modules that decide

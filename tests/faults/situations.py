@@ -25,10 +25,12 @@ from socialfetch_async import (
     InvalidHandleError,
     NotFoundError,
     PaginationError,
+    PayloadError,
     ProfileUnavailableError,
     RetryPolicy,
     ServiceUnavailableError,
     SocialFetchClient,
+    SocialFetchError,
     TLSError,
     TransportError,
     UnexpectedRedirectError,
@@ -48,6 +50,7 @@ from tests.faults.harness import (
     on,
     until,
 )
+from tests.faults.wire import DAMAGED
 
 Situation = Callable[[FaultServer], Awaitable[None]]
 SITUATIONS: dict[int, list[Situation]] = {}
@@ -334,6 +337,33 @@ async def broken_text_and_unknown_fields_cost_no_request(server: FaultServer) ->
         assert server.count.requests == 3
         assert client.usage.credits_charged == server.count.charged == 3
         assert client.usage.maybe_charged == 0
+
+
+@row(46)
+async def damage_is_repaired_or_asked_for_once_more(server: FaultServer) -> None:
+    """A text that no parser takes costs no request; one that is beyond repair costs one more."""
+    async with client_of(server) as client:
+        for number, damage in enumerate(DAMAGED):
+            server.order(f"h{number}", 0, damage)
+            page = await client.get_followers_page(f"h{number}")
+            assert on([page]) == ids(f"h{number}", [0])[damage == "nan" :], damage
+        assert server.count.requests == len(DAMAGED) == client.usage.credits_charged
+        assert client.usage.maybe_charged == 0
+        server.always("ann", "beyond-repair")
+        with pytest.raises(PayloadError) as caught:
+            await client.get_followers_page("ann")
+        assert caught.value.attempts == caught.value.maybe_charged == 2
+        assert server.count.requests == len(DAMAGED) + 2
+
+
+@row(47)
+async def any_status_of_success_is_a_page(server: FaultServer) -> None:
+    """A page that is whole is one under 201, 203 or 206 as well."""
+    for number, status in enumerate(("201", "203", "206")):
+        server.order("ann", number, status)
+    async with client_of(server) as client:
+        assert names([row async for row in client.iter_followers("ann")]) == ids("ann", range(3))
+        assert server.count.requests == 3 == client.usage.credits_charged
 
 
 @row(22)
@@ -662,6 +692,20 @@ async def an_outage_is_found_out_once(server: FaultServer) -> None:
         got = on(page for page in pages if isinstance(page, FollowersPage))
         assert sorted(got) == sorted(name for h in handles for name in ids(h, range(5)))
         assert_bracketed(server, client)
+
+
+@row(43)
+async def ten_failures_of_any_kind_are_an_outage(server: FaultServer) -> None:
+    """Charged or not, of the API or a gateway; a lookup that failed shows the API alive."""
+    kinds = ("429", "500", "504-after", "503-html", "half-json", "close-after", "502")
+    for kind in kinds:
+        server.reset().always("*", kind)
+        async with client_of(server, retry=ONCE) as client:
+            for number in range(10):
+                assert client.outage is None
+                with pytest.raises(SocialFetchError):
+                    await client.get_followers_page(f"h{number}")
+            assert (client.outage is None) is (kind == "502"), kind
 
 
 @row(35)
