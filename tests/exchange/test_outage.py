@@ -73,10 +73,12 @@ class Api:
         return page([f"f{self._pages}"], None if seen.cursor else f"c{self._pages}")
 
 
-async def outcomes_of(client: SocialFetchClient, handles: int) -> list[HandleDone]:
+async def outcomes_of(
+    client: SocialFetchClient, handles: int, concurrency: int = CONCURRENCY
+) -> list[HandleDone]:
     """Fetch many handles; return how each of them ended."""
     names = [f"h{number}" for number in range(handles)]
-    async with client.iter_followers_many(names, concurrency=CONCURRENCY) as run:
+    async with client.iter_followers_many(names, concurrency=concurrency) as run:
         return [event async for event in run if isinstance(event, HandleDone)]
 
 
@@ -105,6 +107,21 @@ def test_an_outage_of_forty_minutes_fails_no_handle(how: str) -> None:
     figure = Line(13, f"{minutes:g} min of {how}: requests", api.refused, most)
     print(figure)  # noqa: T201 - the figure
     assert api.refused <= most
+
+
+@pytest.mark.parametrize("concurrency", [3, 5])
+def test_few_lists_have_attempts_left_after_forty_minutes(concurrency: int) -> None:
+    """Probes that may be charged use attempts up: the fewer there are, the rarer the probes."""
+    api = Api(DOWN["500"], 40)
+
+    async def main() -> tuple[list[HandleDone], int]:
+        async with Scripted(by=api) as server, client_of(server) as client:
+            return await outcomes_of(client, 110, concurrency), client.usage.maybe_charged
+
+    done, maybe_charged = travel.run(main())
+
+    assert {outcome.status for outcome in done} == {"complete"}
+    assert api.refused == maybe_charged <= 5 * concurrency
 
 
 def test_refused_connections_for_forty_minutes_fail_no_handle() -> None:
