@@ -27,8 +27,9 @@ KEY = "sfk_secret_0123456789"
 ROOT = Path(__file__).parent.parent
 COMMAND = (sys.executable, "-W", "error", "-m", "socialfetch_async")
 # Where nothing may write bytecode, a hundred commands would compile aiohttp a hundred times.
-BYTECODE = tempfile.mkdtemp(prefix="socialfetch-tests-")
-atexit.register(shutil.rmtree, BYTECODE, ignore_errors=True)
+BYTECODE = os.environ.get("PYTHONPYCACHEPREFIX") or tempfile.mkdtemp(prefix="socialfetch-tests-")
+if "PYTHONPYCACHEPREFIX" not in os.environ:
+    atexit.register(shutil.rmtree, BYTECODE, ignore_errors=True)
 
 
 class Done(NamedTuple):

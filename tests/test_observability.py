@@ -406,7 +406,7 @@ def broken(event):
 async def main():
     async with Emulator(faults={"503": 1.0}) as api, SocialFetchClient(
         api.api_key, base_url=api.base_url, on_event=broken,
-        retry=RetryPolicy(base=0.0, max_attempts=12, deadline=0.3),
+        retry=RetryPolicy(base=0.0, max_attempts=12, deadline=3),
     ) as client:
         try:
             await client.get_followers_page("ada")

@@ -98,6 +98,7 @@ class Session:
             pid=os.getpid(),
             concurrency=writer.concurrency,
             work=job.wanted.work,
+            kind=job.wanted.refresh or "first",
         )
         writer.write(opened)
         self._opened = True

@@ -50,7 +50,8 @@ def _state(figures: Figures, failed: int) -> Iterator[str]:
     if not left.steps and not left.not_begun:
         yield f"Finished: {of_all} done. Nothing is left to buy."
     else:
-        yield f"{_why(figures)}: {of_all} done."
+        so_far = f", {count(left.spent, 'credit')} so far" * (left.refresh is not None)
+        yield f"{_why(figures)}: {of_all} done{so_far}."
         yield f" {_rest(left, failed)} {_cost(left)} "
         yield from _resume(figures)
     if left.capped:

@@ -29,7 +29,10 @@ from socialfetch_async.journal.file import AppendOnly
 from tests.faults import shards as scenarios
 from tests.faults.cluster import Cluster
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.xdist_group("cluster"),  # `stage` is made once
+]
 
 Stage = tuple[Emulator, Cluster]
 

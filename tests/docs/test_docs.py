@@ -77,6 +77,11 @@ async def test_a_program_runs_as_it_stands(program: Program, tmp_path: Path) -> 
         assert printed == program.output
 
 
+def uncounted() -> dict[str, str]:
+    """Return the environment of a program whose lines nobody counts: it starts in half the time."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
+
+
 async def test_tests_run_as_they_stand(tmp_path: Path) -> None:
     """Each in a file of its own, all by one pytest."""
     for number, program in enumerate(TESTS):
@@ -89,8 +94,10 @@ async def test_tests_run_as_they_stand(tmp_path: Path) -> None:
 
 async def output_of(command: list[str], folder: Path, **environ: str) -> str:
     """Run Python in a folder and return what it prints."""
+    # On a busy machine Dask warns of its own slow ends.
+    environ["DASK_LOGGING__DISTRIBUTED"] = "error"
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-W", "error", *command, cwd=folder, env=os.environ | environ,
+        sys.executable, "-W", "error", *command, cwd=folder, env=uncounted() | environ,
         stdout=PIPE, stderr=PIPE,
     )  # fmt: skip
     async with asyncio.timeout(100):
@@ -117,7 +124,7 @@ async def test_the_commands_of_a_page_run_as_they_stand(page: str, tmp_path: Pat
     assert len(commands) >= 3
     (tmp_path / "handles.txt").write_text("charlidamelio\n@private.person\n")
     async with Emulator() as api:
-        environ = os.environ | {
+        environ = uncounted() | {
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "SOCIALFETCH_API_KEY": api.api_key,
             "SOCIALFETCH_BASE_URL": api.base_url,

@@ -27,7 +27,7 @@ from socialfetch_async.errors import (
 
 KEY = "sfk_0123456789"
 ASKED = profile_list(FOLLOWERS, "nasa", user_id=None, trim=False).at("c1")
-DEEP = "[" * 1_000_000 + "]" * 1_000_000
+DEEP = "[" * 100_000 + "]" * 100_000
 
 # What follows from an answer: tried again and a sign of an outage; tried again although the API
 # is alive; final, and about the handle, about the key or the route, or of a gateway.

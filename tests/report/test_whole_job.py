@@ -210,14 +210,15 @@ def test_an_open_refresh_is_named(tmp_path: Path) -> None:
         page("bo", ["x"] * 20, None, None, total_followers=20),
         page("cy", [], lookup_status="private", total_followers=None),
         asked_for(3, "all", SECOND),
+        {"type": "open", "at": at(DAY), "pid": 7, "concurrency": 0, "work": SECOND},
         page("ada", ["y"], None, None, reading=SECOND, seconds=DAY, total_followers=1),
         page("bo", ["y"] * 10, None, "1", reading=SECOND, seconds=DAY, total_followers=30),
     )
     assert parsed.texts["p"][1] == (
-        "Refresh not finished (all): 1 of 3 handles done. Left: 2 to refresh. To finish: about "
-        "1 credit and at least 1 credit for 1 handle without a count by the API. The same command "
-        "with --refresh all continues it. Until then this report shows the lists as they were "
-        "before."
+        "Refresh not finished (all): 1 of 3 handles done, 2 credits so far. Left: 2 to refresh. To "
+        "finish: about 1 credit and at least 1 credit for 1 handle without a count by the API. The "
+        "same command with --refresh all continues it. Until then this report shows the lists as "
+        "they were before."
     )
     assert parsed.tables["Left to do"][1:] == [
         ["bocomplete", "20", "20", "resumes the list at the cursor1"],

@@ -26,7 +26,10 @@ from tests.web.apps import (
     until_charged,
 )
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.xdist_group("web"),  # each application is started once
+]
 
 PAGE = 100  # some 60 kB: more than the sockets on our side hold
 BIG = 20_000  # followers: 200 pages
