@@ -39,7 +39,7 @@ async def screens(api: Emulator, folder: str, handles: str) -> list[str]:
     await asyncio.to_thread(tmux, "new-session", "-d", *size, command)
     shown = []
     try:
-        while "in flight" not in await asyncio.to_thread(tmux, "capture-pane", "-p"):  # noqa: ASYNC110
+        while "in flight" not in await asyncio.to_thread(tmux, "capture-pane", "-p"):
             await asyncio.sleep(PAUSE)
         await asyncio.sleep(SECONDS)
         for width in WIDTHS:

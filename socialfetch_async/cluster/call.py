@@ -39,7 +39,7 @@ class ClusterResult(msgspec.Struct, frozen=True, kw_only=True):
         handles: Different handles given. `duplicates`: those that were given again.
         handles_done: Those with nothing left to ask for, also from earlier calls.
         handles_failed: Those that failed in this call.
-        pages: That arrived in this call. `followers`: on them.
+        pages: Pages that arrived in this call. `followers`: on them.
         attempts: At shards, that have ended. `lost`: those of them that ended with their worker.
         credits_charged: Credits confirmed by all journals in the folder, for all calls.
         maybe_charged: Upper bound, in credits, of what else may have been charged.

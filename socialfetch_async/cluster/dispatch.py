@@ -45,7 +45,7 @@ class HandingOut:
     Attributes:
         folder: Where the journals are.
         shards: All of them.
-        pages: That arrived in this call. `followers`: on them.
+        pages: Pages that arrived in this call. `followers`: on them.
         attempts: At shards, that have ended. `losses`: those of them that ended with their worker.
     """
 

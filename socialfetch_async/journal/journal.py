@@ -36,27 +36,27 @@ class Journal:
                 async for event in journal.record(run):
                     ...
 
-    The same program again goes on where it ended and buys only what is missing. The `with` opens
-    the file, or makes it, locks it against a second process, drops a torn last line and reads
-    what is there, before anything is sent. It stands outside the run's `async with`, so that it
-    sees how the run ended.
+    The same program again resumes, and buys only the missing pages. Before any request is sent, the
+    `with` opens or creates the file, locks it against a second process, drops a truncated last
+    line and reads the rest. It stands outside the run's `async with`, so that it sees how the run
+    ended.
 
-    After a hard kill at most `concurrency` pages are bought again. What a loss of power can take
-    besides is what was not synced: with `fsync="second"` the lines of about the last second.
+    After a hard kill, at most `concurrency` pages are bought again. A loss of power also takes the
+    lines that were not synced: with `fsync="second"`, those of about the last second.
 
     Args:
-        path: The file. It holds every follower with every field that came, and no key. A new
+        path: The file. It holds every follower with every field received, and no key. A new
             one is readable and writable by its owner only.
         fsync: When lines are synced to the disk: after each (`page`), once a second and at the
-            end (`second`), or when the operating system likes (`never`).
+            end (`second`), or when the operating system flushes its cache (`never`).
 
     Attributes:
         path: The file.
 
     Raises:
-        JournalError: From the `with`: the file cannot be written, is locked, is no journal or
-            one of another version, has a broken line in the middle, or the disk is full. At its
-            end: what was written last did not arrive on the disk.
+        JournalError: From the `with`: the file cannot be written, is locked, is not a journal or
+            has another version, has a corrupt line in the middle, or the disk is full. At its
+            end: the last lines could not be synced to the disk.
         ValueError: `fsync` is not one of the three.
     """
 
@@ -127,12 +127,12 @@ class Journal:
     def pending(
         self, handles: Iterable[str] | Mapping[str, str | None] | None = None
     ) -> dict[str, str | None]:
-        """Return what is left, with the cursor to go on from: what `iter_followers_many` takes.
+        """Return the pending handles with their cursors, for `iter_followers_many`.
 
         `complete`, `missing_cursor` and unavailable profiles are finished; `failed`, `stopped`,
-        `max_pages` and `max_credits` go on. So does a list whose first or last page is not here,
-        whatever its status says. A list that failed because its pages lead in a circle is not
-        asked for again.
+        `max_pages` and `max_credits` are pending. So is a list whose first or last page is
+        missing, whatever its status says. A list that failed because its pages repeat is not
+        requested again.
 
         Args:
             handles: The handles of the batch, or a mapping of handle to start cursor, compared
@@ -171,10 +171,10 @@ class Journal:
         self._open.say_work(self._job)
 
     def work(self, refresh: Refresh | None = None) -> str:
-        """Return the piece of work that goes on, or the name of a new one.
+        """Return the name of the work to continue, or of a new one.
 
         Args:
-            refresh: The refresh that is asked for; None is the first collection.
+            refresh: The wanted refresh; None is the first collection.
         """
         return self._index.work(refresh) or new_name(self._open.writer.now())
 
@@ -226,8 +226,8 @@ class Journal:
     def maybe_charged(self) -> int:
         """Upper bound, in credits, of what else may have been charged.
 
-        That is what failed attempts may have cost, and, for a process that was killed, the
-        `concurrency` pages that may have been on their way. What is on its way now counts, too.
+        It counts what failed attempts may have cost and, for a process that was killed, the
+        `concurrency` pages that may have been in flight. Requests in flight now count as well.
         """
         return self._open.maybe_charged
 
@@ -261,8 +261,8 @@ class Journal:
     def record(self, run: FollowersRun) -> AsyncIterator[FollowersPage | HandleDone]:
         """Iterate over a run whose events are written when they arrive, before they are seen.
 
-        When the disk is nearly full, or writing fails, the run is stopped; what is paid for still
-        comes, and is written as far as that is possible.
+        When the disk is nearly full, or writing fails, the run is stopped. Pages already requested
+        still arrive, and are written as far as possible.
 
         Raises:
             RuntimeError: The journal is not open.

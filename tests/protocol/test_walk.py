@@ -417,7 +417,7 @@ def test_an_unavailable_profile(status: str, cursor: str | None) -> None:
 
     error = caught.value
     assert error.lookup_status == status
-    assert error.summary == f"this profile's list cannot be had: {status}."
+    assert error.summary == f"this profile has no readable list: {status}."
     assert (error.handle, error.cursor, error.request_id) == ("nasa", cursor, "req_5")
     assert error.maybe_charged == 0
     assert place(walk) == (cursor, False, None)
