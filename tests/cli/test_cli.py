@@ -254,7 +254,7 @@ async def test_a_cursor_that_the_api_refuses() -> None:
     ],
 )
 async def test_usage_errors_send_nothing(
-    arguments: list[str], variables: dict[str, str | None], words: str
+    arguments: list[str], variables: dict[str, Any], words: str
 ) -> None:
     """2, with a sentence on stderr and nothing on stdout."""
     async with emulator({"ada": 1, "bo": 1}) as api:
