@@ -280,7 +280,7 @@ async def coroutine(event: Event) -> None:
 
 
 BAD_OPTIONS: dict[str, tuple[type[Exception], str, dict[str, Any]]] = {
-    "a value": (TypeError, "on_event is called", {"on_event": 3}),
+    "a value": (TypeError, "on_event must be", {"on_event": 3}),
     "a coroutine function": (TypeError, "not awaited", {"on_event": coroutine}),
     "one trace": (TypeError, "trace_configs", {"trace_configs": aiohttp.TraceConfig()}),
     "a class of traces": (TypeError, "trace_configs", {"trace_configs": [aiohttp.TraceConfig]}),

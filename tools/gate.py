@@ -44,7 +44,6 @@ ONCE = [
   "tests/exchange/test_limiter.py", "tests/test_observability.py", "tests/test_opentelemetry.py",
   "tests/test_pytest_plugin.py", "tests/cluster/test_shards.py",
   "tests/faults/test_kills.py", "tests/faults/test_machines.py", "tests/faults/test_schedules.py",
-  "tests/exchange/test_rate_limit.py::test_a_rate_limit_below",
   "tests/journal/test_journal.py::test_a_journal_cut",
   "tests/protocol/test_walk.py::test_the_memory",
   "tests/report/test_report.py::test_ten_thousand",

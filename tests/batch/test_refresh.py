@@ -185,7 +185,7 @@ async def test_older_than_leaves_recent_lists_alone(client_of: MakeClient, tmp_p
             refresh: Any = None if bad == 1.0 and bad is not True else "new"
             with pytest.raises(error, match="older_than"):
                 await export_followers(client, ["ada"], tmp_path, refresh=refresh, older_than=bad)
-    with pytest.raises(ValueError, match="refresh is"):
+    with pytest.raises(ValueError, match="refresh must be"):
         await export_followers(client, ["ada"], tmp_path, refresh="some")  # type: ignore[arg-type]
 
 
@@ -314,7 +314,7 @@ async def test_progress_is_a_function(client_of: MakeClient, tmp_path: Path) -> 
     async with Emulator({"ada": 45}) as api:
         await export_followers(client_of(api), ["ada"], tmp_path, progress=see)
         assert seen == [0, 1, 2, 3, 3, 3]
-        with pytest.raises(TypeError, match="progress is"):
+        with pytest.raises(TypeError, match="progress must be"):
             await export_followers(client_of(api), ["ada"], tmp_path, progress=1)  # type: ignore[arg-type]
 
 

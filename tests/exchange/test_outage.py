@@ -24,7 +24,7 @@ from tests.scripted import Scripted, Seen, error, http, page
 @pytest.mark.parametrize("concurrency", [3, 5])
 def test_few_lists_have_attempts_left_after_forty_minutes(concurrency: int) -> None:
     """Probes that may be charged use attempts up: the fewer there are, the rarer the probes."""
-    api = Api(error(500), 40)
+    api = Api(error(500), 40, after=200)
 
     async def main() -> tuple[list[HandleDone], int]:
         async with Scripted(by=api) as server, client_of(server) as client:
