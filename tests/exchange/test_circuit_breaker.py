@@ -185,3 +185,83 @@ def test_a_success_forgets_the_floor() -> None:
     breaker.failed(DOWN.__class__("busy", status=503, retry_after=900.0), 0.0)
     breaker.succeeded()
     assert breaker.not_before == 0.0
+
+
+def test_a_new_breaker_lets_everything_through() -> None:
+    """It knows of no failure, no time and no wait."""
+    breaker = CircuitBreaker()
+    state = (breaker.open, breaker.cause, breaker.since, breaker.not_before, breaker.next_probe)
+    assert state == (False, None, 0.0, 0.0, 0.0)
+
+
+def test_it_tells_since_when_it_is_open() -> None:
+    """From the tenth failure on, whatever fails after that; then it says False."""
+    breaker = CircuitBreaker()
+    for second in range(20):
+        breaker.failed(DOWN, float(second))
+    assert (breaker.open, breaker.since) == (True, 9.0)
+    breaker.succeeded()
+    assert breaker.open is False
+
+
+@pytest.mark.parametrize(
+    ("charged", "longest", "expected"),
+    [
+        (0, 360.0, [1.79, 2.33, 3.03, 3.94, 5.0, 5.0, 5.0]),
+        (1, 360.0, [1.79, 2.33, 4.66, 9.32, 18.6, 37.3, 74.6, 149.1, 298.2, 360.0, 360.0]),
+        (1, 5.0, [1.79, 2.33, 3.03, 3.94, 5.0, 5.0]),
+        (1, 0.0, [1.79, 2.33, 3.03, 3.94, 5.0, 5.0]),
+    ],
+)
+async def test_probes_that_may_be_charged_become_rarer(
+    charged: int, longest: float, expected: list[float]
+) -> None:
+    """From two seconds on twice as rare each time, if they may: 0.1, 0.13, ..., 1.79, ..."""
+    waits = Waits()
+    breaker = CircuitBreaker(lambda most: most, waits, longest_charged_wait=longest)
+    for _ in range(10):
+        breaker.failed(DOWN.__class__("down", status=500, maybe_charged=charged), 0.0)
+    for _ in range(11 + len(expected)):
+        await breaker.wait(clock, patient=True)
+        breaker.probed()
+    assert waits.seconds[:2] == [pytest.approx(0.1), pytest.approx(0.13)]
+    assert waits.seconds[11:] == [pytest.approx(seconds, rel=0.005) for seconds in expected]
+
+
+async def test_a_wait_of_two_seconds_is_the_first_that_doubles() -> None:
+    """Also when it is two seconds exactly."""
+    breaker = open_breaker(Waits())
+    breaker._longest_charged_wait, breaker._wait = 360.0, 2.0
+    breaker.failed(DOWN.__class__("down", status=500, maybe_charged=1), 0.0)
+    assert (breaker._next_wait(), breaker._next_wait()) == (2.0, 4.0)
+
+
+@pytest.mark.parametrize(("asked", "told"), [(None, [100.1]), (0.5, [100.5, 100.5])])
+async def test_the_next_probe_is_told(asked: float | None, told: list[float]) -> None:
+    """When it is to leave: after its own wait, and not before what the API asks for."""
+    now, seen = 100.0, list[float]()
+
+    async def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+        seen.append(breaker.next_probe)
+
+    breaker = CircuitBreaker(lambda most: most, sleep)
+    for _ in range(10):
+        breaker.failed(DOWN.__class__("busy", status=503, retry_after=asked), now)
+    assert await breaker.wait(lambda: now, patient=True) is True
+    assert seen == [pytest.approx(moment) for moment in told]
+    assert breaker.next_probe == seen[-1]
+    breaker.probed()
+
+
+async def test_its_own_sleep_waits() -> None:
+    """On the loop's clock."""
+    breaker = CircuitBreaker(lambda most: most)
+    for _ in range(10):
+        breaker.failed(DOWN, 0.0)
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    assert await breaker.wait(loop.time, patient=True) is True
+    assert loop.time() - began >= 0.1
+    breaker.probed()
