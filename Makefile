@@ -36,9 +36,10 @@ soak: ## the figures of docs/figures.md, in full
 	@$(PYTHON) tools/environment.py .venv-soak -e '.[cli]' --group test --group web
 	@.venv-soak/bin/python -m tests.faults.soak --write docs/figures.md
 
-mutants: ## mutation testing of the modules that decide
+mutants: ## mutation testing of the modules that decide; half an hour, and a table at its end
 	@$(PYTHON) tools/environment.py .venv-mutants -e '.[cli]' --group test --group mutants
-	@.venv-mutants/bin/mutmut run && .venv-mutants/bin/mutmut results
+	@.venv-mutants/bin/mutmut run
+	@.venv-mutants/bin/python tools/mutants.py --write CONTRIBUTING.md
 
 report-picture: ## docs/report.png, the report of a run on the emulator; needs Debian's chromium
 	@$(PYTHON) tools/environment.py .venv-report -e .
