@@ -107,7 +107,7 @@ async def export_followers(
     if progress is False:
         return await run_batch(client, files, asked, fsync, None)
     if not callable(progress):
-        raise TypeError(f"progress is a bool or a function, not {type(progress).__name__}")
+        raise TypeError(f"progress must be a bool or a function, not {type(progress).__name__}")
     return await run_batch(client, files, asked, fsync, _told(progress))
 
 
@@ -177,15 +177,16 @@ async def estimate_followers(
     files = files_of(output, format, journal)
     first = asked._replace(max_pages=1, max_followers=None)
     result = await Job(client, files, first, fsync, None, exports=False).run()
-    return await asyncio.to_thread(estimated, files, asked, result.credits_charged)
+    found = await asyncio.to_thread(estimated, files, asked)
+    return msgspec.structs.replace(
+        found, credits_charged=result.credits_charged, stop_reason=result.stop_reason
+    )
 
 
-def estimated(files: BatchFiles, asked: Order, credits_charged: int = 0) -> Estimate:
+def estimated(files: BatchFiles, asked: Order) -> Estimate:
     """Return what is left to buy, from the journal alone."""
     saved = read_journal(files.journal) if files.journal.exists() else SavedRun.empty()
     wanted = asked.wanted(saved.work(asked.refresh) or "")
     found = estimate_of(saved, saved.plan(asked.starts, wanted), wanted, saved.price)
     balance = saved.balances[-1].balance if saved.balances else None
-    return msgspec.structs.replace(
-        found, credits_charged=credits_charged, balance=balance, journal=files.journal
-    )
+    return msgspec.structs.replace(found, balance=balance, journal=files.journal)

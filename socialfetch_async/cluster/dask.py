@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
+from socialfetch_async._text import install
 from socialfetch_async.cluster.shards import ShardResult, lock_path, run_shard
 from socialfetch_async.errors import ClusterError, ShardTakenError
 
@@ -141,7 +142,7 @@ def connected(scheduler: "str | Client", timeout: float = _CONNECT) -> Iterator[
         from distributed import Client  # noqa: PLC0415 - heavy
     except ImportError:
         raise ClusterError(
-            "a cluster needs Dask: pip install 'socialfetch-async[dask]'. Nothing was sent."
+            f"a cluster needs Dask: {install('dask')}. No request was sent."
         ) from None
     if isinstance(scheduler, Client):
         if scheduler.asynchronous:

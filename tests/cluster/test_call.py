@@ -29,7 +29,10 @@ from socialfetch_async.journal.file import AppendOnly
 from tests.faults import shards as scenarios
 from tests.faults.cluster import Cluster
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.xdist_group("cluster"),  # `stage` is made once
+]
 
 Stage = tuple[Emulator, Cluster]
 
@@ -171,7 +174,7 @@ async def test_without_dask_it_says_what_to_install(tmp_path: Path) -> None:
         sys.executable, "-c", code, stderr=asyncio.subprocess.PIPE
     )
     _, said = await process.communicate()
-    assert b"pip install 'socialfetch-async[dask]'" in said
+    assert b"pip install '.[dask]'" in said
 
 
 async def test_a_result_that_is_lost_with_its_worker(stage: Stage, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from socialfetch_async import ServiceUnavailableError
 from socialfetch_async._exchange.circuit_breaker import CircuitBreaker
+from socialfetch_async._protocol.probes import Waiting
 
 DOWN = ServiceUnavailableError("down", status=503)
 
@@ -204,39 +205,26 @@ def test_it_tells_since_when_it_is_open() -> None:
     assert breaker.open is False
 
 
-@pytest.mark.parametrize(
-    ("charged", "longest", "expected"),
-    [
-        (0, 360.0, [1.79, 2.33, 3.03, 3.94, 5.0, 5.0, 5.0]),
-        (1, 360.0, [1.79, 2.33, 4.66, 9.32, 18.6, 37.3, 74.6, 149.1, 298.2, 360.0, 360.0]),
-        (1, 5.0, [1.79, 2.33, 3.03, 3.94, 5.0, 5.0]),
-        (1, 0.0, [1.79, 2.33, 3.03, 3.94, 5.0, 5.0]),
-    ],
-)
-async def test_probes_that_may_be_charged_become_rarer(
-    charged: int, longest: float, expected: list[float]
-) -> None:
-    """From two seconds on twice as rare each time, if they may: 0.1, 0.13, ..., 1.79, ..."""
-    waits = Waits()
-    breaker = CircuitBreaker(lambda most: most, waits, longest_charged_wait=longest)
+@pytest.mark.parametrize(("charged", "longest"), [(0, 5.0), (1, 360.0)])
+async def test_probes_that_may_be_charged_become_rarer(charged: int, longest: float) -> None:
+    """As the last failure may have been; `probes.py` says how much."""
+    now, waiting = 0.0, Waiting((6,) * 10, 6, 3600, 3600)
+
+    async def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+
+    breaker = CircuitBreaker(lambda most: most, sleep)
     for _ in range(10):
-        breaker.failed(DOWN.__class__("down", status=500, maybe_charged=charged), 0.0)
-    for _ in range(11 + len(expected)):
-        await breaker.wait(clock, patient=True)
+        breaker.failed(DOWN.__class__("down", status=500, maybe_charged=charged), now)
+    for _ in range(25):
+        began = now
+        await breaker.wait(lambda: now, patient=True, waiting=lambda: waiting, attempts=6)
         breaker.probed()
-    assert waits.seconds[:2] == [pytest.approx(0.1), pytest.approx(0.13)]
-    assert waits.seconds[11:] == [pytest.approx(seconds, rel=0.005) for seconds in expected]
+    assert now - began == pytest.approx(longest)
 
 
-async def test_a_wait_of_two_seconds_is_the_first_that_doubles() -> None:
-    """Also when it is two seconds exactly."""
-    breaker = open_breaker(Waits())
-    breaker._longest_charged_wait, breaker._wait = 360.0, 2.0
-    breaker.failed(DOWN.__class__("down", status=500, maybe_charged=1), 0.0)
-    assert (breaker._next_wait(), breaker._next_wait()) == (2.0, 4.0)
-
-
-@pytest.mark.parametrize(("asked", "told"), [(None, [100.1]), (0.5, [100.5, 100.5])])
+@pytest.mark.parametrize(("asked", "told"), [(None, [100.1]), (0.5, [100.5])])
 async def test_the_next_probe_is_told(asked: float | None, told: list[float]) -> None:
     """When it is to leave: after its own wait, and not before what the API asks for."""
     now, seen = 100.0, list[float]()

@@ -21,6 +21,21 @@ from tests.faults.figures_clock import CONCURRENCY, HTML, Api, client_of, now, o
 from tests.scripted import Scripted, Seen, error, http, page
 
 
+@pytest.mark.parametrize("concurrency", [3, 5])
+def test_few_lists_have_attempts_left_after_forty_minutes(concurrency: int) -> None:
+    """Probes that may be charged use attempts up: the fewer there are, the rarer the probes."""
+    api = Api(error(500), 40, after=200)
+
+    async def main() -> tuple[list[HandleDone], int]:
+        async with Scripted(by=api) as server, client_of(server) as client:
+            return await outcomes_of(client, 110, concurrency), client.usage.maybe_charged
+
+    done, maybe_charged = travel.run(main())
+
+    assert {outcome.status for outcome in done} == {"complete"}
+    assert api.refused == maybe_charged <= 5 * concurrency
+
+
 def test_the_client_knows_the_outage() -> None:
     """What failed last, for how long, and when the next probe leaves; None without one."""
 
@@ -149,7 +164,7 @@ def test_an_outage_is_told_in_standard_terms(caplog: pytest.LogCaptureFixture) -
     assert closed.error is opened.error
     first, second = [record.getMessage() for record in caplog.records][:2]
     assert first.startswith(f"circuit breaker open since {opened.since}: ")
-    assert "the API answered 503" in first
+    assert "the API responded with 503" in first
     assert second == (
         f"circuit breaker closed after {closed.seconds:.1f} s: the API responds again"
     )

@@ -62,7 +62,7 @@ SMALL = Scale(
     limits=25,
     cancelled_batches=2,
     gateway_handles=40,
-    limited_pages=5,
+    limited_pages=10,
     timeout=1.0,
 )
 

@@ -51,10 +51,12 @@ def client_of(server: Any, **options: Any) -> SocialFetchClient:
     )
 
 
-async def outcomes_of(client: SocialFetchClient, handles: int) -> list[HandleDone]:
+async def outcomes_of(
+    client: SocialFetchClient, handles: int, concurrency: int = CONCURRENCY
+) -> list[HandleDone]:
     """Fetch many handles; return how each of them ended."""
     names = [f"h{number}" for number in range(handles)]
-    async with client.iter_followers_many(names, concurrency=CONCURRENCY) as run:
+    async with client.iter_followers_many(names, concurrency=concurrency) as run:
         return [event async for event in run if isinstance(event, HandleDone)]
 
 
