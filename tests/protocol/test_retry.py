@@ -20,6 +20,7 @@ from socialfetch_async._protocol.retry import (
     parse_retry_after,
     rule,
     slows_down,
+    too_long_to_wait,
 )
 from socialfetch_async._protocol.status import Rule
 from socialfetch_async.errors import (
@@ -556,7 +557,16 @@ def test_any_header_is_a_wait_or_none(value: str) -> None:
 
 @pytest.mark.parametrize(
     ("status", "again"),
-    [(None, True), (403, False), (407, False), (502, True), (503, True)],
+    [
+        (None, True),
+        (399, True),
+        (400, False),
+        (403, False),
+        (407, False),
+        (499, False),
+        (500, True),
+        (502, True),
+    ],
 )
 def test_a_proxy_that_refuses_to_connect(status: int | None, *, again: bool) -> None:
     """What it forbids it forbids every time; an API that it does not reach may come back."""
@@ -564,6 +574,19 @@ def test_a_proxy_that_refuses_to_connect(status: int | None, *, again: bool) -> 
 
     assert rule(error).retry is again
     assert about_the_handle(error) is again
+
+
+def test_a_page_that_arrives_whole_and_damaged_twice_is_given_up() -> None:
+    """It would be the same the next time; each page has its own count."""
+    made = retries()
+    whole = PayloadError("x.", whole=True)
+
+    assert made.wait(PayloadError("x."), 1, FOREVER) == 0.5
+    assert made.wait(whole, 1, FOREVER) == 1.0
+    assert made.wait(PayloadError("x."), 1, FOREVER) == 2.0
+    assert made.wait(whole, 1, FOREVER) == "A second answer was damaged as well."
+    assert made.wait(whole, 1, FOREVER) == "A second answer was damaged as well."
+    assert retries().wait(whole, 1, FOREVER) == 0.5
 
 
 # -- patience -----------------------------------------------------------------------------------
@@ -614,3 +637,18 @@ def test_what_is_held_back_needs_no_delay_of_its_own() -> None:
 def test_which_refusals_may_be_a_rate_limit(error: SocialFetchError, *, slow: bool) -> None:
     """429 and 503, whoever answers; whether they are one, the others decide."""
     assert slows_down(error) is slow
+
+
+@pytest.mark.parametrize(
+    ("asked", "left", "why"),
+    [
+        (29.9, 30.0, ""),
+        (30.0, 30.0, NO_TIME),
+        (30.1, 30.0, NO_TIME),
+        (120.0, 1000.0, ""),
+        (121.0, 1000.0, "It asks to wait 121 s, longer than retry_after_cap=120 allows."),
+    ],
+)
+def test_what_is_too_long_to_wait(asked: float, left: float, why: str) -> None:
+    """A wait is over before the deadline, and is no longer than the cap."""
+    assert too_long_to_wait(RetryPolicy(), asked, left, 0.0) == why
