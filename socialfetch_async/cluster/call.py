@@ -19,7 +19,7 @@ from socialfetch_async.batch import Order, order
 from socialfetch_async.cluster.dask import connected
 from socialfetch_async.cluster.dispatch import PATIENCE, HandingOut, read_stock
 from socialfetch_async.cluster.leases import Leases, Shard, shards_of
-from socialfetch_async.cluster.shards import lock_path, read_shard, shard_lock
+from socialfetch_async.cluster.places import lock_path, read_shard, shard_lock
 from socialfetch_async.errors import ShardTakenError
 from socialfetch_async.journal import AppendOnly, Refresh, SavedRun, Wanted, new_name
 

@@ -8,7 +8,9 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
-from socialfetch_async.cluster.shards import ShardResult, lock_path, run_shard
+from socialfetch_async.cluster.attempt import ShardResult
+from socialfetch_async.cluster.places import lock_path
+from socialfetch_async.cluster.shards import run_shard
 from socialfetch_async.errors import ClusterError, ShardTakenError
 
 if TYPE_CHECKING:

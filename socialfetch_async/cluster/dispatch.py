@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from uuid import uuid4
 
+from socialfetch_async.cluster.attempt import ShardResult
 from socialfetch_async.cluster.dask import Cluster
 from socialfetch_async.cluster.leases import Leases, Shard, share
-from socialfetch_async.cluster.shards import ShardResult, journal_path, read_shard, shard_lock
+from socialfetch_async.cluster.places import journal_path, read_shard, shard_lock
 from socialfetch_async.errors import ClusterError, ShardTakenError
 from socialfetch_async.journal import SavedRun, Wanted, read_journal
 

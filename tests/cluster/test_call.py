@@ -22,7 +22,7 @@ from socialfetch_async.cluster.call import take_stock
 from socialfetch_async.cluster.dask import connected
 from socialfetch_async.cluster.dispatch import HandingOut
 from socialfetch_async.cluster.leases import Leases, shards_of
-from socialfetch_async.cluster.shards import lock_path, read_shard, shard_lock
+from socialfetch_async.cluster.places import lock_path, read_shard, shard_lock
 from socialfetch_async.emulator import Emulator
 from socialfetch_async.journal import Wanted
 from socialfetch_async.journal.file import AppendOnly

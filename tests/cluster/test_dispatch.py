@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from socialfetch_async.cluster import ShardResult
 from socialfetch_async.cluster.dispatch import HandingOut
 from socialfetch_async.cluster.leases import Leases, Shard
-from socialfetch_async.cluster.shards import ShardResult
 from socialfetch_async.journal import Wanted
 
 

@@ -17,7 +17,8 @@ from socialfetch_async import (
     read_journal,
 )
 from socialfetch_async.cluster import ShardResult, run_shard, run_shard_async
-from socialfetch_async.cluster.shards import Pace, journal_path, shard_journals, shard_lock
+from socialfetch_async.cluster.attempt import Pace
+from socialfetch_async.cluster.places import journal_path, shard_journals, shard_lock
 from socialfetch_async.emulator import Emulator
 
 SIZES: dict[str, int | str] = {"ada": 100, "bo": 45, "cy": 5, "shut": "private"}
