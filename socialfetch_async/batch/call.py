@@ -174,9 +174,15 @@ async def estimate_followers(
         max_pages_per_handle=max_pages_per_handle,
         trim=trim,
     )
-    files = files_of(output, format, journal)
-    first = asked._replace(max_pages=1, max_followers=None)
-    result = await Job(client, files, first, fsync, None, exports=False).run()
+    return await price_batch(client, files_of(output, format, journal), asked, fsync)
+
+
+async def price_batch(
+    client: SocialFetchClient, files: BatchFiles, asked: Order, fsync: Fsync
+) -> Estimate:
+    """Do what `estimate_followers` does."""
+    job = Job(client, files, asked.first_pages(), fsync, None, exports=False)
+    result = await job.run()
     return await asyncio.to_thread(estimated, files, asked, result.credits_charged)
 
 

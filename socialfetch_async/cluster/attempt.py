@@ -7,15 +7,16 @@ from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
 from socialfetch_async import _arguments as arguments
-from socialfetch_async.batch import Order
+from socialfetch_async.batch import Order, finish_refresh
 from socialfetch_async.client import SocialFetchClient
-from socialfetch_async.cluster.places import read_shard
-from socialfetch_async.journal import Journal, Rounds, SavedRun, new_name, settled
+from socialfetch_async.cluster.places import read_part, read_shard, shard_lock
+from socialfetch_async.errors import ShardTakenError
+from socialfetch_async.journal import Journal, Rounds, Wanted, new_name, settled
 from socialfetch_async.models import FollowersPage
 from socialfetch_async.run import FollowersRun
 
@@ -51,79 +52,151 @@ class ShardResult(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
 
 
-class Attempt:
-    """One attempt at a shard, round after round, until its plan has nothing to do."""
+class Part(NamedTuple):
+    """What the shards of one batch share.
 
-    def __init__(
-        self,
-        name: str,
-        path: Path,
-        asked: Order,
-        stop: "Stop",
-        work: str | None,
-    ) -> None:
-        self._name, self._path = name, path
-        self._asked = asked
+    Attributes:
+        wanted: What is wanted. The batch says when it is finished; a shard alone does so itself.
+        also: A journal that has pages of the batch as well; None without one.
+        origin: The API that its pages come from; None while that is not known.
+    """
+
+    wanted: Wanted
+    also: Path | None = None
+    origin: str | None = None
+
+
+class Task(NamedTuple):
+    """One attempt at a shard, as it is given to a worker.
+
+    Attributes:
+        shard: Its name.
+        journal: The journal of this attempt, beside those of earlier ones.
+        asked: What to fetch, and the most that the whole shard may cost.
+        rate: The most requests a second; None without a limit.
+        part: What the shard shares with others; None if it is alone.
+    """
+
+    shard: str
+    journal: Path
+    asked: Order
+    rate: float | None = None
+    part: Part | None = None
+
+
+async def fetch(task: Task, stop: "Stop") -> ShardResult:
+    """Make an attempt at a shard.
+
+    Args:
+        task: The attempt.
+        stop: Whether to stop.
+
+    Raises:
+        JournalError: As `run_shard`.
+        ValueError: As `run_shard`.
+        SocialFetchError: As `run_shard`.
+    """
+    pace = None if task.rate is None else Pace(task.rate)
+    with shard_lock(task.shard, task.journal.parent):
+        if task.journal.exists():
+            raise ShardTakenError(
+                f"{task.journal} was begun before, and an attempt is made once: leave `attempt` "
+                "out to go on with a new one. Nothing was sent."
+            )
+        one = _Attempt(task, stop)
+        if one.todo and not stop.now() and one.left() != 0:
+            at_once = task.asked.concurrency
+            async with SocialFetchClient(max_concurrency=at_once, limiter=pace) as client:
+                if one.may_buy_from(client.base_url):
+                    await one.buy(client)
+        one.finish_refresh()
+        stop.raise_error()
+    return one.result()
+
+
+class _Attempt:
+    """One attempt at a shard, round after round, until its plan has nothing to do.
+
+    Attributes:
+        todo: The handles to ask for next, with their cursors.
+    """
+
+    def __init__(self, task: Task, stop: "Stop") -> None:
+        self._shard, self._path = task.shard, task.journal
+        self._asked = task.asked
+        self._stop = stop
         self._rounds = Rounds()
         self._errors: Counter[str] = Counter()
         self._journal: Journal | None = None
         self._pages = self._followers = 0
-        self.stop = stop
-        self.saved = read_shard(name, path.parent) or SavedRun.empty()
-        going = work or self.saved.work(asked.refresh)
-        self._wanted = asked.wanted(going or new_name(datetime.now(UTC)))
-        self._steps = self.saved.plan(asked.starts, self._wanted)
+        self._alone = task.part is None
+        self._part = task.part or self._part_of_its_own()
+        self._look()
+
+    def _part_of_its_own(self) -> Part:
+        going = read_shard(self._shard, self._path.parent).work(self._asked.refresh)
+        return Part(self._asked.wanted(going or new_name(datetime.now(UTC))))
+
+    def _look(self) -> None:
+        """Read the shard, and plan its next round."""
+        self._saved, self._known = read_part(self._shard, self._path.parent, self._part.also)
+        self._steps = self._known.plan(self._asked.starts, self._part.wanted)
         self.todo = self._rounds.next(self._steps)
 
-    @property
-    def stopping(self) -> bool:
-        """Whether it was asked to stop."""
-        return self.stop.now()
+    def may_buy_from(self, url: str) -> bool:
+        """Return whether the pages come from this API: they are not mixed with another's.
+
+        In a batch that is a failure of this worker alone.
+
+        Raises:
+            JournalError: The shard is alone, and its pages come from another API.
+        """
+        theirs, ours = self._part.origin, arguments.origin(url)
+        if self._alone:
+            self._saved.refuse_other(url)
+        elif theirs not in {None, ours}:
+            self._errors[
+                f"it would buy from {ours}, and the pages of the batch come from {theirs}: set "
+                "SOCIALFETCH_BASE_URL there."
+            ] += 1
+            self._rounds.outcomes.update(dict.fromkeys(self.todo, "failed"))
+            return False
+        return True
 
     def left(self) -> int | None:
         """Return the credits that may still be spent; None without a limit."""
         limit = self._asked.max_credits
         if limit is None:
             return None
-        return max(0, limit - self.saved.spent(self._wanted.work, self._asked.refresh))
+        return max(0, limit - self._saved.spent(self._part.wanted.work, self._asked.refresh))
 
     async def buy(self, client: SocialFetchClient) -> None:
         """Run until nothing is left, or nothing more may be bought."""
         with Journal(self._path) as journal:
             self._journal = journal
-            while self.todo and not self.stopping and (left := self.left()) != 0:
-                journal.follow(self._wanted, self._steps, self.saved)
+            while self.todo and not self._stop.now() and (left := self.left()) != 0:
+                journal.follow(self._part.wanted, self._steps, self._known)
                 async with client.iter_followers_many(
                     self.todo,
                     concurrency=self._asked.concurrency,
                     trim=self._asked.trim,
                     max_credits=left,
                 ) as run:
-                    self._followers += await _record(journal, run, self.stop)
+                    self._followers += await _record(journal, run, self._stop)
                 self._pages += run.pages_fetched
                 self._rounds.ended(self.todo, run.outcomes)
                 failed = [done.error for done in run.outcomes.values() if done.error is not None]
                 self._errors.update(error.summary for error in failed)
                 self._look()
-            self._finish(journal)
 
-    def _look(self) -> None:
-        """Read the shard again, and plan its next round."""
-        self.saved = read_shard(self._name, self._path.parent) or self.saved
-        self._steps = self.saved.plan(self._asked.starts, self._wanted)
-        self.todo = self._rounds.next(self._steps)
-
-    def close_refresh(self) -> None:
-        """Say that a refresh is finished that was killed when it was about to say so."""
-        if self._asked.refresh is not None and self.saved.is_open(self._wanted.work):
+    def finish_refresh(self) -> None:
+        """Say that a refresh of this shard alone is finished, if nothing is left of it."""
+        wanted = self._part.wanted
+        is_open = wanted.refresh is not None and self._saved.is_open(wanted.work)
+        if self._alone and is_open and settled(self._steps):
             with Journal(self._path) as journal:
-                journal.follow(self._wanted, self._steps, self.saved)
-                self._finish(journal)
-
-    def _finish(self, journal: Journal) -> None:
-        """Say that a refresh is finished, if nothing is left of it."""
-        if self._asked.refresh is not None and settled(self._steps):
-            journal.finish(self._wanted.work)
+                journal.begin(wanted, None)
+                finish_refresh(journal, wanted, lambda: [self._steps])
 
     def result(self) -> ShardResult:
         """Return what it did."""
@@ -132,12 +205,12 @@ class Attempt:
         short = any(ended.get(handle) in {None, "max_credits"} for handle in left)
         if not left:
             reason = "complete"
-        elif self.stop.was:
+        elif self._stop.was:
             reason = "stopped"
         else:
             reason = "max_credits" if short else "failed"
         return ShardResult(
-            shard=self._name,
+            shard=self._shard,
             stop_reason=reason,
             handles=len(self._asked.starts),
             handles_done=len(self._asked.starts) - len(left),

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from socialfetch_async.errors import JournalError, ShardTakenError
-from socialfetch_async.journal import AppendOnly, SavedRun, read_journal
+from socialfetch_async.journal import AppendOnly, SavedRun, read_journal, shard_journals
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -42,15 +42,25 @@ def lock_path(shard: str | int, folder: str | os.PathLike[str]) -> Path:
     return Path(folder) / f"shard-{shard_name(shard)}.lock"
 
 
-def shard_journals(shard: str | int, folder: str | os.PathLike[str]) -> list[Path]:
-    """Return the journals of all attempts at a shard."""
-    return sorted(Path(folder).glob(f"shard-{shard_name(shard)}.attempt-*.journal"))
+def read_shard(
+    shard: str | int, folder: str | os.PathLike[str], also: Path | None = None
+) -> SavedRun:
+    """Read the journals of all attempts at a shard as one, and perhaps another with them."""
+    journals = shard_journals(Path(folder), shard_name(shard))
+    journals += [] if also is None else [also]
+    return read_journal(*journals) if journals else SavedRun.empty()
 
 
-def read_shard(shard: str | int, folder: str | os.PathLike[str]) -> SavedRun | None:
-    """Read the journals of all attempts at a shard as one; None if there are none."""
-    journals = shard_journals(shard, folder)
-    return read_journal(*journals) if journals else None
+def read_part(shard: str, folder: Path, also: Path | None) -> tuple[SavedRun, SavedRun]:
+    """Return what a shard has cost and bought, and what is known of its lists.
+
+    Args:
+        shard: Its name.
+        folder: Where its journals are.
+        also: A journal that has pages of the same lists; None without one.
+    """
+    saved = read_shard(shard, folder)
+    return saved, saved if also is None else read_shard(shard, folder, also)
 
 
 @contextmanager

@@ -5,11 +5,10 @@ import os
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 
+from socialfetch_async import _arguments as arguments
 from socialfetch_async.batch import order
-from socialfetch_async.client import SocialFetchClient
-from socialfetch_async.cluster.attempt import Attempt, Pace, ShardResult, Stop
-from socialfetch_async.cluster.places import journal_path, shard_lock, shard_name
-from socialfetch_async.errors import ShardTakenError
+from socialfetch_async.cluster.attempt import ShardResult, Stop, Task, fetch
+from socialfetch_async.cluster.places import journal_path, shard_name
 from socialfetch_async.journal import Refresh
 
 
@@ -28,7 +27,6 @@ def run_shard(
     rate: float | None = None,
     trim: bool = False,
     attempt: str | None = None,
-    work: str | None = None,
 ) -> ShardResult:
     """Fetch the followers of some handles into a journal, going on where earlier attempts ended.
 
@@ -53,8 +51,6 @@ def run_shard(
         rate: The most requests a second, evenly spaced.
         trim: Ask for fewer fields.
         attempt: A name for this attempt, which may be begun once. By default a new one.
-        work: The piece of work, where several shards belong to one. By default the one that goes
-            on in this shard, or a new one.
 
     Raises:
         ShardTakenError: Another process fetches this shard, or `attempt` was begun before.
@@ -79,7 +75,6 @@ def run_shard(
             rate=rate,
             trim=trim,
             attempt=attempt,
-            work=work,
         )
     )
 
@@ -99,7 +94,6 @@ async def run_shard_async(
     rate: float | None = None,
     trim: bool = False,
     attempt: str | None = None,
-    work: str | None = None,
 ) -> ShardResult:
     """Do what `run_shard` does, in the running event loop.
 
@@ -121,21 +115,7 @@ async def run_shard_async(
         older_than=older_than,
         trim=trim,
     )
-    pace = None if rate is None else Pace(rate)
-    name = shard_name(shard)
-    path = journal_path(name, folder, attempt or secrets.token_hex(6))
-    with shard_lock(name, folder):
-        if path.exists():
-            raise ShardTakenError(
-                f"{path} was begun before, and an attempt is made once: leave `attempt` out to go "
-                "on with a new one. Nothing was sent."
-            )
-        one = Attempt(name, path, asked, Stop(stop), work)
-        if one.todo and not one.stopping and one.left() != 0:
-            async with SocialFetchClient(max_concurrency=concurrency, limiter=pace) as client:
-                one.saved.refuse_other(client.base_url)
-                await one.buy(client)
-        else:
-            one.close_refresh()
-        one.stop.raise_error()
-    return one.result()
+    if rate is not None:
+        arguments.seconds("rate", rate)
+    path = journal_path(shard, folder, attempt or secrets.token_hex(6))
+    return await fetch(Task(shard_name(shard), path, asked, rate), Stop(stop))

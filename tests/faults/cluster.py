@@ -138,7 +138,7 @@ class Batch:
         self.api = api
         self.cluster = cluster
         self.folder = folder
-        self.options = {"shards": 200, "concurrency": 10} | options
+        self.options = {"shards": 200, "concurrency": 10, "exports": False} | options
         self.profiles: Profiles = {}
         self.first = len(api.charges)
         self.broken: list[str] = []
@@ -171,12 +171,12 @@ class Batch:
 
     def saved(self) -> SavedRun:
         """Read all its journals."""
-        return read_journal(*self.folder.glob("shard-*.journal"))
+        return read_journal(self.folder)
 
     def busy(self) -> list[int]:
         """Return the workers that are in the middle of an attempt."""
         pids = set()
-        for journal in self.folder.glob("shard-*.journal"):
+        for journal in self.folder.glob("*/shard-*.journal"):
             text = journal.read_bytes()
             opened = [line for line in text.split(b"\n") if line.startswith(b'{"type":"open"')]
             if opened and b'"type":"close"' not in text[-200:]:
