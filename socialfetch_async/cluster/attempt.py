@@ -174,6 +174,7 @@ class _Attempt:
         """Run until nothing is left, or nothing more may be bought."""
         with Journal(self._path) as journal:
             self._journal = journal
+            journal.name_origin(client.base_url)
             while self.todo and not self._stop.now() and (left := self.left()) != 0:
                 journal.follow(self._part.wanted, self._steps, self._known)
                 async with client.iter_followers_many(

@@ -61,7 +61,8 @@ class HandingOut:
         *,
         leases: Leases,
         rate: float | None = None,
-        note_balance: Callable[[int], None] = lambda _: None,
+        on_begin: Callable[[str | None], None] = lambda _: None,
+        note_balance: Callable[[int | None], None] = lambda _: None,
     ) -> None:
         self._cluster = cluster
         self._folder = folder
@@ -69,8 +70,9 @@ class HandingOut:
         self._part = part
         self._leases = leases
         self._rate = rate
+        self._on_begin = on_begin
         self._note_balance = note_balance
-        self._greeted = False
+        self._begun = False
         self._waiting = deque(shard for shard in shards if shard.left)
         self._running: dict[Future[ShardResult], _Attempt] = {}
         self._lost: dict[_Attempt, float] = {}  # with the time when it was seen
@@ -111,8 +113,8 @@ class HandingOut:
         self._cluster.forget()
         if self._failure is not None:
             raise self._failure
-        if self._greeted and not self.stopping:
-            self._ask_balance()
+        if self._begun and not self.stopping:
+            self._note_balance(self._ask_balance())
         if not any(shard.left for shard in self.shards):
             return "complete"
         if self.stopping:
@@ -163,9 +165,11 @@ class HandingOut:
                 f"the cluster has had no worker for {PATIENCE:.0f} seconds. What arrived is in "
                 "the journals: start workers, and the same call goes on."
             )
-        if workers and not self._greeted:
-            self._greeted = True
-            self._ask_balance()
+        if workers and not self._begun:
+            self._begun = True
+            balance = self._ask_balance()
+            self._on_begin(self._part.origin)
+            self._note_balance(balance)
         busy = {attempt.worker for attempt in self._running.values()}
         for worker in sorted(workers - busy):
             rate = self._share(len(workers))
@@ -174,13 +178,13 @@ class HandingOut:
             if (shard := self._shard_for(worker)) is not None:
                 self._begin(shard, worker, rate, self._leases.lend(len(workers)))
 
-    def _ask_balance(self) -> None:
-        """Keep the balance, and which API it is of, if nobody knew that yet."""
+    def _ask_balance(self) -> int | None:
+        """Return the balance; learn which API it is of, if nobody knew that yet."""
         for origin, balance in self._cluster.balances():
             if self._part.origin in {None, origin}:
                 self._part = self._part._replace(origin=origin)
-                self._note_balance(balance)
-                break
+                return balance
+        return None
 
     def _share(self, workers: int) -> float | None:
         if self._rate is None:

@@ -116,8 +116,6 @@ class ClusterJob:
             ),
         )
         self._before = journal.credits_charged + self._charged
-        if any(shard.left for shard in self._shards):
-            journal.begin(self._part.wanted, len(asked.starts))
 
     def _hand_out(self, cluster: Cluster) -> HandingOut:
         asked = self._asked
@@ -131,6 +129,7 @@ class ClusterJob:
             self._part,
             leases=Leases(asked.max_credits, spent, asked.concurrency),
             rate=self._rate,
+            on_begin=self._begin_buying,
             note_balance=self._note_balance,
         )
 
@@ -141,8 +140,14 @@ class ClusterJob:
             self._failure = error
             return "error"
 
-    def _note_balance(self, balance: int) -> None:
-        self._journal.note_balance(balance, (self._charged, self._maybe_charged))
+    def _begin_buying(self, origin: str | None) -> None:
+        if origin is not None:
+            self._journal.name_origin(origin)
+        self._journal.begin(self._part.wanted, len(self._asked.starts))
+
+    def _note_balance(self, balance: int | None) -> None:
+        if balance is not None:
+            self._journal.note_balance(balance, (self._charged, self._maybe_charged))
 
     def _plans(self) -> Iterator[Mapping[str, Step]]:
         """Yield what is left of each shard, as far as something is."""
