@@ -24,6 +24,7 @@ from socialfetch_async.batch import (
 from socialfetch_async.cluster import ClusterResult, estimate_on, export_on
 from socialfetch_async.emulator import Emulator
 from tests.faults.cluster import Cluster
+from tests.faults.dask_kills import killed
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -150,6 +151,13 @@ async def test_an_estimate_on_a_cluster(stage: Stage, tmp_path: Path) -> None:
     assert (await batch.estimate_on_dask(tmp_path / "dask.jsonl")).credits_charged == 0
     result = await batch.on_dask(tmp_path / "dask.jsonl")
     assert (result.pages, result.credits_charged) == (6, 9)
+
+
+async def test_a_refresh_whose_worker_and_driver_are_killed(stage: Stage) -> None:
+    """The same command each time; `python -m tests.faults.dask_kills` does so to each kind."""
+    figures = await killed("refresh new", 0, 25, *stage, kills=2, seed=8)
+    print(figures)  # noqa: T201 - the exact numbers
+    assert figures.broken == []
 
 
 @pytest.fixture

@@ -130,6 +130,17 @@ class Cluster(NamedTuple):
                 process.wait()
 
 
+def busy(folder: Path, cluster: Cluster) -> list[int]:
+    """Return the workers that are in the middle of an attempt, by the journals in a folder."""
+    pids = set()
+    for journal in folder.glob("*/shard-*.journal"):
+        text = journal.read_bytes()
+        opened = [line for line in text.split(b"\n") if line.startswith(b'{"type":"open"')]
+        if opened and b'"type":"close"' not in text[-200:]:
+            pids.add(json.loads(opened[-1])["pid"])
+    return sorted(pids.intersection(cluster.pids()))
+
+
 class Batch:
     """A batch, the API that it is bought from, and the folder it is saved in."""
 
@@ -172,16 +183,6 @@ class Batch:
     def saved(self) -> SavedRun:
         """Read all its journals."""
         return read_journal(self.folder)
-
-    def busy(self) -> list[int]:
-        """Return the workers that are in the middle of an attempt."""
-        pids = set()
-        for journal in self.folder.glob("*/shard-*.journal"):
-            text = journal.read_bytes()
-            opened = [line for line in text.split(b"\n") if line.startswith(b'{"type":"open"')]
-            if opened and b'"type":"close"' not in text[-200:]:
-                pids.add(json.loads(opened[-1])["pid"])
-        return sorted(pids.intersection(self.cluster.pids()))
 
     def promise(self, kept: bool, what: str) -> None:  # noqa: FBT001 - it is what is said
         """Note a promise that was not kept."""

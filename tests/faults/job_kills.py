@@ -11,9 +11,10 @@ import asyncio
 import csv
 import sys
 import tempfile
-from asyncio.subprocess import DEVNULL, PIPE
+from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from random import Random
 from typing import Any, Final, NamedTuple
@@ -105,7 +106,7 @@ def rows_of(folder: Path) -> Rows:
         ]
 
 
-class _Job:
+class Job:
     """A job in a folder, and the emulator that it buys from."""
 
     def __init__(
@@ -122,8 +123,35 @@ class _Job:
     async def collected(self) -> None:
         """Have the lists, which move then."""
         await self.undisturbed(())
-        for number, handle in enumerate(name for name in self._names if name != "p"):
+        lists = [name for name in self._names if not name.startswith("p")]
+        for number, handle in enumerate(lists):
             self.api.gain(handle, number % 3 * 15)
+
+    def figures(
+        self, kind: str, kills: int, lengths: list[int], calm: Rows, *, first: int, begun: int = 0
+    ) -> Figures:
+        """Return what came of it.
+
+        Args:
+            kind: Of the job.
+            kills: Processes that were killed.
+            lengths: Rows of the export after each command.
+            calm: The rows of a job that was not disturbed.
+            first: The first of the charges that count for it. `begun`: the first of all its own.
+        """
+        saved = read_journal(self._folder / "followers.journal")
+        charges = Counter((one.handle, one.cursor) for one in self.api.charges[first:])
+        most = saved.credits_charged + saved.maybe_charged
+        return Figures(
+            kind=kind,
+            kills=kills,
+            concurrency=self._concurrency,
+            charged=charges.total(),
+            bought_twice=charges.total() - len(charges),
+            never_shorter=lengths == sorted(lengths),
+            equal=rows_of(self._folder) == calm,
+            bracketed=saved.credits_charged <= len(self.api.charges) - begun <= most,
+        )
 
     async def undisturbed(self, options: tuple[str, ...]) -> None:
         """Do it in this process."""
@@ -134,16 +162,20 @@ class _Job:
         async with SocialFetchClient(self.api.api_key, base_url=self.api.base_url) as client:
             await export_followers(client, self._names, self._folder / OUTPUT, **given)
 
+    def started(self, *options: str) -> AbstractAsyncContextManager[Process]:
+        """Start the command."""
+        return started(
+            *("export", str(self._handles), "-o", str(self._folder / OUTPUT)),
+            *(f"--concurrency={self._concurrency}", "--fsync=never", *options),
+            env=environment(self.api, SOCIALFETCH_API_KEY=self.api.api_key),
+            stdout=DEVNULL,
+            stderr=PIPE,
+        )
+
     async def command(self, options: tuple[str, ...], kill_after: int | None, wait: float) -> int:
         """Run the command; kill it when it has bought some more pages, and after a moment."""
         api, before = self.api, len(self.api.charges)
-        async with started(
-            *("export", str(self._handles), "-o", str(self._folder / OUTPUT)),
-            *(f"--concurrency={self._concurrency}", "--fsync=never", *options),
-            env=environment(api, SOCIALFETCH_API_KEY=api.api_key),
-            stdout=DEVNULL,
-            stderr=PIPE,
-        ) as process:
+        async with self.started(*options) as process:
             if kill_after is not None:
                 while process.returncode is None and len(api.charges) - before < kill_after:
                     await asyncio.sleep(0.001)
@@ -165,14 +197,14 @@ async def killed(
     with tempfile.TemporaryDirectory(prefix="socialfetch-kills-") as root:
         folder, calm = Path(root), Path(root, "undisturbed")
         async with Emulator(profiles, page_size=PAGE) as api:
-            job = _Job(api, profiles, calm, concurrency)
+            job = Job(api, profiles, calm, concurrency)
             if job_kind.collected:
                 await job.collected()
             first = len(api.charges)
             await job.undisturbed(job_kind.commands[-1])
             needed = len(api.charges) - first
         async with Emulator(profiles, page_size=PAGE, latency=0.002) as api:
-            job = _Job(api, profiles, folder, concurrency)
+            job = Job(api, profiles, folder, concurrency)
             if job_kind.collected:
                 await job.collected()
             first, done, lengths = len(api.charges), 0, [len(rows_of(folder))]
@@ -189,20 +221,7 @@ async def killed(
                 else:
                     assert await job.command(options, None, 0) == 0
             lengths.append(len(rows_of(folder)))
-            saved = read_journal(folder / "followers.journal")
-            charges = Counter((charge.handle, charge.cursor) for charge in api.charges[first:])
-            charged = len(api.charges)
-            most = saved.credits_charged + saved.maybe_charged
-            return Figures(
-                kind=kind,
-                kills=done,
-                concurrency=concurrency,
-                charged=charged - first,
-                bought_twice=charges.total() - len(charges),
-                never_shorter=lengths == sorted(lengths),
-                equal=rows_of(folder) == rows_of(calm),
-                bracketed=saved.credits_charged <= charged <= most,
-            )
+            return job.figures(kind, done, lengths, rows_of(calm), first=first)
 
 
 def main() -> int:

@@ -21,7 +21,7 @@ from typing import Any
 from socialfetch_async import ClusterError, InsufficientCreditsError
 from socialfetch_async.cluster import ClusterResult
 from socialfetch_async.emulator import Emulator
-from tests.faults.cluster import Batch, Cluster, Figures
+from tests.faults.cluster import Batch, Cluster, Figures, busy
 from tests.faults.kills import PAGE
 
 
@@ -55,8 +55,8 @@ async def kill(
             await asyncio.sleep(0.001)
         await asyncio.sleep(random.random() * 0.01)
         while not running.done():
-            if busy := batch.busy():
-                os.kill(random.choice(busy), signal.SIGKILL)
+            if workers := busy(batch.folder, batch.cluster):
+                os.kill(random.choice(workers), signal.SIGKILL)
                 done += 1
                 break
             await asyncio.sleep(0.001)
