@@ -120,7 +120,7 @@ class Cluster(NamedTuple):
         try:
             while not (file.exists() and file.stat().st_size):
                 time.sleep(0.02)
-            processes += [start("worker", "--nthreads", "1") for _ in range(size)]
+            processes += [start("worker", "--nthreads", "1", "--no-nanny") for _ in range(size)]
             address = json.loads(file.read_text())["address"]
             yield Cluster(address, list, size), processes[0].pid
         finally:
