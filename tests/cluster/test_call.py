@@ -269,6 +269,8 @@ async def test_the_command_on_a_cluster(
     for limit, code, pages in [(60, 5, 60), (100, 0, 80)]:
         options = dataclasses.replace(options, max_credits=limit)
         async with on_cluster(options) as engine:
+            found = await engine.estimate(options.order(options.given()))
+            assert found.credits_left == 80 - (len(api.charges) - before)
             assert await engine.fetch(options.order(options.given())) == code
         assert len(api.charges) - before == pages
         exported(capfd.readouterr().err, finished=code == 0)
