@@ -263,8 +263,8 @@ def main() -> int:
     parser.add_argument("--write", type=Path, help="page whose table is replaced")
     parser.add_argument("--only", default="", help="part of the names of the cases to run")
     arguments = parser.parse_args()
-    for ending in (signal.SIGTERM, signal.SIGHUP):  # they end the hosts as Ctrl-C does
-        signal.signal(ending, lambda given, _: sys.exit(128 + given))
+    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, lambda given, _: sys.exit(128 + given))  # the hosts end first
     found: list[Seen] = []
     try:
         with hosts() as on:

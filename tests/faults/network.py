@@ -61,9 +61,10 @@ class Network:
         _run("ip", "-n", bridge, "link", "set", "bridge", "up")
         for host, address in self._hosts.items():
             name = self._namespace(host)
-            link = ("link", "add", host, "type", "veth", "peer", "name", "eth0", "netns", name)
-            _run("ip", "-n", bridge, *link)
-            _run("ip", "-n", bridge, "link", "set", host, "master", "bridge", "up")
+            # Of the two ends of its link, one is a port of the bridge.
+            ends = ("name", host, "type", "veth", "peer", "name", "eth0", "netns", name)
+            _run("ip", "-n", bridge, "link", "add", *ends)
+            _run("ip", "-n", bridge, "link", "set", "dev", host, "master", "bridge", "up")
             _run("ip", "-n", name, "address", "add", f"{address}/24", "dev", "eth0")
             for device in ("lo", "eth0"):
                 _run("ip", "-n", name, "link", "set", device, "up")
