@@ -107,19 +107,23 @@ class SocialFetchClient:
         if base_url is None:
             base_url = os.environ.get("SOCIALFETCH_BASE_URL") or DEFAULT_BASE_URL
         if session is not None and not isinstance(session, aiohttp.ClientSession):
-            raise TypeError(f"session is an aiohttp.ClientSession, not {type(session).__name__}")
+            raise TypeError(
+                f"session must be an aiohttp.ClientSession, not {type(session).__name__}"
+            )
         if limiter is not None and not isinstance(limiter, AbstractAsyncContextManager):
-            raise TypeError(f"limiter is an async context manager, not {type(limiter).__name__}")
+            raise TypeError(
+                f"limiter must be an async context manager, not {type(limiter).__name__}"
+            )
         if on_event is not None and not callable(on_event):
-            raise TypeError(f"on_event is called, but {type(on_event).__name__} cannot be")
+            raise TypeError(f"on_event must be a function, not {type(on_event).__name__}")
         if inspect.iscoroutinefunction(on_event):
-            raise TypeError("on_event is a plain function: it is called and not awaited")
+            raise TypeError("on_event must be a plain function: it is called and not awaited")
         if not _are_trace_configs(trace_configs):
-            raise TypeError("trace_configs is a sequence of aiohttp.TraceConfig")
+            raise TypeError("trace_configs must be a sequence of aiohttp.TraceConfig")
         if session is not None and trace_configs:
             raise ValueError("trace_configs belong to the session: give them to the one injected")
         if not isinstance(retry, RetryPolicy):
-            raise TypeError(f"retry is a RetryPolicy, not {type(retry).__name__}")
+            raise TypeError(f"retry must be a RetryPolicy, not {type(retry).__name__}")
         self._base_url = arguments.base_url(base_url)
         arguments.required("max_concurrency", max_concurrency)
         arguments.required("max_response_bytes", max_response_bytes)

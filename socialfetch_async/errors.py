@@ -4,7 +4,7 @@ SocialFetchError
 ├── TransportError               no usable answer came
 │   ├── ConnectError             no connection: name lookup, refused, too slow, too many open files
 │   ├── TLSError                 the certificate or the host name in it is wrong
-│   ├── ConnectionLostError      the connection ended before an answer began
+│   ├── ConnectionLostError      the connection ended before a response began
 │   ├── RequestTimeoutError      one attempt took longer than `timeout`, or the deadline passed
 │   ├── PayloadError             the answer broke off, or is not JSON
 │   ├── ResponseTooLargeError    the body is larger than `max_response_bytes`
@@ -158,7 +158,7 @@ class PayloadError(TransportError):
 class ResponseTooLargeError(TransportError):
     """The body is larger than `max_response_bytes`, after decompression."""
 
-    advice = "Raise max_response_bytes if answers of this size are expected."
+    advice = "Raise max_response_bytes if responses of this size are expected."
 
 
 class UnexpectedRedirectError(TransportError):
@@ -354,7 +354,7 @@ class CreditLimitError(SocialFetchError):
 
 
 class InvalidHandleError(SocialFetchError, ValueError):
-    """Not a TikTok handle. Nothing was sent and nothing was charged."""
+    """Not a TikTok handle. No request was sent and nothing was charged."""
 
 
 class JournalError(SocialFetchError):

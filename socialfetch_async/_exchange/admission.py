@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext, suppress
 from functools import partial
 from typing import Any, Final, TypeVar
 
@@ -11,6 +11,7 @@ from socialfetch_async._exchange.circuit_breaker import CircuitBreaker
 from socialfetch_async._exchange.reports import Reports
 from socialfetch_async._log import logger
 from socialfetch_async._protocol.pace import Pace
+from socialfetch_async._protocol.probes import Waiting
 from socialfetch_async._protocol.retry import (
     deadline_passed,
     rule,
@@ -21,10 +22,6 @@ from socialfetch_async.errors import SocialFetchError
 from socialfetch_async.policy import RetryPolicy
 
 T = TypeVar("T")
-
-# Of the patience, between two probes that may be charged: an outage of an hour costs about thirty
-# credits, which is few attempts at each page that waits, and its end is seen within six minutes.
-_CHARGED_WAIT: Final = 1 / 10
 
 _OUTAGE: Final = "The API is down at the moment, so no request was sent."
 
@@ -61,11 +58,9 @@ class Admission:
         self._turn = asyncio.Lock()  # to keep pace, one after the other
         self._answers = 0
         self.slots = asyncio.Semaphore(slots)
-        self.breaker = CircuitBreaker(
-            jitter,
-            on_change=self._breaker_changed,
-            longest_charged_wait=policy.outage_patience * _CHARGED_WAIT,
-        )
+        self.breaker = CircuitBreaker(jitter, on_change=self._breaker_changed)
+        self._waiting: set[Call] = set()  # for the breaker
+        self._probe: Call | None = None  # the last one, while it does not wait again
         self.pace = Pace()
         self.straight = limiter is None
 
@@ -160,11 +155,47 @@ class Admission:
         why = too_long_to_wait(self._policy, self.breaker.not_before - now, left, patience)
         if why:
             raise call.given_up(f"{_OUTAGE} {why}", self.breaker.cause)
-        begin = partial(self.breaker.wait, clock, patient=self._policy.wait_in_outage)
-        probing = await self.wait(call, begin, _OUTAGE, for_api=True)
+        begin = partial(
+            self.breaker.wait,
+            clock,
+            patient=self._policy.wait_in_outage,
+            waiting=self._who_waits,
+            attempts=self._attempts_left(call),
+        )
+        self._waiting.add(call)
+        self._probe = None if call is self._probe else self._probe
+        try:
+            probing = await self.wait(call, begin, _OUTAGE, for_api=True)
+        finally:
+            self._waiting.discard(call)
+        self._probe = call if probing else None
         if not probing and self.breaker.open:
             raise call.given_up(_OUTAGE, self.breaker.cause)
         return probing
+
+    def _who_waits(self) -> Waiting:
+        whole = self._policy.outage_patience
+        used = asyncio.get_running_loop().time() - self.breaker.since
+        there = [self._attempts_left(call) for call in self._waiting]
+        out = 0 if self._probe is None else self._attempts_left(self._probe)
+        attempts = (*there, out) if out > 0 else tuple(there)
+        return Waiting(attempts, max(there, default=0), max(0.0, whole - used), whole)
+
+    def _attempts_left(self, call: Call) -> int:
+        return self._policy.max_attempts - call.counted
+
+    async def pause(self, seconds: float, *, asked: bool) -> None:
+        """Wait before a retry; once the breaker opens, its waits take the place of this one.
+
+        Args:
+            seconds: How long.
+            asked: The API asked for it: then it is a floor.
+        """
+        if asked or self.breaker.open:
+            await asyncio.sleep(seconds)
+            return
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.breaker.opened.wait(), seconds)
 
     async def _keep_pace(self) -> None:
         clock = asyncio.get_running_loop().time

@@ -107,7 +107,7 @@ async def export_followers(
     if progress is False:
         return await run_batch(client, files, asked, fsync, None)
     if not callable(progress):
-        raise TypeError(f"progress is a bool or a function, not {type(progress).__name__}")
+        raise TypeError(f"progress must be a bool or a function, not {type(progress).__name__}")
     return await run_batch(client, files, asked, fsync, _told(progress))
 
 
@@ -183,15 +183,29 @@ async def price_batch(
     """Do what `estimate_followers` does."""
     job = Job(client, files, asked.first_pages(), fsync, None, exports=False)
     result = await job.run()
-    return await asyncio.to_thread(estimated, files, asked, result.credits_charged)
+    charged, reason = result.credits_charged, result.stop_reason
+    return await asyncio.to_thread(estimated, files, asked, charged, reason)
 
 
-def estimated(files: BatchFiles, asked: Order, credits_charged: int = 0) -> Estimate:
-    """Return what is left to buy, from the journal alone."""
+def estimated(
+    files: BatchFiles, asked: Order, credits_charged: int = 0, stop_reason: str = "complete"
+) -> Estimate:
+    """Return what is left to buy, from the journal alone.
+
+    Args:
+        files: Where the journal is.
+        asked: What is asked for.
+        credits_charged: By the call that bought the first pages.
+        stop_reason: Why that call ended.
+    """
     saved = read_journal(files.journal) if files.journal.exists() else SavedRun.empty()
     wanted = asked.wanted(saved.work(asked.refresh) or "")
     found = estimate_of(saved, saved.plan(asked.starts, wanted), wanted, saved.price)
     balance = saved.balances[-1].balance if saved.balances else None
     return msgspec.structs.replace(
-        found, credits_charged=credits_charged, balance=balance, journal=files.journal
+        found,
+        credits_charged=credits_charged,
+        stop_reason=stop_reason,
+        balance=balance,
+        journal=files.journal,
     )

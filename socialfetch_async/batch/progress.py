@@ -105,6 +105,10 @@ class BatchResult(msgspec.Struct, frozen=True, kw_only=True):
         newest_data: When the list that was read last was read; None without pages.
             `oldest_data`: when the one that was read first was.
         open_refresh: The refresh that is not finished, `new` or `all`; None without one.
+            `refresh_done`: how many of the handles given it has done. `refresh_credits`: what it
+            may have cost so far at most.
+        not_refreshed: Lists that have more followers than the caps of this refresh allow, and
+            stay as they are: a shorter reading would not take their place.
         refused: Lists whose cursor the API refuses: only `refresh="all"` reads them.
         moved: Lists whose count moved by much more than the new followers that were found, so
             that `refresh="all"` would find more.
@@ -126,6 +130,9 @@ class BatchResult(msgspec.Struct, frozen=True, kw_only=True):
     newest_data: datetime | None = None
     oldest_data: datetime | None = None
     open_refresh: str | None = None
+    refresh_done: int = 0
+    refresh_credits: int = 0
+    not_refreshed: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
     moved: tuple[str, ...] = ()
 

@@ -58,7 +58,7 @@ async def _fetch(scheduler: str, asked: Order, options: Options) -> int:
         await write_json(result)
     if stopped is not None:
         raise stopped
-    return code or _code(result)
+    return code or stopping.code_of(None if result is None else result.stop_reason)
 
 
 class _Call:
@@ -120,10 +120,3 @@ def _progress(result: ClusterResult) -> list[str]:
         f"{count(result.pages, 'page')}, {count(result.followers, 'follower')}{lost}"
     )
     return [line] if result.trouble is None else [line, result.trouble]
-
-
-def _code(result: ClusterResult | None) -> int:
-    if result is not None and result.stop_reason == "max_credits":
-        return exit_codes.CREDIT_LIMIT
-    failed = result is not None and result.stop_reason == "failed"
-    return exit_codes.SOME_FAILED if failed else exit_codes.DONE

@@ -219,12 +219,21 @@ async def _estimate(
             await options.voice.say(said)
             raise
         await options.voice.say(words.priced(found))
-        if yes or (found.credits_left and await _wished(found)):
+        if yes or (not found.not_asked and found.credits_left and await _wished(found)):
             return await one.fetch(asked)
     if options.voice.json:
         await write_json(found)
-    await options.voice.say([f"To buy the rest: {options.command()}"])
-    return exit_codes.DONE
+    await options.voice.say(_after_estimate(found, options))
+    return stopping.code_of(found.stop_reason)
+
+
+def _after_estimate(found: Estimate, options: Options) -> Iterator[str]:
+    """Say which command looks up the other handles, and which one buys the rest."""
+    if found.not_asked:
+        yield from _limit_reached(found, options)
+        rest = replace(options, max_credits=_raised(found, options)).command()
+        yield f"To look up the rest: {rest} --estimate"
+    yield f"To buy the rest: {options.command()}"
 
 
 async def _wished(found: Estimate) -> bool:
@@ -259,14 +268,7 @@ async def _fetch(client: SocialFetchClient, asked: Order, options: Options) -> i
         await _tell_stopped(result, options)
         raise
     await _tell(result, trouble, options)
-    return code or _code(result)
-
-
-def _code(result: BatchResult | None) -> int:
-    if result is not None and result.stop_reason == "max_credits":
-        return exit_codes.CREDIT_LIMIT
-    failed = result is not None and result.stop_reason == "failed"
-    return exit_codes.SOME_FAILED if failed else exit_codes.DONE
+    return code or stopping.code_of(None if result is None else result.stop_reason)
 
 
 async def _tell(result: BatchResult | None, trouble: str, options: Options) -> None:
@@ -286,7 +288,7 @@ async def _tell_stopped(result: BatchResult | None, options: Options) -> None:
             ["Stopped. No page was bought.", f"Resume with: {options.command()}"]
         )
         return
-    await options.voice.say(words.stopped(result))
+    await options.voice.say(words.stopped(result, options.refresh))
     await _say_how_to_resume(result, options, error=False)
     await _write_result(result, options)
 
@@ -305,16 +307,26 @@ async def _say_how_to_resume(result: BatchResult, options: Options, *, error: bo
 def _how_to_resume(result: BatchResult, options: Options) -> Iterator[str]:
     if result.finished or len(result.refused) == len(result.pending):
         return
+    yield from _limit_reached(result, options)
+    if options.handles == "-":
+        yield "Send the same handles to stdin."
+    options = replace(options, max_credits=_raised(result, options))
+    yield f"Resume with: {options.command()}"
+
+
+def _raised(result: BatchResult | Estimate, options: Options) -> int | None:
+    """Return the credit limit of the command that resumes."""
+    limit = options.max_credits
+    return limit and limit * (2 if result.stop_reason == "max_credits" else 1)
+
+
+def _limit_reached(result: BatchResult | Estimate, options: Options) -> Iterator[str]:
     limit = options.max_credits
     if result.stop_reason == "max_credits" and limit is not None:
-        options = replace(options, max_credits=limit * 2)
         yield (
             f"The limit of {count(limit, 'credit')} is reached. The command below spends up "
             f"to {limit:,} more."
         )
-    if options.handles == "-":
-        yield "Send the same handles to stdin."
-    yield f"Resume with: {options.command()}"
 
 
 async def _dry_run(given: HandlesFile, asked: Order, options: Options) -> int:

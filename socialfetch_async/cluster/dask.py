@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from socialfetch_async import _arguments as arguments
+from socialfetch_async._text import install
 from socialfetch_async.client import SocialFetchClient
 from socialfetch_async.cluster.attempt import ShardResult, Stop, Task, fetch
 from socialfetch_async.cluster.places import lock_path
@@ -164,7 +165,7 @@ def connected(scheduler: "str | Client", timeout: float = _CONNECT) -> Iterator[
         from distributed import Client  # noqa: PLC0415 - heavy
     except ImportError:
         raise ClusterError(
-            "a cluster needs Dask: pip install 'socialfetch-async[dask]'. Nothing was sent."
+            f"a cluster needs Dask: {install('dask')}. No request was sent."
         ) from None
     if isinstance(scheduler, Client):
         if scheduler.asynchronous:

@@ -70,7 +70,8 @@ class ClusterJob:
         """
         asked, self._asked = self._asked, self._asked.first_pages()
         result = self.run(scheduler, exports=False)
-        return estimated(self._files, asked, result.credits_charged - self._before)
+        charged = result.credits_charged - self._before
+        return estimated(self._files, asked, charged, result.stop_reason or "")
 
     def run(self, scheduler: "str | Client", *, exports: bool = True) -> ClusterResult:
         """Do it. What ends the buying is raised when the exports are written.

@@ -427,4 +427,4 @@ class Emulator:
 def _check(name: str, value: float, *, least: int = 0, most: float = math.inf) -> None:
     if not (least <= value <= most and math.isfinite(value)):
         to = "" if most == math.inf else f", at most {most}"
-        raise ValueError(f"{name} is a finite number, at least {least}{to}, not {value}")
+        raise ValueError(f"{name} must be a finite number, at least {least}{to}, not {value}")

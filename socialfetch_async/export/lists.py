@@ -44,7 +44,7 @@ class Page(NamedTuple):
     def times(self) -> tuple[Sequence[str], Sequence[str], Sequence[str]]:
         """Return the columns of times: fetched, first seen, last seen."""
         fetched = [self.fetched_at] * len(self.rows)
-        if not self.saved.earlier:
+        if self.saved.earlier is None:
             return fetched, fetched, fetched
         first_seen = self.saved.first_seen_at
         return fetched, [as_text(first_seen(row.follower.handle)) for row in self.rows], fetched

@@ -77,7 +77,7 @@ class Journal:
         _alone: bool = False,
     ) -> None:
         if fsync not in {"page", "second", "never"}:
-            raise ValueError(f'fsync is "page", "second" or "never", not {fsync!r}')
+            raise ValueError(f'fsync must be "page", "second" or "never", not {fsync!r}')
         self.path = Path(path)
         self._fsync: Fsync = fsync
         self._free_bytes = _free_bytes
@@ -109,7 +109,7 @@ class Journal:
         except OSError as error:
             writer.close()
             raise JournalError(
-                f"{self.path} cannot be used: {error.strerror}. Nothing was sent."
+                f"{self.path} cannot be used: {error.strerror}. No request was sent."
             ) from None
         except BaseException:
             writer.close()

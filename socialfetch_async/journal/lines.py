@@ -21,10 +21,13 @@ from socialfetch_async._protocol.repair import repaired
 from socialfetch_async._version import __version__
 from socialfetch_async.errors import BadRequestError, PaginationError, SocialFetchError
 from socialfetch_async.events import HandleDone, is_ours
+from socialfetch_async.journal.first_seen import FirstSeen
 from socialfetch_async.models import Follower, FollowersPage
 
 VERSION: Final = 2
 HEADER_BEGINS: Final = b'{"type":"header",'
+
+Kind = Literal["first", "new", "all"]
 
 
 class _Line(Struct, frozen=True, kw_only=True, tag_field="type"):
@@ -48,7 +51,7 @@ class Work(_Line, frozen=True, kw_only=True, tag="work"):
     """
 
     work: str
-    kind: Literal["first", "new", "all"]
+    kind: Kind
     handles: int | None = None
 
 
@@ -59,11 +62,17 @@ class Finished(_Line, frozen=True, kw_only=True, tag="finished"):
 
 
 class Open(_Line, frozen=True, kw_only=True, tag="open"):
-    """A process begins to fetch; until its `close` so many pages may be on their way."""
+    """A process begins to fetch; until its `close` so many pages may be on their way.
+
+    Attributes:
+        work: The piece of work that it does, and its `kind`: should the line of that be lost, it
+            goes on all the same.
+    """
 
     pid: int | None = None
     concurrency: int | None = None
     work: str | None = None
+    kind: Kind | None = None
 
 
 class Close(_Line, frozen=True, kw_only=True, tag="close"):
@@ -235,7 +244,7 @@ class SavedPage(PageFields, frozen=True, kw_only=True, tag="page"):
     """
 
     answer: _Answer
-    earlier: dict[str, float] | None = None
+    earlier: Any = None  # a FirstSeen, where older readings may have had its followers
 
     @property
     def raw_followers(self) -> Raw:
@@ -258,7 +267,7 @@ class SavedPage(PageFields, frozen=True, kw_only=True, tag="page"):
 
     def first_seen_at(self, handle: str) -> datetime:
         """Return when the first page was saved, in any reading, that had this follower; UTC."""
-        first = None if self.earlier is None else self.earlier.get(handle)
+        first = None if self.earlier is None else self.earlier.at(handle)
         at = self.at
         return at if first is None else min(at, datetime.fromtimestamp(first, UTC))
 
@@ -395,8 +404,8 @@ def version_of(first_line: bytes) -> Any:
     return line.version if line.type == "header" else None
 
 
-def without(page: SavedPage, names: set[str], earlier: dict[str, float]) -> SavedPage:
-    """Return a page without some followers, and with when others of it were first seen."""
+def without(page: SavedPage, names: set[str], earlier: FirstSeen) -> SavedPage:
+    """Return a page without some followers, that knows when others of it were first seen."""
     answer = page.answer
     if names:
         rows = [raw for raw in _raw_rows.decode(page.raw_followers) if _name_of(raw) not in names]

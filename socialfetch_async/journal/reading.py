@@ -2,10 +2,9 @@
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO, Final, NamedTuple
+from typing import BinaryIO, Final, NamedTuple, Self
 
 from msgspec import Struct
 
@@ -13,6 +12,7 @@ from socialfetch_async import _arguments as arguments
 from socialfetch_async._log import logger
 from socialfetch_async.errors import JournalError
 from socialfetch_async.events import UNFINISHED
+from socialfetch_async.journal.first_seen import FirstSeen, Seen
 from socialfetch_async.journal.index import WHOLE, Balance, Index, List, Reading, SavedList
 from socialfetch_async.journal.lines import (
     HEADER_BEGINS,
@@ -143,8 +143,7 @@ class SavedRun:
             JournalError: A journal was changed, or can no longer be read.
         """
         names = self.handles if handle is None else [handle.strip().removeprefix("@").lower()]
-        with ExitStack() as stack:
-            files = _Files(self.paths, stack)
+        with _Files(self.paths) as files:
             for name in names:
                 saved = self.index.lists.get(name)
                 if saved is None:
@@ -242,17 +241,23 @@ def pending_of(index: Index, starts: Mapping[str, str | None] | None) -> dict[st
 
 def page_at(place: tuple[int, int, int], paths: tuple[Path, ...]) -> SavedPage:
     """Return the page at a place in one of several files."""
-    with ExitStack() as stack:
-        return _Files(paths, stack).page(place)
+    with _Files(paths) as files:
+        return files.page(place)
 
 
 class _Files:
     """The journals that pages are read from, not too many of them open at the same time."""
 
-    def __init__(self, paths: tuple[Path, ...], stack: ExitStack) -> None:
-        self._paths = paths
+    def __init__(self, paths: tuple[Path, ...]) -> None:
+        self.paths = paths
         self._open: dict[int, BinaryIO] = {}
-        stack.callback(self._close)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for file in self._open.values():
+            file.close()
 
     def page(self, place: tuple[int, int, int]) -> SavedPage:
         """Return the page at a place."""
@@ -261,13 +266,9 @@ class _Files:
         if file is None:
             if len(self._open) >= _FILES:
                 self._open.pop(next(iter(self._open))).close()
-            file = _opened(self._paths[number])
+            file = _opened(self.paths[number])
         self._open[number] = file  # the one used last comes last
-        return _page_at(file, offset, length, self._paths[number])
-
-    def _close(self) -> None:
-        for file in self._open.values():
-            file.close()
+        return _page_at(file, offset, length, self.paths[number])
 
 
 def _pages(index: Index, saved: SavedList, found: List, files: _Files) -> Iterator[SavedPage]:
@@ -276,11 +277,11 @@ def _pages(index: Index, saved: SavedList, found: List, files: _Files) -> Iterat
     numbers = [number for _, pages in found.parts for number in pages]
     numbers += index.strays(found)
     if not any(one.pages for one in older):
-        yield from (files.page(index.place(number)) for number in numbers)
+        yield from map(files.page, map(index.place, numbers))
         return
     ends = len(numbers) - len(found.parts[-1][1]) - len(index.strays(found))
     newer = {name for n in numbers[:ends] for name in files.page(index.place(n)).names()}
-    first = _first_seen(index, found, older, newer, files)
+    first = _first_seen(index, found, older, newer, files.paths)
     before: set[str] = set()
     for pages in _by_reading(index, found):
         here: set[str] = set()
@@ -299,22 +300,25 @@ def _by_reading(index: Index, found: List) -> Iterator[list[int]]:
 
 
 def _first_seen(
-    index: Index, found: List, older: list[Reading], newer: set[str], files: _Files
-) -> dict[str, float]:
+    index: Index, found: List, older: list[Reading], newer: set[str], paths: tuple[Path, ...]
+) -> FirstSeen:
     """Return when followers of a list were first seen, where an older reading had them.
 
     Of the readings that it was joined from only those that stand on newer pages count: the
     others are on the oldest page that has them.
     """
     parts = {reading.name for reading, _ in found.parts}
-    first: dict[str, float] = {}
-    for reading in older:
-        for number in reading.pages.values():
-            at = index.at(number)
-            for name in files.page(index.place(number)).names():
-                if reading.name not in parts or name in newer:
-                    first[name] = min(at, first.get(name, at))
-    return first
+
+    def pages() -> Seen:
+        with _Files(paths) as files:
+            for reading in older:
+                for number in reading.pages.values():
+                    names = files.page(index.place(number)).names()
+                    shown = newer.intersection(names) if reading.name in parts else names
+                    yield shown, index.at(number)
+
+    rows = [index.rows(one.pages.values()) for one in older if one.name not in parts]
+    return FirstSeen(pages, max(rows, default=len(newer)))
 
 
 def read_journal(*paths: str | os.PathLike[str]) -> SavedRun:
@@ -437,7 +441,7 @@ def read_lines(file: BinaryIO, path: Path, number: int, index: Index) -> Tail:
         index: What counts the lines.
 
     Raises:
-        JournalError: It is not a journal, or one of another version.
+        JournalError: It is not a journal, or one of another version, or of several APIs.
     """
     offset = end = 0
     broken: list[int] = []
@@ -458,6 +462,11 @@ def read_lines(file: BinaryIO, path: Path, number: int, index: Index) -> Tail:
         offset += len(text)
         if not ended:
             break  # a journal that is being written may go on here, in the middle of a line
+    if index.mixed:
+        raise JournalError(
+            f"{path} was put together from journals of different APIs, {index.origin} the last of "
+            "them: their pages are not mixed. It was left as it is; name another file."
+        )
     if torn:
         return Tail(end, offset - end, unended=not ended and end == offset, broken=broken)
     return Tail(offset, 0, unended=not ended, broken=broken + bad)

@@ -67,7 +67,7 @@ class Writer:
         if tail.broken:
             raise JournalError(
                 f"{file.path}: line {tail.broken[0]} is not a line of a journal, so nothing is "
-                "written behind it, and nothing was sent. Reading and exporting leave that line "
+                "written behind it, and no request was sent. Reading and exporting leave that line "
                 "out. To go on, delete the line in a copy and use the copy."
             )
         self._refuse_full_disk()
@@ -111,7 +111,7 @@ class Writer:
         if free is not None and free < needed:
             raise JournalError(
                 f"{self._file.path}: the disk is full, {free:,} bytes are free and {needed:,} are "
-                "needed. Nothing was sent. Make room, or name a file on another disk."
+                "needed. No request was sent. Make room, or name a file on another disk."
             )
 
     def _room(self) -> int:

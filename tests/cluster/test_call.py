@@ -170,7 +170,7 @@ async def test_without_dask_it_says_what_to_install(tmp_path: Path) -> None:
         sys.executable, "-c", code, stderr=asyncio.subprocess.PIPE
     )
     _, said = await process.communicate()
-    assert b"pip install 'socialfetch-async[dask]'" in said
+    assert b"pip install '.[dask]'" in said
 
 
 async def test_a_result_that_is_lost_with_its_worker(stage: Stage, tmp_path: Path) -> None:

@@ -223,9 +223,9 @@ async def test_handles_that_fail_are_counted(api: Emulator, tmp_path: Path) -> N
         ({"shard": "../up"}, ValueError, "shard is 1 to 64 of"),
         ({"attempt": "a.b"}, ValueError, "attempt is 1 to 64 of"),
         ({"handles": ["a b"]}, InvalidHandleError, "not a TikTok handle"),
-        ({"max_credits": 0}, ValueError, "max_credits is at least 1"),
-        ({"concurrency": 0}, ValueError, "concurrency is at least 1"),
-        ({"rate": 0}, ValueError, "rate is a finite number"),
+        ({"max_credits": 0}, ValueError, "max_credits must be at least 1"),
+        ({"concurrency": 0}, ValueError, "concurrency must be at least 1"),
+        ({"rate": 0}, ValueError, "rate must be a finite number"),
         ({"folder": "/nowhere/at/all"}, JournalError, "there is no folder"),
     ],
 )

@@ -157,8 +157,8 @@ def test_the_figures_in_the_readme_are_those_that_were_printed() -> None:
     assert f"plain loop sent {plain['hidden']:,} that it did not count." in text
 
 
-def test_the_speed_in_the_readme_is_the_one_that_was_printed() -> None:
-    """Rounded to two digits."""
+def test_the_speed_in_the_docs_is_the_one_that_was_printed() -> None:
+    """In the README, rounded to two digits, and among the reasons of the design."""
     printed = (ROOT / "benchmarks" / "README.md").read_text()
     text = " ".join((ROOT / "README.md").read_text().split())
     for peer, said in (
@@ -168,3 +168,6 @@ def test_the_speed_in_the_readme_is_the_one_that_was_printed() -> None:
         found = re.search(rf"against {peer}, 20 \w+ page +\| ([\d.]+)", printed)
         assert found is not None
         assert said.format(f"{float(found[1]):.2f}") in text
+    found = re.search(r"^\| httpx \+ pydantic v2 +\| +([\d.]+) \|", printed, re.MULTILINE)
+    assert found is not None
+    assert f"pydantic takes {found[1]} times the CPU" in (DOCS / "design.md").read_text()

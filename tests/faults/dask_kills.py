@@ -21,7 +21,7 @@ from typing import Final
 
 from socialfetch_async.emulator import Emulator
 from tests.faults.cluster import Cluster, busy
-from tests.faults.job_kills import KINDS, PAGE, Figures, Job, profiles_of, rows_of
+from tests.faults.job_kills import KINDS, PAGE, Figures, Job, Watched, profiles_of, rows_of
 from tests.faults.shards import stage
 
 _CONCURRENCY: Final = 5
@@ -91,22 +91,24 @@ async def killed(
             api.profile(handle, size)
         begun = len(api.charges)
         job = Job(api, profiles, folder, _CONCURRENCY)
-        first, lengths = await collected(job), [len(rows_of(folder))]
+        await collected(job)
+        watched = Watched(api, folder, begun)
         killer = _Killer(api, cluster, folder, random)
 
         def left() -> int:
-            return needed - (len(api.charges) - first)
+            return needed - watched.charged
 
         for options in job_kind.commands:
             code = 1
             while code:
+                before = killer.done
                 code = await _ended(
                     job,
                     [*options, f"--scheduler={cluster.address}"],
                     lambda process: killer.disturb(process, left, kills - killer.done),
                 )
-                lengths.append(len(rows_of(folder)))
-        return job.figures(kind, killer.done, lengths, rows_of(calm), first=first, begun=begun)
+                watched.look(killed=killer.done - before)
+        return watched.figures(kind, rows_of(calm), _CONCURRENCY)
 
 
 async def _ended(
