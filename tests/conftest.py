@@ -25,7 +25,8 @@ collect_ignore = ["plugin_project"]  # test_pytest_plugin.py runs it, in a place
 SLOW = {
     "tests/batch/test_batch.py::test_the_main_job": "a whole batch, in every format",
     "tests/cli/": "each command is a process of its own, and some wait for signals",
-    "tests/cluster/test_call.py": "each has a Dask cluster of several processes",
+    "tests/cluster/test_call.py": "the workers of a Dask cluster are killed",
+    "tests/cluster/test_jobs.py": "as above, on the same cluster",
     "tests/docs/test_docs.py": "each program of the docs is a process of its own",
     "tests/emulator/test_command.py": "each command is a process of its own",
     "tests/export/test_files.py::test_memory": "enough rows to see memory grow",

@@ -8,12 +8,9 @@ aiohttp does on the same server, with the same seeds, waits and attempts.
 
 import argparse
 import asyncio
-import os
-import platform
 import sys
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +30,7 @@ from tests.faults.figures_limits import (
 from tests.faults.figures_lists import begins_again
 from tests.faults.figures_many import cancellations, many_faults, mixed_faults, no_credits, outage
 from tests.faults.figures_shapes import new_shapes
+from tests.faults.pages import write_into
 
 Found = Sequence[Line | Compared]
 Measure = Callable[[FaultServer, Scale], Found]
@@ -108,20 +106,8 @@ def main() -> int:
     )
     sys.stdout.write(f"{printed}\n")
     if arguments.write is not None:
-        _write(arguments.write, printed)
+        write_into(arguments.write, "soak", "make soak", printed)
     return bool(failed)
-
-
-def _write(page: Path, printed: str) -> None:
-    """Put the figures between the marks of a page, with what they were measured on."""
-    before, _, rest = page.read_text().partition("<!-- soak -->")
-    _, _, after = rest.partition("<!-- /soak -->")
-    on = (
-        f"{time.strftime('%Y-%m-%d')}, Python {platform.python_version()}, aiohttp "
-        f"{version('aiohttp')}, msgspec {version('msgspec')}, {os.cpu_count()} cores"
-    )
-    figures = f"{on}:\n\n```console\n$ make soak\n{printed}\n```"
-    page.write_text(f"{before}<!-- soak -->\n\n{figures}\n\n<!-- /soak -->{after}")
 
 
 if __name__ == "__main__":
