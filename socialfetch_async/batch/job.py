@@ -163,7 +163,7 @@ class Job:
         """Say that a refresh is finished, if the same call would ask for nothing more."""
         starts, wanted = self._order.starts, self._wanted
         if wanted.refresh is not None and settled(self._journal.plan(starts, wanted)):
-            self._journal.finish(wanted.work)
+            self._journal.finish(wanted.work, starts)
 
     async def _buy(self, todo: dict[str, str | None]) -> None:
         """Run until nothing is left, or nothing more may be bought."""

@@ -275,7 +275,7 @@ class _Attempt:
     def _finish(self, journal: Journal) -> None:
         """Say that a refresh is finished, if nothing is left of it."""
         if self._asked.refresh is not None and settled(self._steps):
-            journal.finish(self._wanted.work)
+            journal.finish(self._wanted.work, self._steps)
 
     def result(self) -> ShardResult:
         """Return what it did."""

@@ -167,7 +167,8 @@ class Journal:
         """
         index = None if saved is None else saved.index
         stored = None if saved is None else saved.stored
-        self._job = Job(wanted, steps, len(steps), index, stored)
+        handles = len(steps) if self._are_most(wanted.work, steps) else None
+        self._job = Job(wanted, steps, handles, index, stored)
         self._open.say_work(self._job)
 
     def work(self, refresh: Refresh | None = None) -> str:
@@ -194,11 +195,22 @@ class Journal:
         """
         self._open.name_origin(arguments.origin(url))
 
-    def finish(self, work: str) -> None:
-        """Say that a refresh is finished, if it was begun."""
+    def finish(self, work: str, handles: Iterable[str]) -> None:
+        """Say that a refresh is finished, if it was begun.
+
+        Args:
+            work: The refresh.
+            handles: Those that nothing is left to do for. If they are few of those that it has
+                read, it goes on: they were asked for beside it.
+        """
         writer, state = self._open.writer, self._index.works.get(work)
-        if state is not None and not state.finished:
+        if state is not None and not state.finished and self._are_most(work, handles):
             writer.write(Finished(at=writer.now(), work=work))
+
+    def _are_most(self, work: str, handles: Iterable[str]) -> bool:
+        """Return whether a piece of work was for these handles, give or take some."""
+        begun = {key for key, saved in self._index.lists.items() if work in saved.readings}
+        return not begun or 2 * len(begun.intersection(map(str.lower, handles))) > len(begun)
 
     @property
     def open_refresh(self) -> WorkState | None:

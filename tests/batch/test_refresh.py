@@ -139,6 +139,27 @@ async def test_an_interrupted_refresh_goes_on(
         assert last.pages == 4
 
 
+@pytest.mark.parametrize("refresh", ["new", "all"])
+async def test_a_refresh_of_one_handle_does_not_end_that_of_all(
+    client_of: MakeClient, tmp_path: Path, refresh: Any
+) -> None:
+    """What the open one has bought is not bought again; a shorter list of handles does end it."""
+    handles = [f"h{n}" for n in range(6)]
+    async with Emulator(dict.fromkeys(handles, 50)) as api:
+        client = client_of(api)
+        await export_followers(client, handles, tmp_path)
+        before = len(api.charges)
+        await export_followers(client, handles, tmp_path, refresh=refresh, max_credits=4)
+        one = await export_followers(client, ["h5"], tmp_path, refresh=refresh)
+        assert (one.stop_reason, one.pending, one.open_refresh) == ("complete", {}, refresh)
+        rest = await export_followers(client, handles[1:], tmp_path, refresh=refresh)
+        assert (rest.stop_reason, rest.open_refresh) == ("complete", None)
+        charges = [(charge.handle, charge.cursor) for charge in api.charges[before:]]
+        assert len(set(charges)) == len(charges)
+        again = await export_followers(client, ["h5"], tmp_path, refresh=refresh)
+        assert again.pages > 0, "the next one"
+
+
 async def test_an_unfinished_list_first_goes_on_to_its_end(
     client_of: MakeClient, tmp_path: Path
 ) -> None:
