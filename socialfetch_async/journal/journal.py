@@ -204,7 +204,8 @@ class Journal:
             saved: Other journals, if it was made from these: they hold a part of the batch.
         """
         if saved is None:
-            self._job = Job(wanted, steps, len(steps))
+            handles = len(steps) if self._are_most(wanted.work, steps) else None
+            self._job = Job(wanted, steps, handles)
         else:
             self._job = Job(wanted, steps, None, saved.index, saved.stored)
         self._open.say_work(self._job)
@@ -242,11 +243,22 @@ class Journal:
         """
         self._open.name_origin(arguments.origin(url))
 
-    def finish(self, work: str) -> None:
-        """Say that a refresh is finished, if it was begun."""
+    def finish(self, work: str, handles: Iterable[str]) -> None:
+        """Say that a refresh is finished, if it was begun.
+
+        Args:
+            work: The refresh.
+            handles: Those that nothing is left to do for. If they are few of those that it has
+                read, it goes on: they were asked for beside it.
+        """
         writer, state = self._open.writer, self._index.works.get(work)
-        if state is not None and not state.finished:
+        if state is not None and not state.finished and self._are_most(work, handles):
             writer.write(Finished(at=writer.now(), work=work))
+
+    def _are_most(self, work: str, handles: Iterable[str]) -> bool:
+        """Return whether a piece of work was for these handles, give or take some."""
+        begun = {key for key, saved in self._index.lists.items() if work in saved.readings}
+        return not begun or 2 * len(begun.intersection(map(str.lower, handles))) > len(begun)
 
     @property
     def open_refresh(self) -> WorkState | None:
