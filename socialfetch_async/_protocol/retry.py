@@ -40,6 +40,7 @@ RULES: Final[tuple[tuple[type[SocialFetchError], Rule], ...]] = (
     (InvalidHandleError, Rule(handle=True)),
 )
 _NEVER: Final = Rule()
+_MOMENT: Final = 0.001  # seconds that are not waited for
 
 
 def rule(error: SocialFetchError) -> Rule:
@@ -159,6 +160,28 @@ def too_long_to_wait(policy: RetryPolicy, asked: float, left: float, patience: f
 def deadline_passed(policy: RetryPolicy) -> str:
     """Say that there was no time left."""
     return f"The deadline of {policy.deadline:g} s leaves no time for another attempt."
+
+
+def first_patience_left(policy: RetryPolicy, down: float | None, *, answered: bool) -> float | None:
+    """Return how long an API is still waited for that has not answered yet; None for any other.
+
+    Somebody who has just typed a command wants to hear that the network is missing; a batch that
+    has begun is to be finished in the morning.
+
+    Args:
+        policy: The limits.
+        down: Seconds since the outage was found out; None without one.
+        answered: Whether the API has answered anything to this client.
+    """
+    if policy.first_patience is None or down is None or answered:
+        return None
+    left = policy.first_patience - down
+    return left if left > _MOMENT else 0.0
+
+
+def never_answered(policy: RetryPolicy) -> str:
+    """Say that an API that has not answered yet is not waited for any longer."""
+    return f"It has not answered once within first_patience={policy.first_patience:g} s."
 
 
 def slows_down(error: SocialFetchError) -> bool:

@@ -17,6 +17,7 @@ from socialfetch_async._protocol.retry import (
     about_the_handle,
     deadline_passed,
     delays,
+    first_patience_left,
     parse_retry_after,
     rule,
     slows_down,
@@ -579,6 +580,30 @@ def test_patience_is_added_to_the_cap_and_the_deadline(
     error = errors.ServiceUnavailableError("x.", status=503, retry_after=asked)
 
     assert retries().wait(error, 1, 60.0, patience=patience) == answer
+
+
+@pytest.mark.parametrize(
+    ("patience", "down", "answered", "left"),
+    [
+        (None, 5.0, False, None),  # as long as any other outage
+        (30.0, None, False, None),  # there is no outage
+        (30.0, 5.0, True, None),  # something has worked: a night without the API may follow
+        (30.0, 0.0, False, 30.0),
+        (30.0, 29.0, False, 1.0),
+        (30.0, 29.9999, False, 0.0),
+        (30.0, 900.0, False, 0.0),
+        (0.0, 0.0, False, 0.0),
+    ],
+)
+def test_an_api_that_has_not_answered_yet_is_waited_for_less(
+    patience: float | None, down: float | None, *, answered: bool, left: float | None
+) -> None:
+    """Who has just begun wants to hear that the network is missing."""
+    policy = RetryPolicy(first_patience=patience, outage_patience=3600.0)
+
+    found = first_patience_left(policy, down, answered=answered)
+
+    assert found == (left if left is None else pytest.approx(left))
 
 
 def test_what_is_held_back_needs_no_delay_of_its_own() -> None:
