@@ -13,8 +13,10 @@ from socialfetch_async._log import logger
 from socialfetch_async._protocol.pace import Pace
 from socialfetch_async._protocol.probes import Waiting
 from socialfetch_async._protocol.retry import (
+    concerns_all,
     deadline_passed,
     first_patience_left,
+    is_spared,
     never_answered,
     rule,
     slows_down,
@@ -241,10 +243,11 @@ class Admission:
         what = rule(error)
         answered = call.seen not in {-1, self._answers}  # others, since this call failed last
         call.seen = self._answers
-        limited = slows_down(error)
-        if limited and not self.breaker.open and self._is_crowded(call):
+        call.alone += answered
+        limited, about_all = slows_down(error), concerns_all(call.alone)
+        if limited and about_all and not self.breaker.open and self._is_crowded(call):
             self._slow_down(sent, now)
-        if what.outage:
+        if what.outage and (about_all or self.breaker.open):
             self.breaker.failed(error, now)
         elif what.alive:
             self._alive = True
@@ -254,7 +257,8 @@ class Admission:
             # What was on its way when it opened nobody could have held back.
             spared = not error.maybe_charged or sent < self.breaker.since
             return spared and self.patience(call, now) > 0
-        return limited and answered and self.pace.rate is not None and not error.maybe_charged
+        limited &= answered and self.pace.rate is not None and is_spared(call.alone)
+        return limited and not error.maybe_charged
 
     def _is_crowded(self, call: Call) -> bool:
         """Whether other requests leave at the same time: one alone cannot be fewer at once."""

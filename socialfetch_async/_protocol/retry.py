@@ -40,6 +40,10 @@ RULES: Final[tuple[tuple[type[SocialFetchError], Rule], ...]] = (
     (InvalidHandleError, Rule(handle=True)),
 )
 _NEVER: Final = Rule()
+# Of one page, while others are answered: then it is the page, or if that is less sure, was never
+# the rate. The first failure tells nothing: others may have been answered before it.
+_ALONE: Final = 2
+_ALWAYS: Final = 20
 _MOMENT: Final = 0.001  # seconds that are not waited for
 
 
@@ -182,6 +186,24 @@ def first_patience_left(policy: RetryPolicy, down: float | None, *, answered: bo
 def never_answered(policy: RetryPolicy) -> str:
     """Say that an API that has not answered yet is not waited for any longer."""
     return f"It has not answered once within first_patience={policy.first_patience:g} s."
+
+
+def concerns_all(alone: int) -> bool:
+    """Whether a failure is a sign of an outage or a rate limit, and not of one bad page.
+
+    Args:
+        alone: Failures of this page so far, with this one, before which others were answered.
+    """
+    return alone < _ALONE
+
+
+def is_spared(alone: int) -> bool:
+    """Whether a refusal for the rate is no attempt: a page that is always refused must end.
+
+    Args:
+        alone: As above.
+    """
+    return alone < _ALWAYS
 
 
 def slows_down(error: SocialFetchError) -> bool:

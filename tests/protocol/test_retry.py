@@ -15,9 +15,11 @@ from socialfetch_async import errors
 from socialfetch_async._protocol.retry import (
     Retries,
     about_the_handle,
+    concerns_all,
     deadline_passed,
     delays,
     first_patience_left,
+    is_spared,
     parse_retry_after,
     rule,
     slows_down,
@@ -614,6 +616,18 @@ def test_what_is_held_back_needs_no_delay_of_its_own() -> None:
     assert made.wait(busy, 1, FOREVER, held=True) == 0.0
     assert made.wait(busy.at(retry_after=3.0), 1, FOREVER, held=True) == pytest.approx(3.3)
     assert made.wait(PayloadError("x."), 1, FOREVER) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("alone", "all_of_them", "spared"),
+    [(0, True, True), (1, True, True), (2, False, True), (19, False, True), (20, False, False)],
+)
+def test_a_page_that_fails_alone_says_nothing_of_others(
+    alone: int, *, all_of_them: bool, spared: bool
+) -> None:
+    """Its third failure while others are answered is no sign of an outage or a rate limit."""
+    assert concerns_all(alone) is all_of_them
+    assert is_spared(alone) is spared
 
 
 @pytest.mark.parametrize(
