@@ -32,6 +32,7 @@ NO_TRUST = TLSError("x.")
 BAD = BadRequestError("x.", status=400)
 LOOKUP = LookupFailedError("x.", status=502)
 BUSY = ServiceUnavailableError("x.", status=503)
+UNANSWERED = ServiceUnavailableError("x.", status=503).at(unanswered=True)
 CIRCLE = PaginationError("x.", reason="no_progress")
 PAGE = "page"
 NO_ROWS = "no rows"
@@ -63,6 +64,7 @@ def ends_at(events: Events, handles: int = 1_000) -> int | None:
         ([AuthenticationError("x.", status=401)], 1),
         ([InsufficientCreditsError("x.", status=402)], 1),
         ([PermissionDeniedError("x.", status=403)], 1),
+        ([BUSY, UNANSWERED], 2),
         ([UNREADABLE] * 6, 5),
         ([UNREADABLE] * 4 + [PAGE] + [UNREADABLE] * 4, None),
         ([UNREADABLE, BUSY, UNREADABLE, UNREADABLE, LOOKUP, UNREADABLE, UNREADABLE], 7),

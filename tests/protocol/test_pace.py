@@ -102,6 +102,29 @@ def test_a_second_after_a_decrease_refusals_count_again() -> None:
     assert pace.rate == pytest.approx(51.0 * 0.85)
 
 
+@pytest.mark.parametrize(
+    ("pages", "every", "refusals", "slow"),
+    [
+        (100, 1, 1, False),  # one in a hundred, for ten minutes
+        (100, 1, 9, False),
+        (100, 1, 13, True),
+        (2, 10, 1, False),
+        (1, 1, 1, True),  # half of them, although that is one in a second
+        (1, 5, 1, True),
+    ],
+)
+def test_the_share_of_refusals_counts_and_not_their_number(
+    pages: int, every: int, refusals: int, *, slow: bool
+) -> None:
+    """However long it goes on: so many pages each second, and refusals every so many seconds."""
+    pace, slowed = Pace(), False
+    for second in range(100, 700):
+        answered(pace, pages, float(second))
+        slowed |= second % every == 0 and any(refused(pace, refusals, second + 0.5))
+
+    assert slowed is slow
+
+
 def test_requests_leave_at_even_intervals() -> None:
     """At 50 per second one every 20 ms, and none is made up for."""
     pace = answered(Pace(), 0, 5.0)

@@ -15,8 +15,11 @@ from socialfetch_async import errors
 from socialfetch_async._protocol.retry import (
     Retries,
     about_the_handle,
+    concerns_all,
     deadline_passed,
     delays,
+    first_patience_left,
+    is_spared,
     parse_retry_after,
     rule,
     slows_down,
@@ -612,6 +615,30 @@ def test_patience_is_added_to_the_cap_and_the_deadline(
     assert retries().wait(error, 1, 60.0, patience=patience) == answer
 
 
+@pytest.mark.parametrize(
+    ("patience", "down", "answered", "left"),
+    [
+        (None, 5.0, False, None),  # as long as any other outage
+        (30.0, None, False, None),  # there is no outage
+        (30.0, 5.0, True, None),  # something has worked: a night without the API may follow
+        (30.0, 0.0, False, 30.0),
+        (30.0, 29.0, False, 1.0),
+        (30.0, 29.9999, False, 0.0),
+        (30.0, 900.0, False, 0.0),
+        (0.0, 0.0, False, 0.0),
+    ],
+)
+def test_an_api_that_has_not_answered_yet_is_waited_for_less(
+    patience: float | None, down: float | None, *, answered: bool, left: float | None
+) -> None:
+    """Who has just begun wants to hear that the network is missing."""
+    policy = RetryPolicy(first_patience=patience, outage_patience=3600.0)
+
+    found = first_patience_left(policy, down, answered=answered)
+
+    assert found == (left if left is None else pytest.approx(left))
+
+
 def test_what_is_held_back_needs_no_delay_of_its_own() -> None:
     """The circuit breaker or the pace says when; a Retry-After still holds."""
     made = retries()
@@ -620,6 +647,18 @@ def test_what_is_held_back_needs_no_delay_of_its_own() -> None:
     assert made.wait(busy, 1, FOREVER, held=True) == 0.0
     assert made.wait(busy.at(retry_after=3.0), 1, FOREVER, held=True) == pytest.approx(3.3)
     assert made.wait(PayloadError("x."), 1, FOREVER) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("alone", "all_of_them", "spared"),
+    [(0, True, True), (1, True, True), (2, False, True), (19, False, True), (20, False, False)],
+)
+def test_a_page_that_fails_alone_says_nothing_of_others(
+    alone: int, *, all_of_them: bool, spared: bool
+) -> None:
+    """Its third failure while others are answered is no sign of an outage or a rate limit."""
+    assert concerns_all(alone) is all_of_them
+    assert is_spared(alone) is spared
 
 
 @pytest.mark.parametrize(
