@@ -46,7 +46,7 @@ def blocks(lists: Lists, *, spreadsheet: bool = False) -> Iterator[bytes]:
     head = f"{_BYTE_ORDER_MARK if spreadsheet else ''}{','.join(NAMES)}{_END}"
     yield head.encode()
     for page in lists.pages():
-        if page.rows:
+        if page.rows.followers:
             columns: list[Sequence[Any]] = page.columns()
             if spreadsheet:
                 columns = [[safe_cell(cell) for cell in column] for column in columns]
