@@ -21,8 +21,8 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
         outage_patience: How long waiting for an API that is down, or that limits the rate, may
             take besides the deadline. Attempts during it do not count against `max_attempts`, but
             those that may have been charged.
-        first_patience: How long to wait for an API that is down and has not answered this client
-            once; then a run ends. None: as long as for any other.
+        first_patience: How long to wait for an API that is down and has not yet sent this client
+            a response; then a run ends. None: as long as for any other.
     """
 
     max_attempts: int = 6

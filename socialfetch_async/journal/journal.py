@@ -211,7 +211,7 @@ class Journal:
         self._open.say_work(self._job)
 
     def begin(self, wanted: Wanted, handles: int | None) -> None:
-        """Say that a piece of work goes on, whose pages others buy.
+        """Say that a piece of work continues, whose pages others buy.
 
         Args:
             wanted: What is wanted.
@@ -249,7 +249,7 @@ class Journal:
         Args:
             work: The refresh.
             handles: Those that nothing is left to do for. If they are few of those that it has
-                read, it goes on: they were asked for beside it.
+                read, it continues: they were asked for beside it.
         """
         writer, state = self._open.writer, self._index.works.get(work)
         if state is not None and not state.finished and self._are_most(work, handles):

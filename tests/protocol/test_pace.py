@@ -98,7 +98,7 @@ def test_a_second_after_a_decrease_refusals_count_again() -> None:
     pace = answered(Pace(), 60, 5.0)
     refused(pace, 7, 5.5)
 
-    assert refused(pace, 7, 6.5, sent=5.5) == [False] * 6 + [True]
+    assert refused(pace, 7, 6.5, sent=5.5) == [False] * 4 + [True] + [False] * 2
     assert pace.rate == pytest.approx(51.0 * 0.85)
 
 
