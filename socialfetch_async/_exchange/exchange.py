@@ -196,7 +196,8 @@ class Exchange:
                 self._reports.no_retry(call, error)
                 raise
         self._reports.retry(call, error, pause)
-        await admission.wait(call, partial(asyncio.sleep, pause), for_api=for_api)
+        begin = partial(admission.pause, pause, asked=error.retry_after is not None)
+        await admission.wait(call, begin, for_api=for_api)
 
 
 def _tidy(result: object, secret: str) -> None:

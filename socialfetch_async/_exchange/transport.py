@@ -206,7 +206,7 @@ class Transport:
 
     def _too_large(self) -> ResponseTooLargeError:
         return ResponseTooLargeError(
-            f"the answer is larger than {self._max_response_bytes} bytes.", maybe_charged=1
+            f"the response is larger than {self._max_response_bytes} bytes.", maybe_charged=1
         )
 
 

@@ -135,7 +135,7 @@ class Walk:
         Raises:
             PaginationError: A cursor came again, the list begins again under new ones, or six
                 pages in a row were empty.
-            ProfileUnavailableError: The list cannot be had. It is raised at every further
+            ProfileUnavailableError: The profile has no readable list. It is raised at every further
                 call too, so that the answer is not bought again by accident.
         """
         self.leave()
@@ -186,7 +186,7 @@ class Walk:
 
         Raises:
             PaginationError: The page repeats the one before; it is not to be delivered.
-            ProfileUnavailableError: The list cannot be had, and no rows came with that.
+            ProfileUnavailableError: The profile has no readable list, and no rows came with that.
         """
         self._asked.add(hash(self.cursor) & _SIXTY_BITS)
         self._request_id = page.request_id
@@ -221,7 +221,7 @@ class Walk:
 
     def _unavailable(self, page: ListPage) -> ProfileUnavailableError:
         return ProfileUnavailableError(
-            f"this profile's list cannot be had: {page.lookup_status}.",
+            f"this profile has no readable list: {page.lookup_status}.",
             lookup_status=page.lookup_status,
             handle=self._handle,
             cursor=self.cursor,

@@ -45,7 +45,7 @@ class Page(NamedTuple):
         """Return the columns of times: fetched, first seen, last seen."""
         followers = self.rows.followers
         fetched = [self.fetched_at] * len(followers)
-        if not self.saved.earlier:
+        if self.saved.earlier is None:
             return fetched, fetched, fetched
         first_seen = self.saved.first_seen_at
         return fetched, [as_text(first_seen(follower.handle)) for follower in followers], fetched

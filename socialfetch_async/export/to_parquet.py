@@ -6,6 +6,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
+from socialfetch_async._text import install
 from socialfetch_async.errors import ExportError
 from socialfetch_async.export.columns import COLUMNS
 from socialfetch_async.export.lists import Lists
@@ -49,7 +50,7 @@ def _pyarrow() -> tuple[Any, Any]:
         if (error.name or "").partition(".")[0] != "pyarrow":
             raise
         raise ExportError(
-            "Parquet needs pyarrow: pip install 'socialfetch-async[parquet]'. Nothing was written."
+            f"Parquet needs pyarrow: {install('parquet')}. Nothing was written."
         ) from None
 
 
