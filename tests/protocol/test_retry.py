@@ -584,8 +584,8 @@ def test_a_page_that_arrives_whole_and_damaged_twice_is_given_up() -> None:
     assert made.wait(PayloadError("x."), 1, FOREVER) == 0.5
     assert made.wait(whole, 1, FOREVER) == 1.0
     assert made.wait(PayloadError("x."), 1, FOREVER) == 2.0
-    assert made.wait(whole, 1, FOREVER) == "A second answer was damaged as well."
-    assert made.wait(whole, 1, FOREVER) == "A second answer was damaged as well."
+    assert made.wait(whole, 1, FOREVER) == "A second response was damaged as well."
+    assert made.wait(whole, 1, FOREVER) == "A second response was damaged as well."
     assert retries().wait(whole, 1, FOREVER) == 0.5
 
 
