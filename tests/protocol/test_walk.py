@@ -682,6 +682,16 @@ def test_what_is_recalled_counts_as_asked_for_and_seen() -> None:
     assert refused(walk).reason == "no_progress"
 
 
+def test_the_last_page_says_the_status_and_the_total() -> None:
+    """Nothing before the first page."""
+    walk = walk_at()
+    assert (walk.lookup_status, walk.total) == (None, None)
+    take(walk, replace(page("c1"), total_followers=7), "a")
+    assert (walk.lookup_status, walk.total) == ("found", 7)
+    take(walk, page("c2", status="odd"), "b")
+    assert (walk.lookup_status, walk.total) == ("odd", None)
+
+
 def test_rows_are_counted_from_the_top() -> None:
     """Whether a list is short can be said only of one whose top is known."""
     walk = walk_at()
