@@ -340,6 +340,20 @@ def test_identity_decides_what_is_the_same() -> None:
         walk.receive(page("c2"), ["a", "B"])
 
 
+def test_identity_is_told_the_page() -> None:
+    """What makes rows the same may be found on the page."""
+    pages: list[Any] = []
+
+    def identity(came: ListPage, came_rows: Sequence[Any]) -> Sequence[str]:
+        pages.append(came)
+        return handles_of(came, came_rows)
+
+    walk = Walk("nasa", None, identity=identity)
+    came = page("c1")
+    take(walk, came, "a")
+    assert pages == [came]
+
+
 def test_five_empty_pages_are_gone_through_and_the_sixth_is_not() -> None:
     """Single empty pages are normal; the sixth in a row ends the walk with where to go on."""
     assert EMPTY_PAGES_IN_A_ROW == 6
