@@ -20,6 +20,10 @@ _PROFILE: Final = re.compile(
 )
 _PATH: Final = re.compile(r"/v[0-9]+(/([A-Za-z0-9._~@:!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+)+")
 _CREDITS: Final = re.compile(r"[0-9]{1,15}")
+# How a message names a key to somebody who has none.
+A_KEY: Final = (
+    "a key from the vendor's dashboard (https://www.socialfetch.dev); it begins with sfk_"
+)
 _API_KEY: Final = re.compile(r"[\x21-\x7e]+")
 
 
@@ -33,7 +37,7 @@ def clean_handle(handle: str) -> str:
         TypeError: It is not text.
     """
     if not isinstance(handle, str):
-        raise TypeError(f"a handle is a str, not {type(handle).__name__}")
+        raise TypeError(f"a handle must be a str, not {type(handle).__name__}")
     cleaned = handle.strip()
     profile = _PROFILE.fullmatch(cleaned)
     cleaned = profile[1] if profile else cleaned.removeprefix("@")
@@ -46,7 +50,9 @@ def clean_handle(handle: str) -> str:
             "A handle is 1 to 64 letters, digits, dots and underscores, with or without a "
             "leading @."
         )
-    raise InvalidHandleError(f"not a TikTok handle: {shortened(handle)}. {rule} Nothing was sent.")
+    raise InvalidHandleError(
+        f"not a TikTok handle: {shortened(handle)}. {rule} No request was sent."
+    )
 
 
 def opaque(name: str, value: str | None) -> str | None:
@@ -54,9 +60,9 @@ def opaque(name: str, value: str | None) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str):
-        raise TypeError(f"{name} is a str or None, not {type(value).__name__}")
+        raise TypeError(f"{name} must be a str or None, not {type(value).__name__}")
     if not value:
-        raise ValueError(f"{name} is empty: leave it out, or pass None")
+        raise ValueError(f"{name} must not be empty: leave it out")
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -68,7 +74,7 @@ def opaque(name: str, value: str | None) -> str | None:
 def path(value: str) -> str:
     """Check the route of a list. What goes into a segment has to be percent-encoded."""
     if not isinstance(value, str):
-        raise TypeError(f"path is a str, not {type(value).__name__}")
+        raise TypeError(f"path must be a str, not {type(value).__name__}")
     segments = unquote(value).split("/")
     if not _PATH.fullmatch(value) or not {".", ".."}.isdisjoint(segments):
         raise ValueError(
@@ -81,9 +87,9 @@ def path(value: str) -> str:
 def rows_field(value: str) -> str:
     """Check the field of a list's `data` that holds its rows."""
     if not isinstance(value, str):
-        raise TypeError(f"items is a str, not {type(value).__name__}")
+        raise TypeError(f"items must be a str, not {type(value).__name__}")
     if value in {"", "page", "lookupStatus"}:
-        raise ValueError(f"items is the field of data that holds the rows, not {value!r}")
+        raise ValueError(f"items must be the field of data that holds the rows, not {value!r}")
     return value
 
 
@@ -94,14 +100,14 @@ def params(
     if values is None:
         return {}
     if not isinstance(values, Mapping):
-        raise TypeError(f"params is a mapping of name to value, not {type(values).__name__}")
+        raise TypeError(f"params must be a mapping of name to value, not {type(values).__name__}")
     for name, value in values.items():
         if not isinstance(name, str) or not isinstance(value, str | int | None):
-            raise TypeError("params maps names to str, int, bool or None")
+            raise TypeError("params must map names to str, int, bool or None")
         opaque("a name in params", name)
         opaque(f"params[{name!r}]", value if isinstance(value, str) else None)
         if name == "cursor":
-            raise ValueError("the cursor is an argument of its own, and no part of params")
+            raise ValueError("the cursor must be passed as cursor=..., not in params")
     return values
 
 
@@ -114,7 +120,7 @@ def starts(
     and the cursor that came first are kept.
     """
     if isinstance(handles, str | bytes) or not isinstance(handles, Iterable):
-        raise TypeError("handles is an iterable of handles, or a mapping of handle to cursor")
+        raise TypeError("handles must be an iterable of handles, or a mapping of handle to cursor")
     pairs = handles.items() if isinstance(handles, Mapping) else ((h, None) for h in handles)
     first: dict[str, str] = {}
     cursors: dict[str, str | None] = {}
@@ -136,9 +142,9 @@ def positive(name: str, value: int | None) -> int | None:
 def required(name: str, value: int) -> int:
     """Check a count that is at least 1 and has to be there."""
     if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} is an int, not {type(value).__name__}")
+        raise TypeError(f"{name} must be an int, not {type(value).__name__}")
     if value < 1:
-        raise ValueError(f"{name} is at least 1, not {value}")
+        raise ValueError(f"{name} must be at least 1, not {value}")
     return value
 
 
@@ -160,33 +166,36 @@ def credits_of(name: str, text: str | None) -> int | None:
 def flag(name: str, value: bool) -> bool:  # noqa: FBT001 - it is what is checked
     """Check a switch, so that `"false"` is not taken for True."""
     if not isinstance(value, bool):
-        raise TypeError(f"{name} is a bool, not {type(value).__name__}")
+        raise TypeError(f"{name} must be a bool, not {type(value).__name__}")
     return value
 
 
 def seconds(name: str, value: float, *, zero: bool = False) -> float:
     """Check a finite number of seconds: more than 0, or from 0 on where `zero` says so."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{name} is a number of seconds, not {type(value).__name__}")
+        raise TypeError(f"{name} must be a number of seconds, not {type(value).__name__}")
     try:
         finite = math.isfinite(value)
     except OverflowError:  # an int with hundreds of digits
         finite = False
     if not finite or value < 0 or (value == 0 and not zero):
         least = "at least 0" if zero else "more than 0"
-        raise ValueError(f"{name} is a finite number of seconds, {least}, not {value}")
+        raise ValueError(f"{name} must be a finite number of seconds, {least}, not {value}")
     return value
 
 
 def api_key(key: str | None) -> str:
     """Check the key. Its value is in no message."""
     if key is not None and not isinstance(key, str):
-        raise TypeError(f"api_key is a str, not {type(key).__name__}")
+        raise TypeError(f"api_key must be a str, not {type(key).__name__}")
     if not key:
-        raise ValueError("no API key: pass api_key=... or set SOCIALFETCH_API_KEY")
+        raise ValueError(
+            f"no API key. Set SOCIALFETCH_API_KEY to {A_KEY}, or pass api_key=... "
+            "To try it without a key: socialfetch demo"
+        )
     if not _API_KEY.fullmatch(key):
         raise ValueError(
-            "the API key has a character that no key has (white space, a line break or "
+            "the API key has a character that is not valid in a key (white space, a line break or "
             "non-ASCII text): check how it was copied or read from its file"
         )
     return key
@@ -195,20 +204,20 @@ def api_key(key: str | None) -> str:
 def base_url(url: str) -> str:
     """Return the API's origin (and path prefix, if any) without a slash at the end."""
     if not isinstance(url, str):
-        raise TypeError(f"base_url is a str, not {type(url).__name__}")
-    rule = "base_url is https://HOST, or http:// for an address of this machine"
+        raise TypeError(f"base_url must be a str, not {type(url).__name__}")
+    rule = "base_url must be https://HOST, or http:// for localhost"
     if any(c.isspace() or not c.isprintable() for c in url) or "\\" in url:
-        raise ValueError(f"{rule}; it has a character that no URL has")
+        raise ValueError(f"{rule}; it has a character that is not valid in a URL")
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
     except ValueError:
         # Its text may quote the address, with a password in it.
-        raise ValueError(f"{rule}; its host or port is not one") from None
+        raise ValueError(f"{rule}; its host or port is not valid") from None
     if "@" in parts.netloc:
-        raise ValueError(f"{rule}; it carries no user name or password")
+        raise ValueError(f"{rule}; it must have no user name or password")
     if "?" in url or "#" in url:
-        raise ValueError(f"{rule}; it has no query and no fragment")
+        raise ValueError(f"{rule}; it must have no query and no fragment")
     secure = parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(host))
     if not host or not secure:
         raise ValueError(f"{rule}, so that the key is never sent in the clear; not {url!r}")
@@ -237,7 +246,7 @@ def proxy(url: str | None) -> str | None:
 def _wrong_with_proxy(url: str) -> str:
     """Say what is wrong; raise nothing, so that no traceback shows the parts."""
     if any(c.isspace() or not c.isprintable() for c in url) or "\\" in url:
-        return "it has a character that no URL has"
+        return "it has a character that is not valid in a URL"
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port

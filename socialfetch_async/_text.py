@@ -29,6 +29,11 @@ def shortened(text: str) -> str:
     return repr(text if len(text) <= 80 else f"{text[:77]}...")
 
 
+def install(extra: str) -> str:
+    """Return how an extra is installed: from a checkout, until the package is on an index."""
+    return f"in a checkout of socialfetch-async, run: pip install '.[{extra}]'"
+
+
 def count(amount: int, noun: str) -> str:
     """Return an amount with its noun: `1 page`, `2 pages`, `1,000 pages`."""
     return f"{amount:,} {noun}{'s' * (amount != 1)}"

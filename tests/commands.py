@@ -3,26 +3,33 @@
 import asyncio
 import atexit
 import contextlib
+import functools
 import json
 import os
 import pty
 import re
 import shlex
 import shutil
+import signal
+import socket
+import subprocess
 import sys
 import tempfile
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from socialfetch_async.emulator import Emulator
 
 KEY = "sfk_secret_0123456789"
+ROOT = Path(__file__).parent.parent
 COMMAND = (sys.executable, "-W", "error", "-m", "socialfetch_async")
 # Where nothing may write bytecode, a hundred commands would compile aiohttp a hundred times.
-BYTECODE = tempfile.mkdtemp(prefix="socialfetch-tests-")
-atexit.register(shutil.rmtree, BYTECODE, ignore_errors=True)
+BYTECODE = os.environ.get("PYTHONPYCACHEPREFIX") or tempfile.mkdtemp(prefix="socialfetch-tests-")
+if "PYTHONPYCACHEPREFIX" not in os.environ:
+    atexit.register(shutil.rmtree, BYTECODE, ignore_errors=True)
 
 
 class Done(NamedTuple):
@@ -75,7 +82,7 @@ def environment(api: Emulator | None, **variables: str | None) -> dict[str, str]
 async def started(*arguments: str, env: dict[str, str], **streams: Any) -> AsyncIterator[Process]:
     """Start a command; it does not outlive the block."""
     process = await asyncio.create_subprocess_exec(
-        *COMMAND, *arguments, env=env, **{"stdin": asyncio.subprocess.DEVNULL, **streams}
+        *COMMAND, *arguments, env=env, **{"stdin": DEVNULL, **streams}
     )
     try:
         yield process
@@ -91,21 +98,80 @@ async def ended(process: Process, given: bytes | None = None) -> Done:
     async with asyncio.timeout(30):
         out, err = await process.communicate(given)
     assert process.returncode is not None
-    done = Done(process.returncode, (out or b"").decode(), (err or b"").decode())
+    return seen((process.returncode, out or b"", err or b""))
+
+
+def seen(end: tuple[int, bytes, bytes]) -> Done:
+    """Return how a command ended, and see that it kept the key, and had no traceback."""
+    code, out, err = end
+    done = Done(code, out.decode(), err.decode())
     assert KEY not in done.out + done.err
     assert "Traceback" not in done.err, done.err
     return done
 
 
 async def run(
-    api: Emulator | None, *arguments: str, given: bytes | None = None, **variables: str | None
+    api: Emulator | None,
+    *arguments: str,
+    given: bytes | None = None,
+    cwd: Path | None = None,
+    **variables: str | None,
 ) -> Done:
     """Run a command to its end."""
-    stdin = asyncio.subprocess.DEVNULL if given is None else PIPE
+    env = environment(api, **variables)
+    # An interpreter reads its own variables when it starts; and forks are safe on Linux alone.
+    if sys.platform == "linux" and not any(name.startswith("PYTHON") for name in variables):
+        return seen(await _forked(arguments, env, cwd, given))
+    stdin = DEVNULL if given is None else PIPE
     async with started(
-        *arguments, env=environment(api, **variables), stdin=stdin, stdout=PIPE, stderr=PIPE
+        *arguments, env=env, cwd=cwd, stdin=stdin, stdout=PIPE, stderr=PIPE
     ) as process:
         return await ended(process, given)
+
+
+async def _forked(
+    arguments: tuple[str, ...], env: dict[str, str], cwd: Path | None, given: bytes | None
+) -> tuple[int, bytes, bytes]:
+    """Run a command in a fork; return its exit code and what it wrote."""
+    channel = await asyncio.to_thread(_forks)
+    request = json.dumps([arguments, env, None if cwd is None else str(cwd)]).encode()
+    (stdin, to_stdin), *pipes = (os.pipe() for _ in range(4))
+    socket.send_fds(channel, [request], [stdin, *(write for _, write in pipes)])
+    for fd in (stdin, *(write for _, write in pipes)):
+        os.close(fd)
+    with contextlib.suppress(BrokenPipeError), os.fdopen(to_stdin, "wb") as file:
+        file.write(given or b"")  # less than a pipe takes at once
+    out, err, end = [await _reader(read) for read, _ in pipes]
+    process, code = int(await end.readline()), b""
+    try:
+        async with asyncio.timeout(30):
+            written = await asyncio.gather(out.read(), err.read())
+            code = await end.read()
+    finally:
+        if not code:
+            os.kill(process, signal.SIGKILL)
+    return int(code), *written
+
+
+async def _reader(fd: int) -> asyncio.StreamReader:
+    reader = asyncio.StreamReader()
+    protocol = asyncio.StreamReaderProtocol(reader)
+    await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, os.fdopen(fd, "rb"))
+    return reader
+
+
+@functools.cache
+def _forks() -> socket.socket:
+    """Start the process that is forked; it ends with this one."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with theirs:
+        process = subprocess.Popen(
+            [sys.executable, "-W", "error", "-m", "tests.forked", str(theirs.fileno())],
+            cwd=ROOT, env=environment(None), stdin=DEVNULL, pass_fds=[theirs.fileno()],
+        )  # fmt: skip
+    atexit.register(process.wait)
+    atexit.register(ours.close)
+    return ours
 
 
 async def until(condition: Callable[[], object]) -> None:

@@ -85,7 +85,7 @@ def test_other_urls_are_refused_with_a_sentence(url: str) -> None:
     shown = url if len(url) <= 80 else f"{url[:77]}..."
     assert str(caught.value) == (
         f"not a TikTok handle: {shown!r}. Of URLs, only a profile's is a handle: "
-        "https://www.tiktok.com/@name. Nothing was sent."
+        "https://www.tiktok.com/@name. No request was sent."
     )
 
 
@@ -131,7 +131,7 @@ def test_handles_that_are_refused(handle: str) -> None:
     shown = handle if len(handle) <= 80 else f"{handle[:77]}..."
     assert text == (
         f"not a TikTok handle: {shown!r}. A handle is 1 to 64 letters, digits, dots and "
-        "underscores, with or without a leading @. Nothing was sent."
+        "underscores, with or without a leading @. No request was sent."
     )
     text.encode()  # it can be logged, whatever the handle was
 
@@ -150,7 +150,7 @@ def test_handles_are_text(handle: Any) -> None:
     with pytest.raises(TypeError) as caught:
         arguments.clean_handle(handle)
 
-    assert str(caught.value) == f"a handle is a str, not {type(handle).__name__}"
+    assert str(caught.value) == f"a handle must be a str, not {type(handle).__name__}"
 
 
 @pytest.mark.parametrize("code", range(128))
@@ -190,7 +190,7 @@ def test_an_empty_cursor_is_refused() -> None:
     with pytest.raises(ValueError) as caught:
         arguments.opaque("cursor", "")
 
-    assert str(caught.value) == "cursor is empty: leave it out, or pass None"
+    assert str(caught.value) == "cursor must not be empty: leave it out"
 
 
 @pytest.mark.parametrize("value", ["\ud83d", "a\udc00b", "\ude00\ud83d"])
@@ -210,7 +210,7 @@ def test_opaque_values_are_text(value: Any) -> None:
     with pytest.raises(TypeError) as caught:
         arguments.opaque("cursor", value)
 
-    assert str(caught.value) == f"cursor is a str or None, not {type(value).__name__}"
+    assert str(caught.value) == f"cursor must be a str or None, not {type(value).__name__}"
 
 
 # -- many handles -------------------------------------------------------------------------------
@@ -252,17 +252,17 @@ def test_starts(handles: Any, cursors: dict[str, str | None], duplicates: int) -
 @pytest.mark.parametrize(
     ("handles", "kind", "words"),
     [
-        ("nasa", TypeError, "handles is an iterable of handles"),
-        (b"nasa", TypeError, "handles is an iterable of handles"),
+        ("nasa", TypeError, "handles must be an iterable of handles"),
+        (b"nasa", TypeError, "handles must be an iterable of handles"),
         (None, TypeError, "mapping of handle to cursor"),
-        (5, TypeError, "handles is an iterable of handles"),
-        (["a", 5], TypeError, "a handle is a str, not int"),
-        ([("a", "c1")], TypeError, "a handle is a str, not tuple"),
+        (5, TypeError, "handles must be an iterable of handles"),
+        (["a", 5], TypeError, "a handle must be a str, not int"),
+        ([("a", "c1")], TypeError, "a handle must be a str, not tuple"),
         (["a", "b c"], InvalidHandleError, "'b c'"),
         (["a", "a", ""], InvalidHandleError, "''"),
-        ({"a": ""}, ValueError, "cursor is empty"),
-        ({"a": 5}, TypeError, "cursor is a str or None, not int"),
-        ({"a": "c", "@a": ""}, ValueError, "cursor is empty"),
+        ({"a": ""}, ValueError, "cursor must not be empty"),
+        ({"a": 5}, TypeError, "cursor must be a str or None, not int"),
+        ({"a": "c", "@a": ""}, ValueError, "cursor must not be empty"),
     ],
     ids=repr,
 )
@@ -301,7 +301,7 @@ def test_no_limit() -> None:
     """None is no limit where a count may be left out, and a TypeError where it may not."""
     assert arguments.positive("max_pages", None) is None
     nothing: Any = None
-    with pytest.raises(TypeError, match="concurrency is an int, not NoneType"):
+    with pytest.raises(TypeError, match="concurrency must be an int, not NoneType"):
         arguments.required("concurrency", nothing)
 
 
@@ -309,12 +309,12 @@ def test_no_limit() -> None:
 @pytest.mark.parametrize(
     ("value", "kind", "text"),
     [
-        (0, ValueError, "max_pages is at least 1, not 0"),
-        (-3, ValueError, "max_pages is at least 1, not -3"),
-        (True, TypeError, "max_pages is an int, not bool"),
-        (False, TypeError, "max_pages is an int, not bool"),
-        (1.0, TypeError, "max_pages is an int, not float"),
-        ("1", TypeError, "max_pages is an int, not str"),
+        (0, ValueError, "max_pages must be at least 1, not 0"),
+        (-3, ValueError, "max_pages must be at least 1, not -3"),
+        (True, TypeError, "max_pages must be an int, not bool"),
+        (False, TypeError, "max_pages must be an int, not bool"),
+        (1.0, TypeError, "max_pages must be an int, not float"),
+        ("1", TypeError, "max_pages must be an int, not str"),
     ],
     ids=repr,
 )
@@ -346,15 +346,30 @@ def test_no_seconds_at_all() -> None:
 @pytest.mark.parametrize(
     ("value", "zero", "kind", "text"),
     [
-        (0, False, ValueError, "t is a finite number of seconds, more than 0, not 0"),
-        (-0.5, False, ValueError, "t is a finite number of seconds, more than 0, not -0.5"),
-        (-1, True, ValueError, "t is a finite number of seconds, at least 0, not -1"),
-        (-5e-324, True, ValueError, "t is a finite number of seconds, at least 0, not -5e-324"),
-        (float("nan"), False, ValueError, "t is a finite number of seconds, more than 0, not nan"),
-        (float("inf"), True, ValueError, "t is a finite number of seconds, at least 0, not inf"),
-        (True, False, TypeError, "t is a number of seconds, not bool"),
-        ("5", False, TypeError, "t is a number of seconds, not str"),
-        (None, True, TypeError, "t is a number of seconds, not NoneType"),
+        (0, False, ValueError, "t must be a finite number of seconds, more than 0, not 0"),
+        (-0.5, False, ValueError, "t must be a finite number of seconds, more than 0, not -0.5"),
+        (-1, True, ValueError, "t must be a finite number of seconds, at least 0, not -1"),
+        (
+            -5e-324,
+            True,
+            ValueError,
+            "t must be a finite number of seconds, at least 0, not -5e-324",
+        ),
+        (
+            float("nan"),
+            False,
+            ValueError,
+            "t must be a finite number of seconds, more than 0, not nan",
+        ),
+        (
+            float("inf"),
+            True,
+            ValueError,
+            "t must be a finite number of seconds, at least 0, not inf",
+        ),
+        (True, False, TypeError, "t must be a number of seconds, not bool"),
+        ("5", False, TypeError, "t must be a number of seconds, not str"),
+        (None, True, TypeError, "t must be a number of seconds, not NoneType"),
     ],
     ids=repr,
 )
@@ -368,7 +383,7 @@ def test_seconds_refused(value: Any, *, zero: bool, kind: type[Exception], text:
 
 def test_more_seconds_than_a_float_holds() -> None:
     """An integer that no clock can count is refused like any other bad number."""
-    with pytest.raises(ValueError, match="t is a finite number of seconds"):
+    with pytest.raises(ValueError, match="t must be a finite number of seconds"):
         arguments.seconds("t", 10**400)
 
 
@@ -384,7 +399,7 @@ def test_flags_refused(value: Any) -> None:
     with pytest.raises(TypeError) as caught:
         arguments.flag("trim", value)
 
-    assert str(caught.value) == f"trim is a bool, not {type(value).__name__}"
+    assert str(caught.value) == f"trim must be a bool, not {type(value).__name__}"
 
 
 # -- the key ------------------------------------------------------------------------------------
@@ -404,7 +419,11 @@ def test_no_key(key: str | None) -> None:
     with pytest.raises(ValueError) as caught:
         arguments.api_key(key)
 
-    assert str(caught.value) == "no API key: pass api_key=... or set SOCIALFETCH_API_KEY"
+    assert str(caught.value) == (
+        "no API key. Set SOCIALFETCH_API_KEY to a key from the vendor's dashboard "
+        "(https://www.socialfetch.dev); it begins with sfk_, or pass api_key=... "
+        "To try it without a key: socialfetch demo"
+    )
 
 
 @pytest.mark.parametrize(
@@ -429,7 +448,7 @@ def test_bad_keys_are_not_shown(key: str) -> None:
         arguments.api_key(key)
 
     text = str(caught.value)
-    assert text.startswith("the API key has a character that no key has")
+    assert text.startswith("the API key has a character that is not valid in a key")
     assert "sfk" not in text
     assert "cret" not in text
     assert caught.value.args == (text,)
@@ -441,12 +460,12 @@ def test_keys_are_text(key: Any) -> None:
     with pytest.raises(TypeError) as caught:
         arguments.api_key(key)
 
-    assert str(caught.value) == f"api_key is a str, not {type(key).__name__}"
+    assert str(caught.value) == f"api_key must be a str, not {type(key).__name__}"
 
 
 # -- the address --------------------------------------------------------------------------------
 
-RULE = "base_url is https://HOST, or http:// for an address of this machine"
+RULE = "base_url must be https://HOST, or http:// for localhost"
 
 
 @pytest.mark.parametrize(
@@ -497,17 +516,17 @@ def test_addresses(url: str, used: str) -> None:
         ("https://host.example?", "no query and no fragment"),
         ("https://host.example/#", "no query and no fragment"),
         ("https://host.example#@x", "no query and no fragment"),
-        (" https://host.example", "a character that no URL has"),
-        ("https://host.example\n", "a character that no URL has"),
-        ("https://host.example/a\tb", "a character that no URL has"),
-        ("https://host.example/\x00", "a character that no URL has"),
-        ("https://host.example/\u202e", "a character that no URL has"),
-        ("https://host.example\u3000", "a character that no URL has"),
-        ("https:\\\\host.example", "a character that no URL has"),
-        ("https://host.example\\@evil.example", "a character that no URL has"),
-        ("https://[::1", "; its host or port is not one"),
-        ("https://host.example:99999", "; its host or port is not one"),
-        ("https://host.example:port", "; its host or port is not one"),
+        (" https://host.example", "a character that is not valid in a URL"),
+        ("https://host.example\n", "a character that is not valid in a URL"),
+        ("https://host.example/a\tb", "a character that is not valid in a URL"),
+        ("https://host.example/\x00", "a character that is not valid in a URL"),
+        ("https://host.example/\u202e", "a character that is not valid in a URL"),
+        ("https://host.example\u3000", "a character that is not valid in a URL"),
+        ("https:\\\\host.example", "a character that is not valid in a URL"),
+        ("https://host.example\\@evil.example", "a character that is not valid in a URL"),
+        ("https://[::1", "; its host or port is not valid"),
+        ("https://host.example:99999", "; its host or port is not valid"),
+        ("https://host.example:port", "; its host or port is not valid"),
     ],
     ids=ascii,
 )
@@ -547,4 +566,4 @@ def test_addresses_are_text(url: Any) -> None:
     with pytest.raises(TypeError) as caught:
         arguments.base_url(url)
 
-    assert str(caught.value) == f"base_url is a str, not {type(url).__name__}"
+    assert str(caught.value) == f"base_url must be a str, not {type(url).__name__}"

@@ -55,7 +55,7 @@ async def test_a_bad_handle_sends_nothing(client_of: MakeClient, handle: str) ->
     """Every way to ask refuses it before a request."""
     async with Emulator() as api:
         client = client_of(api)
-        with pytest.raises(InvalidHandleError, match="Nothing was sent"):
+        with pytest.raises(InvalidHandleError, match="No request was sent"):
             client.iter_followers(handle)
         with pytest.raises(InvalidHandleError):
             await client.get_followers_page(handle)

@@ -78,7 +78,7 @@ EXAMPLES: list[tuple[SocialFetchError, str, str]] = [
     (PayloadError("cut off."), "", GO_ON),
     (
         ResponseTooLargeError("over 16 MiB."),
-        "Raise max_response_bytes if answers of this size are expected.",
+        "Raise max_response_bytes if responses of this size are expected.",
         GO_ON,
     ),
     (

@@ -225,24 +225,24 @@ def items(client: SocialFetchClient, **arguments: Any) -> object:
 
 
 BAD_ARGUMENTS: dict[str, tuple[type[Exception], str, Mapping[str, Any]]] = {
-    "path, bytes": (TypeError, "path is a str", {"path": b"/v1/x"}),
-    "params, text": (TypeError, "params is a mapping", {"params": "a=b"}),
-    "params, list": (TypeError, "params is a mapping", {"params": [("a", "b")]}),
+    "path, bytes": (TypeError, "path must be a str", {"path": b"/v1/x"}),
+    "params, text": (TypeError, "params must be a mapping", {"params": "a=b"}),
+    "params, list": (TypeError, "params must be a mapping", {"params": [("a", "b")]}),
     "a name, int": (TypeError, "names to str, int, bool or None", {"params": {1: "b"}}),
     "a value, float": (TypeError, "names to str, int, bool or None", {"params": {"a": 0.5}}),
     "a value, list": (TypeError, "names to str, int, bool or None", {"params": {"a": ["b"]}}),
-    "no name": (ValueError, "a name in params is empty", {"params": {"": "b"}}),
-    "no value": (ValueError, "params['a'] is empty", {"params": {"a": ""}}),
+    "no name": (ValueError, "a name in params must not be empty", {"params": {"": "b"}}),
+    "no value": (ValueError, "params['a'] must not be empty", {"params": {"a": ""}}),
     "surrogate": (ValueError, "params['a'] has a character", {"params": {"a": "\ud83d"}}),
-    "cursor in params": (ValueError, "the cursor is an argument", {"params": {"cursor": "1"}}),
-    "empty cursor": (ValueError, "cursor is empty", {"cursor": ""}),
-    "items, None": (TypeError, "items is a str", {"items": None}),
+    "cursor in params": (ValueError, "passed as cursor=", {"params": {"cursor": "1"}}),
+    "empty cursor": (ValueError, "cursor must not be empty", {"cursor": ""}),
+    "items, None": (TypeError, "items must be a str", {"items": None}),
     "items, empty": (ValueError, "field of data that holds the rows", {"items": ""}),
     "items, page": (ValueError, "the field of data that holds the rows", {"items": "page"}),
     "items, status": (ValueError, "field of data that holds the rows", {"items": "lookupStatus"}),
-    "max_items 0": (ValueError, "max_items is at least 1", {"max_items": 0}),
-    "max_pages True": (TypeError, "max_pages is an int", {"max_pages": True}),
-    "max_credits 0": (ValueError, "max_credits is at least 1", {"max_credits": 0}),
+    "max_items 0": (ValueError, "max_items must be at least 1", {"max_items": 0}),
+    "max_pages True": (TypeError, "max_pages must be an int", {"max_pages": True}),
+    "max_credits 0": (ValueError, "max_credits must be at least 1", {"max_credits": 0}),
     "a foreign class": (TypeError, "Foreign", {"type": Foreign}),
     "a value for a type": (TypeError, "3", {"type": 3}),
 }
@@ -417,7 +417,7 @@ async def test_an_error_in_the_middle_says_how_to_go_on(client_of: MakeClient) -
             await anext(stream)
         assert "cursor '1'" in str(caught.value)
         assert "Resume from the same cursor" in str(caught.value)
-        with pytest.raises(Exception, match="no whole answer in time"):
+        with pytest.raises(Exception, match="no complete response in time"):
             await anext(stream)
         texts += [row.text async for row in stream]
         assert texts == ["a", "b", "c"]

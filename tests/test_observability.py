@@ -280,11 +280,11 @@ async def coroutine(event: Event) -> None:
 
 
 BAD_OPTIONS: dict[str, tuple[type[Exception], str, dict[str, Any]]] = {
-    "a value": (TypeError, "on_event is called", {"on_event": 3}),
+    "a value": (TypeError, "on_event must be", {"on_event": 3}),
     "a coroutine function": (TypeError, "not awaited", {"on_event": coroutine}),
     "one trace": (TypeError, "trace_configs", {"trace_configs": aiohttp.TraceConfig()}),
     "a class of traces": (TypeError, "trace_configs", {"trace_configs": [aiohttp.TraceConfig]}),
-    "no limiter": (TypeError, "limiter is an async context manager", {"limiter": 10}),
+    "no limiter": (TypeError, "limiter must be an async context manager", {"limiter": 10}),
     "a class of limiters": (TypeError, "not type", {"limiter": asyncio.Semaphore}),
 }
 
@@ -406,7 +406,7 @@ def broken(event):
 async def main():
     async with Emulator(faults={"503": 1.0}) as api, SocialFetchClient(
         api.api_key, base_url=api.base_url, on_event=broken,
-        retry=RetryPolicy(base=0.0, max_attempts=12, deadline=0.3),
+        retry=RetryPolicy(base=0.0, max_attempts=12, deadline=3),
     ) as client:
         try:
             await client.get_followers_page("ada")

@@ -93,8 +93,8 @@ def test_a_key_of_the_environment_is_hidden_as_well(monkeypatch: pytest.MonkeyPa
         ("http://127.0.0.1:99999", "its host or port is not valid"),
         ("http://127.0.0.1:3128/x", "it has a path, a query or a fragment"),
         ("http://127.0.0.1:3128?x", "it has a path, a query or a fragment"),
-        ("http://127.0.0.1:31 28", "it has a character that no URL has"),
-        ("http://127.0.0.1:3128\n", "it has a character that no URL has"),
+        ("http://127.0.0.1:31 28", "it has a character that is not valid in a URL"),
+        ("http://127.0.0.1:3128\n", "it has a character that is not valid in a URL"),
     ],
 )
 def test_what_is_no_proxy_is_refused(proxy: str, problem: str) -> None:

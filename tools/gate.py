@@ -33,15 +33,20 @@ VERSIONS = tuple(
 )
 EXTRAS = ".[cli,dask,parquet,pytest]"
 GROUPS = ("test", "consumers", "observability", "web")
-# What needs the packages of other people runs on the first Python only: it is about them.
+# What runs on the first Python only: what needs the packages of other people and is about them, and
+# what looks at texts or at large numbers of cases, which no Python has of its own.
 ONCE = [
   "tests/web", "tests/faults/test_soak.py", "tests/batch/test_batch.py",
   "tests/batch/test_files.py", "tests/cli/test_export.py",
-  "tests/cluster/test_call.py",
-  "tests/docs/test_docs.py", "tests/export/test_export.py", "tests/export/test_diff.py",
+  "tests/cluster/test_call.py", "tests/cluster/test_jobs.py",
+  "tests/docs", "tests/export/test_export.py", "tests/export/test_diff.py",
   "tests/export/test_files.py", "tests/export/test_formats.py", "tests/export/test_rows.py",
   "tests/exchange/test_limiter.py", "tests/test_observability.py", "tests/test_opentelemetry.py",
   "tests/test_pytest_plugin.py", "tests/cluster/test_shards.py",
+  "tests/faults/test_kills.py", "tests/faults/test_machines.py", "tests/faults/test_schedules.py",
+  "tests/journal/test_journal.py::test_a_journal_cut",
+  "tests/protocol/test_walk.py::test_the_memory",
+  "tests/report/test_report.py::test_ten_thousand",
 ]  # fmt: skip
 PURE = "socialfetch_async/_protocol/*,socialfetch_async/models.py,socialfetch_async/errors.py"
 CHECK = ("-m", "not slow and not browser")
@@ -173,10 +178,12 @@ def text(gate: Gate, inside: Path) -> None:
 
 
 def types(gate: Gate, inside: Path) -> None:
-    """Check the types, by both who do."""
-    bin_ = inside.parent
-    gate.step("types (mypy)", bin_ / "mypy", "--python-executable", inside)
-    gate.step("types (pyright)", bin_ / "pyright", "--pythonpath", inside)
+    """Check the types, by both who do, also of the programs in the docs."""
+    bin_, programs = inside.parent, WORK / "programs"
+    gate.step("programs of the docs", inside, "-m", "tests.docs.programs", programs)
+    mypy, pyright = PROJECT["tool"]["mypy"]["files"], PROJECT["tool"]["pyright"]["include"]
+    gate.step("types (mypy)", bin_ / "mypy", "--python-executable", inside, *mypy, programs)
+    gate.step("types (pyright)", bin_ / "pyright", "--pythonpath", inside, *pyright, programs)
 
 
 def further(gate: Gate, version: str, python: str, only: list[str]) -> None:
@@ -186,8 +193,8 @@ def further(gate: Gate, version: str, python: str, only: list[str]) -> None:
     if inside is None:
         return
     # Development mode: asyncio's own checks, and every warning of the interpreter.
-    ignored = [f"--ignore={path}" for path in ONCE]
-    gate.step(f"tests, Python {version}", inside, "-X", "dev", *PYTEST, *PARALLEL, *ignored, *only)
+    left_out = [f"--{'deselect' if '::' in what else 'ignore'}={what}" for what in ONCE]
+    gate.step(f"tests, Python {version}", inside, "-X", "dev", *PYTEST, *PARALLEL, *left_out, *only)
 
 
 def measured(gate: Gate, version: str, inside: Path, only: list[str]) -> None:
@@ -273,5 +280,8 @@ def everything() -> None:
 
 if __name__ == "__main__":
     os.chdir(ROOT)
+    # Where nothing may write bytecode, a thousand processes would compile what they import.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.environ["PYTHONPYCACHEPREFIX"] = str(WORK / "bytecode")
     what, *arguments = sys.argv[1:] or ["test"]
     {"check": check, "newest": newest, "suite": suite, "test": everything}[what](*arguments)

@@ -17,7 +17,7 @@ from pathlib import Path
 from socialfetch_async.emulator import Emulator
 
 WIDTHS, HEIGHT = (92, 40, 200, 60), 24
-SECONDS = 7  # before the first look
+SECONDS = 5  # that the panel is there before the first look
 PAUSE = 1.0  # before each further one
 
 
@@ -39,6 +39,8 @@ async def screens(api: Emulator, folder: str, handles: str) -> list[str]:
     await asyncio.to_thread(tmux, "new-session", "-d", *size, command)
     shown = []
     try:
+        while "in flight" not in await asyncio.to_thread(tmux, "capture-pane", "-p"):
+            await asyncio.sleep(PAUSE)
         await asyncio.sleep(SECONDS)
         for width in WIDTHS:
             await asyncio.to_thread(tmux, "resize-window", "-x", str(width))

@@ -33,7 +33,7 @@ async def fetch(folder: Path) -> None:
     )
     async with emulator as api:
         for handle in FAILING:
-            api.script(handle, None, None, *["503"] * 20)
+            api.script(handle, None, None, *["502"] * 20)
         client = SocialFetchClient(
             api.api_key, base_url=api.base_url, retry=RetryPolicy(max_attempts=4, base=0.2)
         )
@@ -54,7 +54,7 @@ def picture(page: Path, folder: Path) -> None:
             *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
             "--hide-scrollbars",
             f"--user-data-dir={folder / 'browser'}",
-            "--window-size=1280,1373",
+            "--window-size=1280,1412",
             f"--screenshot={PICTURE}",
             page.as_uri(),
         ],

@@ -1,8 +1,10 @@
 """What aiohttp raises, as errors of our tree."""
 
+import os
 from typing import Final
 
 import aiohttp
+from aiohttp.http import HttpProcessingError
 
 from socialfetch_async.errors import (
     ConnectError,
@@ -26,15 +28,16 @@ _FAILURES: Final[tuple[tuple[type[Exception], type[TransportError]], ...]] = (
     (TimeoutError, RequestTimeoutError),
     (aiohttp.ClientPayloadError, PayloadError),
     (aiohttp.ClientResponseError, PayloadError),  # the head is not HTTP
+    (HttpProcessingError, PayloadError),  # the same, over the connector
     (aiohttp.ClientConnectionError, ConnectionLostError),
     (OSError, ConnectionLostError),
 )
 _SENTENCES: Final[dict[type[TransportError], str]] = {
     TLSError: "no secure connection to the API",
     ConnectError: "no connection to the API",
-    RequestTimeoutError: "no whole answer in time",
-    PayloadError: "the answer broke off or is not HTTP",
-    ConnectionLostError: "the connection ended before an answer",
+    RequestTimeoutError: "no complete response in time",
+    PayloadError: "the response broke off or is not HTTP",
+    ConnectionLostError: "the connection ended before a response",
 }
 _OF_A_PROXY: Final = (aiohttp.ClientProxyConnectionError, aiohttp.ClientHttpProxyError)
 _PROXY_ADVICE: Final = "Nothing was charged. Check the proxy, and its user name and password."
@@ -85,7 +88,8 @@ def _detail(failure: Exception, timeout: float) -> str:
         return f"after {timeout:.3g} s"
     if isinstance(failure, aiohttp.ClientHttpProxyError):
         return f"its status is {getattr(failure, 'status', 'unknown')}"
-    name = type(failure).__name__
     if isinstance(failure, OSError) and failure.strerror:
-        return f"{name}: {failure.strerror}"  # the system's words for an error number
-    return name
+        # asyncio's own words for a connection that is refused hold the address as Python has it.
+        number = failure.errno if "Connect call failed" in failure.strerror else None
+        return os.strerror(number) if number else failure.strerror
+    return type(failure).__name__

@@ -14,8 +14,8 @@ from socialfetch_async.errors import DecodeError, PayloadError, SocialFetchError
 
 Result = TypeVar("Result")
 
-_NO_JSON: Final = "the answer is not the JSON it should be."
-_BEYOND_REPAIR: Final = "the answer arrived whole, but is damaged beyond repair."
+_NO_JSON: Final = "the response is not the JSON it should be."
+_BEYOND_REPAIR: Final = "the response arrived whole, but is damaged beyond repair."
 
 
 def decode(
@@ -107,7 +107,7 @@ def _decode_error(mismatch: Mismatch, body: bytes, text: bytes) -> DecodeError:
     meta = meta_of(text) if text else b""
     price = price_said(meta)
     return DecodeError(
-        f"the answer has not the documented shape at {where}: {mismatch.what}.",
+        f"the response has not the documented shape at {where}: {mismatch.what}.",
         path=where,
         body=body,
         request_id=loose_parts(meta).request_id or None,

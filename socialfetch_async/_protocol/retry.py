@@ -119,7 +119,7 @@ class Retries:
         if not rule(error).retry or attempts >= self._policy.max_attempts:
             return ""
         if isinstance(error, PayloadError) and error.whole and self._second_whole():
-            return "A second answer was damaged as well."
+            return "A second response was damaged as well."
         left = remaining + patience
         delay = 0.0 if held else self._jitter(next(self._delays))
         asked = error.retry_after

@@ -149,7 +149,7 @@ def status_error(answer: Answer, secret: str) -> APIStatusError:
         common["checkout_url"] = one_line(said.checkout_url, secret) or None
     quoted = f' ("{message}")' if message else ""
     return kind(
-        f"the API answered {answer.status} {code}{quoted}.",
+        f"the API responded with {answer.status} {code}{quoted}.",
         code=code,
         message=message,
         request_id=one_line(said.request_id, secret) or None,
@@ -168,8 +168,8 @@ def _envelope(body: bytes) -> _ErrorBody | None:
 
 def _unsigned(kind: type[APIStatusError], status: int) -> str:
     if kind is GatewayError:
-        return f"a gateway or proxy answered {status}, not the API."
-    return f"the API answered {status}."
+        return f"a gateway or proxy responded with {status}, not the API."
+    return f"the API responded with {status}."
 
 
 def redirect_error(answer: Answer, secret: str) -> UnexpectedRedirectError:

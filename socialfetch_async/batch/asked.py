@@ -29,6 +29,10 @@ class Order(NamedTuple):
     older_than: float | None = None
     trim: bool = False
 
+    def first_pages(self) -> "Order":
+        """Return what an estimate buys: the first page of each list that has none."""
+        return self._replace(max_pages=1, max_followers=None)
+
     def wanted(self, work: str) -> Wanted:
         """Return what is wanted in a piece of work."""
         before = None if self.older_than is None else time.time() - self.older_than
@@ -55,16 +59,18 @@ def order(
     """
     starts, duplicates = arguments.starts(handles)
     if refresh not in {None, "new", "all"}:
-        raise ValueError(f'refresh is "new", "all" or None, not {refresh!r}')
+        raise ValueError(f'refresh must be "new", "all" or None, not {refresh!r}')
     if isinstance(older_than, timedelta):
         older_than = older_than.total_seconds()
     if older_than is not None:
         if refresh is None:
-            raise ValueError("older_than is for a refresh: give refresh, too")
+            raise ValueError("older_than is for a refresh: give refresh as well")
         if isinstance(older_than, bool) or not isinstance(older_than, int | float):
-            raise TypeError(f"older_than is seconds, not {type(older_than).__name__}")
+            raise TypeError(
+                f"older_than must be seconds or a timedelta, not {type(older_than).__name__}"
+            )
         if not 0 <= older_than < math.inf:
-            raise ValueError(f"older_than is 0 seconds or more, not {older_than}")
+            raise ValueError(f"older_than must be 0 seconds or more, not {older_than}")
     return Order(
         starts,
         duplicates,

@@ -17,8 +17,8 @@ class HandleEstimate(NamedTuple):
 
     Attributes:
         lookup_status: The vendor's outcome; None before its first page.
-        total_followers: The vendor's count; None where there is none.
-        credits_left: What is left to buy; None where that is not known.
+        total_followers: The vendor's count, if there is one.
+        credits_left: Credits left to buy; None if that is not known.
     """
 
     handle: str
@@ -34,6 +34,10 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
         handles: One entry for each handle, in the order given.
         total_followers: The vendor's counts, together.
         credits_left: To buy, as far as known.
+        not_asked: How many handles have no first page, so that their price is not known: more
+            than one credit each, most often.
+        stop_reason: Why the call ended, as in a `BatchResult`: `max_credits` when the limit left
+            some handles without a first page.
         unavailable: How many handles have no list.
         credits_charged: By this call.
         balance: The account's balance in credits; None if it could not be asked for.
@@ -44,6 +48,8 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
     total_followers: int
     credits_left: int
     unavailable: int
+    not_asked: int = 0
+    stop_reason: str = "complete"
     credits_charged: int = 0
     balance: int | None = None
     journal: Path | None = None
@@ -66,6 +72,7 @@ def estimate_of(
         total_followers=sum(entry.total_followers or 0 for entry in entries),
         credits_left=sum(entry.credits_left or 0 for entry in entries),
         unavailable=sum(entry.lookup_status not in {None, "found"} for entry in entries),
+        not_asked=sum(entry.lookup_status is None for entry in entries),
     )
 
 

@@ -171,7 +171,7 @@ class BatchFiles(NamedTuple):
         self, saved: SavedRun, before: list[Written], record: Record, form: str, path: Path
     ) -> ExportResult:
         target = self.target(form)
-        made = _Made(target, __version__, _digest(saved))
+        made = _Made(target, __version__, _digest(saved, form))
         unchanged = _unchanged(made, before, path)
         if unchanged is not None:
             return unchanged.result(saved, path)
@@ -236,11 +236,14 @@ def _contents(written: Iterable[Written]) -> set[Contents]:
     return {Contents(known.size, known.digest) for known in written}
 
 
-def _digest(saved: SavedRun) -> str:
-    """Return what changes when a line that an export shows comes to the journal."""
+def _digest(saved: SavedRun, form: str) -> str:
+    """Return what changes when something that an export shows comes to the journal."""
     digest = 0
-    for handle in saved.handles.values():
-        digest = crc32(_encode(handle), digest)
+    for one in saved.handles.values():
+        shown: object = (one.handle, one.pages, one.followers, one.first_at, one.read_at)
+        if form == "sqlite":  # it has a table of the handles
+            shown = msgspec.structs.replace(one, last_at=one.first_at)
+        digest = crc32(_encode(shown), digest)
     return f"{digest:08x}"
 
 

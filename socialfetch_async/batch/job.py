@@ -11,10 +11,19 @@ from socialfetch_async.batch.asked import Order
 from socialfetch_async.batch.estimate import estimate_of
 from socialfetch_async.batch.files import BatchFiles
 from socialfetch_async.batch.progress import BatchEvent, BatchProgress, BatchResult
+from socialfetch_async.batch.refreshing import finish_refresh
 from socialfetch_async.client import SocialFetchClient
 from socialfetch_async.errors import ExportError, JournalError, SocialFetchError
 from socialfetch_async.export import Contents, ExportResult
-from socialfetch_async.journal import Fsync, Journal, Rounds, SavedHandle, SavedRun, Wanted, settled
+from socialfetch_async.journal import (
+    Fsync,
+    Journal,
+    Rounds,
+    SavedHandle,
+    SavedRun,
+    Wanted,
+    left,
+)
 from socialfetch_async.run import FollowersRun
 
 _BALANCE: Final = 10.0  # seconds that asking for the balance may take
@@ -130,9 +139,12 @@ class Job:
                 self._failure = self._failure or error
             if self._with_exports:
                 await self._export()
-            # A kill while the files are written must not have the same call begin the next one.
-            if len(self._exports) == len(self._files.exports):
-                self._finish_refresh()
+            finish_refresh(
+                self._journal,
+                self._wanted,
+                lambda: [self._journal.plan(self._order.starts, self._wanted)],
+                exported=len(self._exports) == len(self._files.exports),
+            )
             await asyncio.to_thread(self._sum_up)
 
     def _begin(self, todo: dict[str, str | None]) -> None:
@@ -149,12 +161,6 @@ class Job:
         if todo:
             self._journal.follow(self._wanted, steps)
         return todo
-
-    def _finish_refresh(self) -> None:
-        """Say that a refresh is finished, if the same call would ask for nothing more."""
-        starts, wanted = self._order.starts, self._wanted
-        if wanted.refresh is not None and settled(self._journal.plan(starts, wanted)):
-            self._journal.finish(wanted.work)
 
     async def _buy(self, todo: dict[str, str | None]) -> None:
         """Run until nothing is left, or nothing more may be bought."""
@@ -253,9 +259,8 @@ class Job:
         there = [one for one in given if one is not None]
         statuses = Counter("not_begun" if one is None else one.status for one in given)
         steps = self._journal.plan(starts, self._wanted)
-        pending = {h: step.cursor for h, step in steps.items() if step.do != "nothing"}
+        pending = left(steps)
         refused = tuple(one.handle for one in there if one.reason == "refused")
-        going = self._journal.open_refresh
         self._result = BatchResult(
             stop_reason=self._reason(statuses, pending),
             handles=len(given),
@@ -272,10 +277,24 @@ class Job:
             exports=tuple(self._exports),
             newest_data=max((one.read_at for one in there if one.read_at), default=None),
             oldest_data=min((one.read_at for one in there if one.read_at), default=None),
-            open_refresh=None if going is None else going.kind,
+            not_refreshed=tuple(h for h, step in steps.items() if step.why == "deeper"),
             refused=refused,
             moved=self._moved(saved),
+            **self._open_refresh(),
         )
+
+    def _open_refresh(self) -> dict[str, Any]:
+        """Return how the refresh stands that is not finished, if there is one."""
+        journal, going = self._journal, self._journal.open_refresh
+        if going is None or going.kind == "first":
+            return {}
+        wanted = self._order._replace(refresh=going.kind).wanted(going.name)
+        steps = journal.plan(self._order.starts, wanted)
+        return {
+            "open_refresh": going.kind,
+            "refresh_done": len(steps) - len(left(steps)),
+            "refresh_credits": journal.spent(going.name, going.kind),
+        }
 
     def _reason(self, statuses: Counter[str], pending: dict[str, str | None]) -> str:
         if self._failure is not None:

@@ -3,6 +3,8 @@
 import signal
 import sys
 
+from socialfetch_async._text import install
+
 __all__ = ["main"]
 
 
@@ -20,5 +22,5 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "click":
             raise
-        sys.stderr.write("socialfetch needs its extra: pip install 'socialfetch-async[cli]'\n")
+        sys.stderr.write(f"the command needs the extra `cli`: {install('cli')}\n")
         sys.exit(2)

@@ -1,31 +1,22 @@
-"""The commands and their options. Heavy imports stand inside, so that `--help` is quick."""
+"""The commands. Heavy imports stand inside, so that `--help` is quick."""
 
 from collections.abc import Callable, Coroutine
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import click
 
 from socialfetch_async._version import __version__
-from socialfetch_async.cli.options import (
-    Decimal,
-    Duration,
-    Group,
-    Number,
-    connection,
-    example,
-    given,
-    shared,
+from socialfetch_async.cli.command_options import (
+    FILE,
+    FORMAT,
+    SPREADSHEET,
+    of_emulate,
+    of_export,
+    of_followers,
 )
+from socialfetch_async.cli.options import Group, connection, example, given, shared
 
 T = TypeVar("T")
-_SPREADSHEET: Final = "CSV for spreadsheets: a byte order mark, and no text runs as a formula."
-_TRIM: Final = "Leave out avatar_urls, platform_user_id and sec_uid; the price is the same."
-_LISTS: Final = "Newest followers per handle, then stop; "
-_PAGES: Final = "Pages per handle, then stop."
-_COLUMN: Final = "The column to read the handles from, if they are CSV."
-_HEADER: Final = "The first line of the handles is a handle and no header."
-_format = click.Choice(["jsonl", "jsonl.gz", "csv", "parquet", "sqlite"])
-_file = click.Path(allow_dash=True)  # so that a shell completes file names
 
 
 @click.group(
@@ -46,23 +37,7 @@ def socialfetch() -> None:
 
 @socialfetch.command(epilog=example("socialfetch followers ada --max-pages=2 | jq .handle"))
 @click.argument("handles", metavar="HANDLE... | -", nargs=-1, required=True)
-@click.option(
-    "--max-followers",
-    "--max-followers-per-handle",
-    "max_followers",
-    type=Number(),
-    help=f"{_LISTS}exactly so many are written.",
-)
-@click.option("--max-pages", "--max-pages-per-handle", "max_pages", type=Number(), help=_PAGES)
-@click.option(
-    "--max-credits",
-    type=Number(),
-    help="Credit limit of this command, all handles together. Default: SOCIALFETCH_MAX_CREDITS.",
-)
-@click.option("--cursor", metavar="CURSOR", help="Resume from this cursor (single HANDLE only).")
-@click.option("--trim", is_flag=True, help=_TRIM)
-@click.option("--column", metavar="NAME", help=_COLUMN)
-@click.option("--no-header", is_flag=True, help=_HEADER)
+@of_followers
 @connection
 @shared
 def followers(
@@ -91,92 +66,8 @@ def followers(
 
 
 @socialfetch.command(epilog=example("socialfetch export handles.txt -o out --max-credits=5000"))
-@click.argument("handles", metavar="HANDLES-FILE | -", required=False, type=_file)
-@click.option(
-    "--handle",
-    "names",
-    metavar="HANDLE",
-    multiple=True,
-    help="A handle or profile URL, in place of HANDLES-FILE; may be repeated.",
-)
-@click.option(
-    "-o",
-    "--output",
-    metavar="FOLDER | FILE",
-    type=_file,
-    required=True,
-    help="Where the journal and the exports go.",
-)
-@click.option(
-    "--format",
-    "formats",
-    type=_format,
-    multiple=True,
-    help="For a FOLDER; may be repeated. Default: jsonl.",
-)
-@click.option(
-    "--max-credits",
-    type=Number(),
-    help="Credit limit of the batch, or of one refresh, over all runs. Default: "
-    "SOCIALFETCH_MAX_CREDITS.",
-)
-@click.option(
-    "--concurrency", type=Number(), default=10, show_default=True, help="Pages in flight at a time."
-)
-@click.option(
-    "--fsync",
-    type=click.Choice(["page", "second", "never"]),
-    default="second",
-    show_default=True,
-    help="When pages are synced to disk.",
-)
-@click.option(
-    "--max-followers",
-    "--max-followers-per-handle",
-    "max_followers_per_handle",
-    type=Number(),
-    help=f"{_LISTS}in whole pages.",
-)
-@click.option(
-    "--max-pages",
-    "--max-pages-per-handle",
-    "max_pages_per_handle",
-    type=Number(),
-    help=_PAGES,
-)
-@click.option(
-    "--refresh",
-    type=click.Choice(["new", "all"]),
-    help="Read finished lists again: new followers only, or whole lists.",
-)
-@click.option(
-    "--older-than",
-    type=Duration(),
-    help="With --refresh: only lists read longer ago than this (12h, 7d).",
-)
-@click.option(
-    "--estimate",
-    is_flag=True,
-    help="Buy each list's first page (1 credit each), and say what the rest costs.",
-)
-@click.option(
-    "--settle",
-    "settles",
-    is_flag=True,
-    help="Lower the possibly charged credits to what the balance allows; buy nothing.",
-)
-@click.option("--yes", is_flag=True, help="With --estimate: buy the rest without asking.")
-@click.option("--column", metavar="NAME", help=_COLUMN)
-@click.option("--no-header", is_flag=True, help=_HEADER)
-@click.option("--dry-run", is_flag=True, help="Say what is left and what it costs; buy nothing.")
-@click.option("--trim", is_flag=True, help=_TRIM)
-@click.option("--spreadsheet", is_flag=True, help=_SPREADSHEET)
-@click.option("--overwrite", is_flag=True, help="Replace files that this journal did not write.")
-@click.option(
-    "--scheduler",
-    metavar="URL",
-    help="Run it on the workers of this Dask scheduler; --concurrency is per worker.",
-)
+@click.argument("handles", metavar="HANDLES-FILE | -", required=False, type=FILE)
+@of_export
 @connection
 @shared
 def export(
@@ -184,7 +75,6 @@ def export(
     estimate: bool,  # noqa: FBT001 - as above
     yes: bool,  # noqa: FBT001 - as above
     settles: bool,  # noqa: FBT001 - as above
-    scheduler: str | None,
     handles: str | None,
     names: tuple[str, ...],
     **options: Any,
@@ -197,7 +87,11 @@ def export(
     HANDLES-FILE has a handle or profile URL on each line, or is CSV with a column `handle` or
     `username`; `-` is stdin. FILE ends in .jsonl, .jsonl.gz, .csv, .parquet or .sqlite.
     """
-    from socialfetch_async.cli.export import Options, run_batch  # noqa: PLC0415
+    from socialfetch_async.cli.export import (  # noqa: PLC0415
+        Options,
+        in_this_process,
+        run_batch,
+    )
 
     if (handles is None) == (not names):
         raise click.UsageError("give either a HANDLES-FILE (- is stdin) or --handle")
@@ -213,28 +107,21 @@ def export(
     chosen = Options(
         **options, handles=handles or "", names=names, connection=connecting, voice=voice
     )
-    if scheduler is not None:
-        for name, typed in (
-            ("--dry-run", dry_run),
-            ("--estimate", estimate),
-            ("--settle", settles),
-            *((word, True) for word in connecting.words()),
-        ):
-            if typed:
-                raise click.UsageError(f"{name} is not for --scheduler: leave one of them out")
-        from socialfetch_async.cli.cluster import run_on_cluster  # noqa: PLC0415
-
-        run_on_cluster(scheduler, chosen)
-    run_batch(chosen, dry_run=dry_run, estimate=estimate, yes=yes, settles=settles)
+    engine = in_this_process
+    if chosen.scheduler is not None:
+        for word in connecting.words():
+            raise click.UsageError(f"{word} is not for --scheduler: leave one of them out")
+        from socialfetch_async.cli.cluster import on_cluster as engine  # noqa: PLC0415
+    run_batch(chosen, engine, dry_run=dry_run, estimate=estimate, yes=yes, settles=settles)
 
 
 @socialfetch.command(epilog=example("socialfetch convert out -o followers.parquet"))
-@click.argument("journals", metavar="JOURNAL | FOLDER...", nargs=-1, required=True, type=_file)
+@click.argument("journals", metavar="JOURNAL | FOLDER...", nargs=-1, required=True, type=FILE)
 @click.option(
-    "-o", "--output", metavar="FILE | -", type=_file, required=True, help="The file; - is stdout."
+    "-o", "--output", metavar="FILE | -", type=FILE, required=True, help="The file; - is stdout."
 )
-@click.option("--format", "form", type=_format, help="Default: by the suffix of FILE; jsonl for -.")
-@click.option("--spreadsheet", is_flag=True, help=_SPREADSHEET)
+@click.option("--format", "form", type=FORMAT, help="Default: by the suffix of FILE; jsonl for -.")
+@click.option("--spreadsheet", is_flag=True, help=SPREADSHEET)
 @shared
 def convert(
     journals: tuple[str, ...],
@@ -256,9 +143,9 @@ def convert(
 
 
 @socialfetch.command(epilog=example("socialfetch report out -o report.html"))
-@click.argument("journals", metavar="JOURNAL | FOLDER...", nargs=-1, required=True, type=_file)
+@click.argument("journals", metavar="JOURNAL | FOLDER...", nargs=-1, required=True, type=FILE)
 @click.option(
-    "-o", "--output", metavar="FILE", type=_file, required=True, help="The HTML file to write."
+    "-o", "--output", metavar="FILE", type=FILE, required=True, help="The HTML file to write."
 )
 @shared
 def report(journals: tuple[str, ...], output: str) -> None:
@@ -273,13 +160,13 @@ def report(journals: tuple[str, ...], output: str) -> None:
 
 
 @socialfetch.command(epilog=example("socialfetch diff out -o changes.csv"))
-@click.argument("old", metavar="JOURNAL | FOLDER", type=_file)
-@click.argument("new", metavar="[NEW]", type=_file, required=False)
+@click.argument("old", metavar="JOURNAL | FOLDER", type=FILE)
+@click.argument("new", metavar="[NEW]", type=FILE, required=False)
 @click.option(
     "-o",
     "--output",
     metavar="FILE | -",
-    type=_file,
+    type=FILE,
     default="-",
     show_default=True,
     help="A .jsonl or .csv file; - is stdout.",
@@ -342,80 +229,7 @@ def balance(**options: Any) -> None:
 
 
 @socialfetch.command(epilog=example("socialfetch emulate --profile=ada=1000 --fault=503=0.05"))
-@click.option(
-    "--port",
-    type=Number(0, 65_535),
-    default=8765,
-    show_default=True,
-    help="Port to listen on; 0 is a free one.",
-)
-@click.option(
-    "--page-size", type=Number(), default=20, show_default=True, help="Followers per page."
-)
-@click.option(
-    "--latency",
-    type=Decimal(zero=True),
-    metavar="SECONDS",
-    default=0.0,
-    show_default=True,
-    help="Wait before each response.",
-)
-@click.option("--credits", "credits_", type=Number(0), help="Credits of the account.")
-@click.option("--price", type=Number(), default=1, show_default=True, help="Credits per page.")
-@click.option(
-    "--seed",
-    type=Number(0),
-    default=0,
-    show_default=True,
-    help="Random seed for generated followers and faults.",
-)
-@click.option(
-    "--profile",
-    "profiles",
-    multiple=True,
-    metavar="HANDLE=SIZE|STATUS",
-    help="A profile that exists, example: ada=1000, bo=private; may be repeated. Without any, "
-    "every handle exists, except private..., hidden... and missing...",
-)
-@click.option(
-    "--fault",
-    "faults",
-    multiple=True,
-    metavar="KIND=RATE",
-    help="A share of requests that fail, example: 503=0.05; may be repeated. Kinds: a status, the "
-    "same from a gateway (503-html, 503-empty, 503-json), drop, lose, stall, truncate, and those "
-    "that the error for an unknown kind lists.",
-)
-@click.option(
-    "--retry-after",
-    type=Number(0),
-    metavar="SECONDS",
-    help="The Retry-After of a 429 or 503.",
-)
-@click.option("--rate-limit", type=Decimal(zero=True), help="Pages per second; more are refused.")
-@click.option(
-    "--limited",
-    metavar="KIND",
-    default="429",
-    show_default=True,
-    help="The fault that a request over the rate limit meets.",
-)
-@click.option(
-    "--outage",
-    "outages",
-    multiple=True,
-    metavar="KIND=FROM-TO",
-    help="Seconds in which every request fails, example: 503=60-120; may be repeated.",
-)
-@click.option(
-    "--growth",
-    "growth",
-    multiple=True,
-    metavar="HANDLE=RATE",
-    help="A list that moves, example: ada=5/min, or ada=-2/h to lose followers; may be repeated. "
-    "Units: s, min, h.",
-)
-@click.option("--depth", type=Number(0), help="Followers after which a list ends.")
+@of_emulate
 @shared
 def emulate(
     port: int,
@@ -424,13 +238,13 @@ def emulate(
     credits_: int | None,
     price: int,
     seed: int,
-    profiles: tuple[str, ...],
-    faults: tuple[str, ...],
+    profiles: tuple[tuple[str, int | str], ...],
+    faults: tuple[tuple[str, float], ...],
     retry_after: int | None,
     rate_limit: float | None,
     limited: str,
-    outages: tuple[str, ...],
-    growth: tuple[str, ...],
+    outages: tuple[tuple[str, tuple[float, float]], ...],
+    growth: tuple[tuple[str, str], ...],
     depth: int | None,
 ) -> None:
     """Run the emulator of the API on 127.0.0.1 until Ctrl-C.
@@ -442,18 +256,18 @@ def emulate(
 
     try:
         emulator = Emulator(
-            {handle: int(v) if v.isdecimal() else v for handle, v in map(_pair, profiles)} or None,
+            dict(profiles) or None,
             page_size=page_size,
             latency=latency,
             seed=seed,
             credits=credits_,
             price=price,
-            faults={fault: _rate(rate) for fault, rate in map(_pair, faults)},
+            faults=dict(faults),
             retry_after=retry_after,
             rate_limit=rate_limit,
             limited=limited,
-            outages=[(fault, *_seconds(times)) for fault, times in map(_pair, outages)],
-            growth=dict(map(_pair, growth)),
+            outages=[(fault, *times) for fault, times in outages],
+            growth=dict(growth),
             depth=depth,
             port=port,
         )
@@ -467,7 +281,7 @@ def emulate(
     "-o",
     "--output",
     metavar="FOLDER",
-    type=_file,
+    type=FILE,
     help="A new or empty folder. Default: a temporary one.",
 )
 @shared
@@ -516,27 +330,3 @@ def _run_offline(command: Callable[[], None]) -> None:
     from socialfetch_async.cli.stopping import run_offline  # noqa: PLC0415
 
     run_offline(command)
-
-
-def _rate(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise click.UsageError(
-            f"the rate of a fault is a number from 0 to 1, not {text!r}"
-        ) from None
-
-
-def _seconds(text: str) -> tuple[float, float]:
-    begin, _, end = text.partition("-")
-    try:
-        return float(begin), float(end)
-    except ValueError:
-        raise click.UsageError(f"an outage is FROM-TO in seconds, not {text!r}") from None
-
-
-def _pair(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not (name and equals and value):
-        raise click.UsageError(f"{text!r} is not NAME=VALUE")
-    return name, value

@@ -21,9 +21,12 @@ _KEY: Final = "SOCIALFETCH_API_KEY"
 _LIMIT: Final = "SOCIALFETCH_MAX_CREDITS"
 _CONCURRENCY: Final = 50
 _FIRST_PATIENCE: Final = 30.0  # seconds, for somebody who waits at a terminal
-# Arguments that the sentences of errors name, as patterns, and what they are here.
+# What the sentences of errors say to programs, as patterns, and what it is here.
 _OPTIONS: Final = {
+    "request id; `error.body` has the response": "request id",
+    r"Raise max_response_bytes if .*? expected\. ?": "",
     r"format=\.\.\.": "--format",
+    "spreadsheet is for": "--spreadsheet is for",
     "partial=True": "--partial",
     "overwrite=True": "--overwrite",
     'refresh="all"': "--refresh=all",
@@ -68,9 +71,8 @@ class Connection(NamedTuple):
         """
         if not os.environ.get(_KEY):
             raise ValueError(
-                f"no API key. Set {_KEY} to a key from the vendor's dashboard "
-                "(https://www.socialfetch.dev); it begins with sfk_. No request was sent. To try "
-                "the command without a key: socialfetch demo"
+                f"no API key. Set {_KEY} to {arguments.A_KEY}. No request was sent. To try the "
+                "command without a key: socialfetch demo"
             )
         return SocialFetchClient(
             base_url=base_url(),
@@ -152,7 +154,7 @@ def told(error: Exception, url: str | None = None, *, summary: bool = False) -> 
     """
     text = error.summary if summary and isinstance(error, SocialFetchError) else str(error)
     for argument, option in _OPTIONS.items():
-        text = re.sub(rf"\b{argument}", option, text)
+        text = re.sub(rf"(?<!\w){argument}", option, text)
     if not isinstance(error, TransportError | APIStatusError):
         return text
     return f"{urlsplit(base_url() if url is None else url).netloc}: {text}"

@@ -1,6 +1,7 @@
 """`socialfetch demo` and `emulate`: the API on the local machine."""
 
 import asyncio
+import os
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -55,7 +56,9 @@ async def serve(emulator: Emulator, voice: Voice) -> int:
             )
             await asyncio.Event().wait()  # nobody sets it: only cancelling ends this
     except OSError as error:
-        await say([f"socialfetch: the emulator cannot listen: {error.strerror}"])
+        why = os.strerror(error.errno) if error.errno else error.strerror
+        advice = "Choose another port with --port; 0 is a free one."
+        await say([f"socialfetch: the emulator cannot listen on its port: {why}. {advice}"])
     return exit_codes.USAGE
 
 

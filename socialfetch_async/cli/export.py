@@ -3,9 +3,10 @@
 import asyncio
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from socialfetch_async import _arguments as arguments
 from socialfetch_async._text import count
@@ -15,10 +16,10 @@ from socialfetch_async.batch import (
     Estimate,
     HandlesFile,
     Order,
-    estimate_followers,
     estimated,
     files_of,
     order,
+    price_batch,
     read_handles,
     run_batch as run_job,
     settle,
@@ -61,6 +62,7 @@ class Options:
     column: str | None = None
     no_header: bool = False
     overwrite: bool = False
+    scheduler: str | None = None
     connection: Connection = _CONNECTION
     voice: Voice = _VOICE
 
@@ -132,11 +134,38 @@ class Options:
             said.append(f"--fsync={self.fsync}")
         said += ["--trim"] * self.trim + ["--spreadsheet"] * self.spreadsheet
         said += ["--overwrite"] * self.overwrite
+        said += [] if self.scheduler is None else [f"--scheduler={self.scheduler}"]
         return words.command([*said, *self.connection.words(), *self.voice.words()])
+
+
+class Engine(NamedTuple):
+    """What does a batch: this process, or a cluster.
+
+    Attributes:
+        fetch: Runs a batch, says how it ended and how to resume, and returns the exit code.
+        estimate: Buys the first pages, and returns what the rest costs.
+    """
+
+    fetch: Callable[[Order], Coroutine[Any, Any, int]]
+    estimate: Callable[[Order], Coroutine[Any, Any, Estimate]]
+
+
+With = Callable[[Options], AbstractAsyncContextManager[Engine]]
+
+
+@asynccontextmanager
+async def in_this_process(options: Options) -> AsyncIterator[Engine]:
+    """Give what does a batch in this process."""
+    async with connected(options.client()) as client:
+        yield Engine(
+            lambda asked: _fetch(client, asked, options),
+            lambda asked: price_batch(client, options.files(), asked, options.fsync),
+        )
 
 
 def run_batch(
     options: Options,
+    engine: With = in_this_process,
     *,
     dry_run: bool,
     estimate: bool = False,
@@ -158,8 +187,8 @@ def run_batch(
     if settles:
         stopping.run(_settle(options))
     if estimate:
-        stopping.run(_estimate(given, asked, options, yes=yes))
-    stopping.run(_batch(given, asked, options))
+        stopping.run(_estimate(given, asked, options, engine, yes=yes))
+    stopping.run(_batch(given, asked, options, engine))
 
 
 async def _settle(options: Options) -> int:
@@ -174,18 +203,14 @@ async def _settle(options: Options) -> int:
     return exit_codes.DONE
 
 
-async def _estimate(given: HandlesFile, asked: Order, options: Options, *, yes: bool) -> int:
+async def _estimate(
+    given: HandlesFile, asked: Order, options: Options, engine: With, *, yes: bool
+) -> int:
     """Buy the first pages, say what the rest costs, and buy it if that is wished."""
-    async with connected(options.client()) as client:
+    async with engine(options) as one:
         await options.voice.say(words.duplicates(given))
         try:
-            found = await estimate_followers(
-                client, given.handles, options.output,
-                format=options.formats, concurrency=options.concurrency,
-                max_credits=options.max_credits, trim=options.trim, fsync=options.fsync,
-                max_followers_per_handle=options.max_followers_per_handle,
-                max_pages_per_handle=options.max_pages_per_handle,
-            )  # fmt: skip
+            found = await one.estimate(asked)
         except asyncio.CancelledError:
             said = [
                 f"Stopped. The first pages are kept in {options.files().journal}",
@@ -194,12 +219,21 @@ async def _estimate(given: HandlesFile, asked: Order, options: Options, *, yes: 
             await options.voice.say(said)
             raise
         await options.voice.say(words.priced(found))
-        if yes or (found.credits_left and await _wished(found)):
-            return await _fetch(client, asked, options)
+        if yes or (not found.not_asked and found.credits_left and await _wished(found)):
+            return await one.fetch(asked)
     if options.voice.json:
         await write_json(found)
-    await options.voice.say([f"To buy the rest: {options.command()}"])
-    return exit_codes.DONE
+    await options.voice.say(_after_estimate(found, options))
+    return stopping.code_of(found.stop_reason)
+
+
+def _after_estimate(found: Estimate, options: Options) -> Iterator[str]:
+    """Say which command looks up the other handles, and which one buys the rest."""
+    if found.not_asked:
+        yield from _limit_reached(found, options)
+        rest = replace(options, max_credits=_raised(found, options)).command()
+        yield f"To look up the rest: {rest} --estimate"
+    yield f"To buy the rest: {options.command()}"
 
 
 async def _wished(found: Estimate) -> bool:
@@ -209,10 +243,10 @@ async def _wished(found: Estimate) -> bool:
     return (await asyncio.to_thread(sys.stdin.readline)).strip().lower() in {"y", "yes"}
 
 
-async def _batch(given: HandlesFile, asked: Order, options: Options) -> int:
-    async with connected(options.client()) as client:
+async def _batch(given: HandlesFile, asked: Order, options: Options, engine: With) -> int:
+    async with engine(options) as one:
         await options.voice.say(words.duplicates(given))
-        return await _fetch(client, asked, options)
+        return await one.fetch(asked)
 
 
 async def _fetch(client: SocialFetchClient, asked: Order, options: Options) -> int:
@@ -236,14 +270,7 @@ async def _fetch(client: SocialFetchClient, asked: Order, options: Options) -> i
         await _tell_stopped(result, options)
         raise
     await _tell(result, trouble, options)
-    return code or _code(result)
-
-
-def _code(result: BatchResult | None) -> int:
-    if result is not None and result.stop_reason == "max_credits":
-        return exit_codes.CREDIT_LIMIT
-    failed = result is not None and result.stop_reason == "failed"
-    return exit_codes.SOME_FAILED if failed else exit_codes.DONE
+    return code or stopping.code_of(None if result is None else result.stop_reason)
 
 
 async def _tell(result: BatchResult | None, trouble: str, options: Options) -> None:
@@ -263,7 +290,7 @@ async def _tell_stopped(result: BatchResult | None, options: Options) -> None:
             ["Stopped. No page was bought.", f"Resume with: {options.command()}"]
         )
         return
-    await options.voice.say(words.stopped(result))
+    await options.voice.say(words.stopped(result, options.refresh))
     await _say_how_to_resume(result, options, error=False)
     await _write_result(result, options)
 
@@ -282,16 +309,26 @@ async def _say_how_to_resume(result: BatchResult, options: Options, *, error: bo
 def _how_to_resume(result: BatchResult, options: Options) -> Iterator[str]:
     if result.finished or len(result.refused) == len(result.pending):
         return
+    yield from _limit_reached(result, options)
+    if options.handles == "-":
+        yield "Send the same handles to stdin."
+    options = replace(options, max_credits=_raised(result, options))
+    yield f"Resume with: {options.command()}"
+
+
+def _raised(result: BatchResult | Estimate, options: Options) -> int | None:
+    """Return the credit limit of the command that resumes."""
+    limit = options.max_credits
+    return limit and limit * (2 if result.stop_reason == "max_credits" else 1)
+
+
+def _limit_reached(result: BatchResult | Estimate, options: Options) -> Iterator[str]:
     limit = options.max_credits
     if result.stop_reason == "max_credits" and limit is not None:
-        options = replace(options, max_credits=limit * 2)
         yield (
             f"The limit of {count(limit, 'credit')} is reached. The command below spends up "
             f"to {limit:,} more."
         )
-    if options.handles == "-":
-        yield "Send the same handles to stdin."
-    yield f"Resume with: {options.command()}"
 
 
 async def _dry_run(given: HandlesFile, asked: Order, options: Options) -> int:

@@ -2,7 +2,8 @@
 
 import re
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 import click
@@ -12,6 +13,7 @@ from socialfetch_async.cli.exit_codes import TABLE
 _F = TypeVar("_F", bound=Callable[..., Any])
 # What buys or replaces something must not be suggested for an option that does not exist.
 _NEVER_SUGGESTED: Final = {"--refresh", "--estimate", "--yes", "--overwrite", "--settle"}
+_NARROW: Final = 64  # columns
 SHARED: Final = {
     "quiet": "Say only errors, and that another API is used.",
     "verbose": "Say every retry, and how every handle ended.",
@@ -84,13 +86,55 @@ class Duration(click.ParamType[float]):
         return float(found[1]) * self._UNITS[found[2]]
 
 
+class Pair(click.ParamType[tuple[str, Any]]):
+    """NAME=VALUE, in the words of the option's metavar.
+
+    Args:
+        read: Makes the value of its text; a ValueError of it refuses the text.
+    """
+
+    name = "pair"
+
+    def __init__(self, read: Callable[[str], Any] = str) -> None:
+        self._read = read
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, Any]:
+        """Return the name and the value."""
+        name, _, text = str(value).partition("=")
+        with suppress(ValueError):
+            if name and text:
+                return name, self._read(text)
+        rule = "NAME=VALUE" if param is None else param.metavar
+        return self.fail(f"it must be {rule}, not {value!r}", param, ctx)
+
+
 def _without_costly(error: click.NoSuchOption) -> click.NoSuchOption:
-    left = [name for name in error.possibilities or () if name not in _NEVER_SUGGESTED]
-    return click.NoSuchOption(error.option_name, possibilities=left, ctx=error.ctx)
+    near = list(error.possibilities or ())
+    # If one of them is meant, another one that is somewhat like it is no help.
+    near = near if _NEVER_SUGGESTED.isdisjoint(near) else []
+    return click.NoSuchOption(error.option_name, possibilities=near, ctx=error.ctx)
+
+
+class _Formatter(click.HelpFormatter):
+    """Help for a window of any width: in a narrow one the texts stand below the names."""
+
+    def write_dl(
+        self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2
+    ) -> None:
+        """Write names and their texts."""
+        super().write_dl(rows, col_max if self.width >= _NARROW else 4, col_spacing)
+
+
+class _Context(click.Context):
+    formatter_class = _Formatter
 
 
 class _WithCodes(click.Command):
     """A command whose help ends with the exit codes."""
+
+    context_class = _Context
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the example, and the table of exit codes."""
@@ -117,8 +161,16 @@ class Group(_WithCodes, click.Group):
 
     def make_context(self, info_name: str | None, args: list[str], *more: Any, **kw: Any) -> Any:
         """Return a context."""
-        kw.setdefault("max_content_width", shutil.get_terminal_size().columns)
+        # The last column stays free: a terminal may wrap a line that fills it.
+        kw.setdefault("terminal_width", max(20, shutil.get_terminal_size().columns - 1))
         return super().make_context(info_name, args, *more, **kw)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the names of the commands and the first sentences of their help, uncut."""
+        names = self.list_commands(ctx)
+        rows = [(name, self.commands[name].get_short_help_str(100)) for name in names]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
 
 
 def example(command: str) -> str:

@@ -87,6 +87,12 @@ async def write_json(value: object) -> None:
     await write_lines([as_json(value)])
 
 
+def here(path: Path) -> str:
+    """Return a path as it can be typed in the current folder."""
+    folder = Path.cwd()
+    return str(path.relative_to(folder) if path.is_relative_to(folder) else path)
+
+
 def is_terminal(stream: TextIO) -> bool:
     """Whether a stream is a terminal that can be drawn on."""
     return stream.isatty() and os.environ.get("TERM", "dumb") not in {"dumb", "unknown"}

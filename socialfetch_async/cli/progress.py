@@ -13,9 +13,11 @@ from typing import Final
 from socialfetch_async._log import logger
 from socialfetch_async.batch import BatchEvent, BatchProgress, BatchResult
 from socialfetch_async.cli.connecting import brief, told
+from socialfetch_async.cli.exit_codes import SOME_FAILED
 from socialfetch_async.cli.forecast import Forecast
 from socialfetch_async.cli.output import Voice, is_terminal, say, stamped
 from socialfetch_async.cli.panel import Picture, Screen
+from socialfetch_async.cli.stopping import exit_code
 from socialfetch_async.cli.words import duration, ended
 from socialfetch_async.client import SocialFetchClient
 from socialfetch_async.events import HandleDone, Outage
@@ -82,6 +84,8 @@ class Progress:
         return self._voice.verbose
 
     def _ended(self, done: HandleDone) -> None:
+        if done.error is not None and exit_code(done.error) != SOME_FAILED:
+            return  # it ends the batch, which says it once and not for each handle
         if done.error is not None:
             self._latest = told(done.error, self._client.base_url, summary=True)
             self._failures += 1

@@ -42,6 +42,17 @@ def exit_code(error: SocialFetchError) -> int:
     return exit_codes.SOME_FAILED
 
 
+def code_of(stop_reason: str | None) -> int:
+    """Return the exit code of a job that no error ended.
+
+    Args:
+        stop_reason: Why it ended; None if it did not begin.
+    """
+    if stop_reason == "max_credits":
+        return exit_codes.CREDIT_LIMIT
+    return exit_codes.SOME_FAILED if stop_reason == "failed" else exit_codes.DONE
+
+
 def run(command: Coroutine[Any, Any, int]) -> None:
     """Run a command to its end and exit with its code.
 

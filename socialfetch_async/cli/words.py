@@ -1,4 +1,4 @@
-"""What the commands say about results, in words. Pure."""
+"""What the commands say about results, in words."""
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
@@ -6,6 +6,7 @@ from typing import Final
 
 from socialfetch_async._text import count
 from socialfetch_async.batch import BatchResult, Estimate, HandlesFile
+from socialfetch_async.cli.output import here
 from socialfetch_async.events import HandleDone, is_ours
 from socialfetch_async.export import ExportResult
 
@@ -87,7 +88,9 @@ def ended(done: HandleDone) -> str:
 
 def written(file: ExportResult) -> str:
     """Return a line about a file that was written."""
-    parts = [f"{file.path}: {count(file.rows, 'follower')} of {count(file.handles, 'handle')}"]
+    parts = [
+        f"{here(file.path)}: {count(file.rows, 'follower')} of {count(file.handles, 'handle')}"
+    ]
     parts.append(size(file.bytes))
     if file.unchanged:
         parts.append("not written again because nothing has changed")
@@ -150,12 +153,21 @@ def statuses(result: BatchResult) -> str:
     return f"{count(result.handles, 'handle')}: {each}"
 
 
-def stopped(result: BatchResult) -> Iterator[str]:
+def stopped(result: BatchResult, refresh: str | None) -> Iterator[str]:
     """Say what a batch that was stopped has kept, in three lines."""
     yield f"Stopped. {_charged(result)}"
-    files = ", ".join(str(file.path) for file in result.exports)
+    files = ", ".join(here(file.path) for file in result.exports)
     yield f"Kept in {result.journal}, " + (f"exported to {files}" if files else "not exported")
-    yield statuses(result)
+    yield _refreshing(result) if refresh and result.open_refresh == refresh else statuses(result)
+
+
+def _refreshing(result: BatchResult) -> str:
+    """Say how far a refresh is."""
+    what, so_far = f"Refresh ({result.open_refresh})", count(result.refresh_credits, "credit")
+    if result.refresh_done == result.handles:
+        return f"{what} of other handles not finished, {so_far} so far"
+    of_all = f"{result.refresh_done:,} of {count(result.handles, 'handle')}"
+    return f"{what} not finished: {of_all} done, {so_far} so far"
 
 
 def _charged(result: BatchResult) -> str:
@@ -171,10 +183,14 @@ def _ages(result: BatchResult, refresh: str | None) -> Iterator[str]:
     """Say how old the data is, and what only a refresh brings."""
     if result.newest_data is not None and not result.pages:
         yield f"newest data from {result.newest_data:%Y-%m-%d}"
-    if result.open_refresh is not None and result.open_refresh != refresh:
+    if result.open_refresh is not None:
+        other = f". To continue it, add --refresh={result.open_refresh}"
+        yield _refreshing(result) + other * (result.open_refresh != refresh)
+    if result.not_refreshed:
         yield (
-            f"A refresh ({result.open_refresh}) is not finished. To continue it, add "
-            f"--refresh={result.open_refresh}"
+            "Longer than the limit for each list, and not refreshed: "
+            f"{named(result.not_refreshed, NAMED_LISTS)}. To refresh them, leave out "
+            "--max-followers-per-handle and --max-pages-per-handle"
         )
     for names, what in (
         (result.refused, "The API refuses the cursor of"),
@@ -190,8 +206,10 @@ def _ages(result: BatchResult, refresh: str | None) -> Iterator[str]:
 def priced(found: Estimate) -> Iterator[str]:
     """Say what the rest of a batch costs."""
     for handle, outcome, total, left in found.handles[:_NAMED]:
-        if outcome not in {None, "found"}:
-            yield f"{handle}: {unavailable(outcome or '')}"
+        if outcome is None:
+            yield f"{handle}: not looked up"
+        elif outcome != "found":
+            yield f"{handle}: {unavailable(outcome)}"
         else:
             followers = "unknown number of followers" if total is None else count(total, "follower")
             rest = "price unknown" if left is None else f"{count(left, 'credit')} left to buy"
@@ -203,6 +221,9 @@ def priced(found: Estimate) -> Iterator[str]:
         f"in all {count(found.total_followers, 'follower')}, "
         f"{count(found.credits_left, 'credit')} left to buy{balance}"
     )
+    if found.not_asked:
+        handles = count(found.not_asked, "handle")
+        yield f"not among them: {handles} not looked up, at least 1 credit each"
 
 
 def dry_run(plan: Mapping[str, int | None]) -> Iterator[str]:

@@ -116,10 +116,10 @@ class FaultPlan:
         """Set the share of requests that fail in one way."""
         check(fault)
         if not 0 <= rate <= 1:
-            raise ValueError(f"the rate of {fault} is between 0 and 1, not {rate}")
+            raise ValueError(f"the rate of {fault} must be between 0 and 1, not {rate}")
         rates = self._rates | {fault: rate}
         if sum(rates.values()) > 1:
-            raise ValueError("the rates of all faults together are at most 1")
+            raise ValueError("the rates of all faults together must be at most 1")
         self._rates = rates  # a new one: another thread may be in the middle of the old
 
     def script(self, handle: str | None, *faults: str | None) -> None:

@@ -33,7 +33,7 @@ class Received(NamedTuple):
         query: The query string as sent.
         handle: The handle in the path, if the route has one.
         cursor: The cursor in the query, decoded.
-        status: What was answered; 0 while nothing is, and when the connection broke instead.
+        status: The status of the response; 0 before it, and if the connection broke instead.
     """
 
     path: str
@@ -427,4 +427,4 @@ class Emulator:
 def _check(name: str, value: float, *, least: int = 0, most: float = math.inf) -> None:
     if not (least <= value <= most and math.isfinite(value)):
         to = "" if most == math.inf else f", at most {most}"
-        raise ValueError(f"{name} is a finite number, at least {least}{to}, not {value}")
+        raise ValueError(f"{name} must be a finite number, at least {least}{to}, not {value}")

@@ -5,6 +5,7 @@ import errno
 import os
 import secrets
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import Final
 
 # A follower list is personal data: a new file is for its owner only, as the journal is.
 _NEW_FILE: Final = 0o600
+_PART: Final = ".part"
+_ABANDONED: Final = 3_600  # seconds without a write, after which a part is one of a killed process
 # Of a file's name in that of its part: both fit where a name has at most 255 bytes.
 _SHOWN_NAME: Final = 100
 
@@ -34,7 +37,8 @@ def atomic_write(path: Path, *, keep: bool = True) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     # In the same folder: a rename does not cross file systems.
     name = os.fsencode(path.name)[:_SHOWN_NAME].decode(errors="ignore")
-    part = path.with_name(f".{name}.{secrets.token_hex(4)}.part")
+    part = path.with_name(f".{name}.{secrets.token_hex(4)}{_PART}")
+    _clear_away(path.parent, f".{name}.")
     try:
         os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, _NEW_FILE))
         _become_like(path, part)
@@ -47,6 +51,15 @@ def atomic_write(path: Path, *, keep: bool = True) -> Iterator[Path]:
             part.unlink()
     if keep:
         _sync_folder(path.parent)
+
+
+def _clear_away(folder: Path, begins: str) -> None:
+    """Remove what processes that were killed have left, so that it does not fill the disk."""
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            is_part = entry.name.startswith(begins) and entry.name.endswith(_PART)
+            if is_part and time.time() - entry.stat().st_mtime > _ABANDONED:
+                Path(entry).unlink()
 
 
 def refuse_other_kinds(path: Path) -> None:

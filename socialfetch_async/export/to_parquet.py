@@ -6,6 +6,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
+from socialfetch_async._text import install
 from socialfetch_async.errors import ExportError
 from socialfetch_async.export.columns import COLUMNS
 from socialfetch_async.export.lists import Lists
@@ -49,7 +50,7 @@ def _pyarrow() -> tuple[Any, Any]:
         if (error.name or "").partition(".")[0] != "pyarrow":
             raise
         raise ExportError(
-            "Parquet needs pyarrow: pip install 'socialfetch-async[parquet]'. Nothing was written."
+            f"Parquet needs pyarrow: {install('parquet')}. Nothing was written."
         ) from None
 
 
@@ -66,11 +67,12 @@ def _batches(lists: Lists, schema: Any, pa: Any) -> Iterator[Any]:
 
 
 def _batch(columns: list[list[Any]], schema: Any, pa: Any) -> Any:
-    arrays = [
-        # As text first, which is fast and understands our times.
-        pa.array(cells, pa.string()).cast(field.type)
-        if pa.types.is_timestamp(field.type)
-        else pa.array(cells, field.type)
-        for cells, field in zip(columns, schema, strict=True)
-    ]
+    arrays: list[Any] = []
+    for at, (cells, field) in enumerate(zip(columns, schema, strict=True)):
+        if not pa.types.is_timestamp(field.type):
+            arrays.append(pa.array(cells, field.type))
+        elif cells == columns[at - 1]:  # most often all times are those of the page
+            arrays.append(arrays[-1])
+        else:  # as text first, which is fast and understands our times
+            arrays.append(pa.array(cells, pa.string()).cast(field.type))
     return pa.record_batch(arrays, schema=schema)

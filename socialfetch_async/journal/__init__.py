@@ -7,6 +7,7 @@ what it cost and every export follow from these lines alone.
     index.py      what they add up to: the readings of each list, page by page
     ledger.py     what was charged, and what may have been
     plan.py       what is left to do for each handle
+    first_seen.py when followers were first seen
     reading.py    `read_journal`: one or several journals, offline
     file.py       the file as the operating system has it: lock, append, cut, sync
     course.py     how what is stored steers a run
@@ -23,6 +24,7 @@ from socialfetch_async.journal.plan import (
     Rounds as Rounds,
     Step as Step,
     Wanted as Wanted,
+    left as left,
     settled as settled,
 )
 from socialfetch_async.journal.reading import (
@@ -31,6 +33,8 @@ from socialfetch_async.journal.reading import (
     SavedReading,
     SavedRun,
     read_journal,
+    shard_journals as shard_journals,
+    shards_folder as shards_folder,
 )
 from socialfetch_async.journal.recording import new_name as new_name
 from socialfetch_async.journal.writer import Fsync as Fsync

@@ -145,7 +145,7 @@ def _opened_and_locked(path: Path) -> int:
         raise _not_opened(path, error) from None
     try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise JournalError(f"{path} is not a file: name another one. Nothing was sent.")
+            raise JournalError(f"{path} is not a file: name another one. No request was sent.")
         _lock(fd, path)
     except BaseException:
         os.close(fd)
@@ -176,11 +176,12 @@ def _lock(fd: int, path: Path) -> None:
         if error.errno not in {errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK}:
             raise JournalError(
                 f"{path} cannot be locked ({error.strerror}), so nothing would keep a second "
-                "process from buying the same pages. Name a file on another disk. Nothing was sent."
+                "process from buying the same pages. Name a file on another disk. No request was "
+                "sent."
             ) from None
         raise JournalError(
-            f"{path} is being written by another process, or by another Journal of this one. Two "
-            "would buy the same pages: wait for it, or name another file. Nothing was sent."
+            f"{path} is being written by another process, or a second time by this one. Two "
+            "would buy the same pages: wait for it, or name another file. No request was sent."
         ) from None
 
 
@@ -195,4 +196,4 @@ def _not_opened(path: Path, error: OSError) -> JournalError:
             why = f"there is no folder {folder}: make it, or name another file."
         case _:
             why = f"{path} cannot be written ({error.strerror}): name another file."
-    return JournalError(f"{why} Nothing was sent.")
+    return JournalError(f"{why} No request was sent.")

@@ -13,6 +13,7 @@ from socialfetch_async.journal.lines import (
     Finished,
     HandleLine,
     Header,
+    Kind,
     Line,
     MaybeCharged,
     Open,
@@ -30,7 +31,7 @@ _FILE_BITS: Final = 48  # of a place, for the offset: 256 TiB
 
 # How a list can end that has pages, the best end first; any other end has no list.
 WHOLE: Final = ("complete", "missing_cursor")
-_CAPS: Final = {"max_pages", "max_followers"}
+CAPS: Final = {"max_pages", "max_followers"}
 
 
 class Ended(NamedTuple):
@@ -152,7 +153,7 @@ class WorkState:
 
     __slots__ = ("finished", "handles", "kind", "name")
 
-    def __init__(self, name: str, kind: Literal["first", "new", "all"]) -> None:
+    def __init__(self, name: str, kind: Kind) -> None:
         self.name = name
         self.kind = kind
         self.handles: int | None = None
@@ -175,7 +176,8 @@ class Index:
         lists: By handle in lower case.
         works: By name.
         ledger: The credits.
-        origin: The API that the pages came from; None if no header said.
+        origin: The API that the pages came from; None if no header said. `mixed`: they said
+            different ones.
         handles: How many handles were asked for, at last; None if nobody said.
         balances: In the order of their lines.
         retries: Of all sessions that have an end.
@@ -190,6 +192,7 @@ class Index:
         self.works: dict[str, WorkState] = {}
         self.ledger = Ledger()
         self.origin: str | None = None
+        self.mixed = False
         self.handles: int | None = None
         self.balances: list[Balance] = []
         self.retries = 0
@@ -233,7 +236,8 @@ class Index:
             case WrittenFile():
                 self.written[line.path] = [line, *self.written.get(line.path, [])[:1]]
             case Header():
-                self.origin = self.origin or line.origin
+                self.origin, before = line.origin or self.origin, self.origin
+                self.mixed |= before not in {None, self.origin}
             case _:
                 self._add_money(line)
         if line is not None:
@@ -245,6 +249,8 @@ class Index:
             case Open():
                 concurrency = 1 if line.concurrency is None else line.concurrency
                 self.ledger.opened(concurrency, line.work)
+                if line.work is not None and line.kind is not None:
+                    self._work(line.work, line.kind)
             case MaybeCharged():
                 self.ledger.noted(line.maybe_charged)
             case Close():
@@ -253,8 +259,10 @@ class Index:
             case Settled():
                 self.ledger.settle(line.maybe_charged)
             case BalanceLine():
-                spent = self.ledger.credits_charged, self.ledger.maybe_charged
-                self.balances.append(Balance(line.at, line.balance, *spent))
+                charged, maybe = line.credits_charged, line.maybe_charged
+                if charged is None:
+                    charged, maybe = self.ledger.credits_charged, self.ledger.maybe_charged
+                self.balances.append(Balance(line.at, line.balance, charged, maybe))
             case _:
                 pass
 
@@ -304,17 +312,21 @@ class Index:
         self.changed = max(self.changed, line.at)
         if line.reading is not None:
             reading = saved.reading(line.reading)
-            reading.capped |= line.status in _CAPS
+            reading.capped |= line.status in CAPS
             if reading.done is None or line.at >= reading.done.at:
                 reading.done = line
 
     def _add_work(self, line: Work) -> None:
-        work = self.works.get(line.work)
-        if work is None:
-            work = self.works[line.work] = WorkState(line.work, line.kind)
+        work = self._work(line.work, line.kind)
         if line.handles is not None and line.at >= self._asked_at:
             self.handles, self._asked_at = line.handles, line.at
             work.handles = line.handles
+
+    def _work(self, name: str, kind: Kind) -> WorkState:
+        work = self.works.get(name)
+        if work is None:
+            work = self.works[name] = WorkState(name, kind)
+        return work
 
     def _list(self, handle: str, at: float) -> SavedList:
         folded = handle.lower()
@@ -389,22 +401,27 @@ class Index:
     def current(self, saved: SavedList, start: str | None = None) -> List | None:
         """Return the current list; None where there is no reading.
 
-        It is the latest complete one. Without one it is the latest that ended without a cursor,
-        then the latest that reached a cap, unless that hides what a longer one has.
+        It is the latest complete one, or a later one that was read anew to a cap and has as many
+        followers. Without one it is the latest that ended without a cursor, then the latest that
+        reached a cap, unless that hides what a longer one has.
         """
         lists = [
             self.list_of(saved, reading, start) for _, reading in sorted(saved.readings.items())
         ]
         # A reading that was stopped before its first page says nothing of the list.
         lists = [found for found in lists if found.pages] or lists
+        going = [found for found in lists if found.ended in {None, "failed"}]
         for status in WHOLE:
             if whole := [found for found in lists if found.ended == status]:
-                return whole[-1]
-        going = [found for found in lists if found.ended in {None, "failed"}]
+                later = [f for f in going if f.reading.name > whole[-1].reading.name]
+                return self._latest_capped(later, whole[-1])
         if not going:
             return lists[-1] if lists else None
-        longest = max(going, key=self.followers)
-        for found in reversed(going):
+        return self._latest_capped(going, max(going, key=self.followers))
+
+    def _latest_capped(self, lists: list[List], longest: List) -> List:
+        """Return the last list that reached a cap, if it may take the place of the longest one."""
+        for found in reversed(lists):
             capped = found.base.capped or found.reading.capped
             if capped and self._is_as_deep(found, longest):
                 return found
@@ -412,10 +429,26 @@ class Index:
 
     def _is_as_deep(self, found: List, longest: List) -> bool:
         """Return whether a cap that one list has reached may be the other's: in whole pages."""
-        last = longest.parts[-1][1][-1:]
-        if self.followers(found) > self.followers(longest) - self.rows(last):
+        if longest.ended in WHOLE:
+            anew = found.reading.name in self.works and self.works[found.reading.name].kind == "all"
+            return anew and self.followers(found) >= self.followers(longest)
+        followers, last, pages = self.depth(longest)
+        if self.followers(found) > followers - last:
             return True
-        return len(found.parts) == 1 and found.pages >= longest.pages
+        return len(found.parts) == 1 and found.pages >= pages
+
+    def depth(self, found: List) -> tuple[int, int, int]:
+        """Return how deep one reading went for a list.
+
+        Returns:
+            Its followers, how many of them are on its last page, and its pages. A list that goes
+            on is as deep as the deepest reading that it was joined from: of a cap it has more with
+            each refresh. A whole one is as deep as it is long.
+        """
+        _, pages = max(found.parts, key=lambda part: self.rows(part[1]))
+        whole = found.ended in WHOLE
+        followers = self.followers(found) if whole else self.rows(pages)
+        return followers, self.rows(found.parts[-1][1][-1:] if whole else pages[-1:]), len(pages)
 
     def followers(self, found: List) -> int:
         """Return how many followers a list has, those of a page that was joined once."""

@@ -21,7 +21,15 @@ from socialfetch_async.journal.lines import (
     parse_page,
 )
 from socialfetch_async.journal.plan import Refresh, Step, Wanted, plan
-from socialfetch_async.journal.reading import SavedRun, pending_of
+from socialfetch_async.journal.reading import (
+    SavedRun,
+    page_at,
+    pending_of,
+    read_files,
+    refuse_origins,
+    shard_journals,
+    shards_folder,
+)
 from socialfetch_async.journal.recording import Job, Session, new_name
 from socialfetch_async.journal.writer import FreeBytes, Fsync, Writer
 from socialfetch_async.models import FollowersPage
@@ -36,27 +44,27 @@ class Journal:
                 async for event in journal.record(run):
                     ...
 
-    The same program again goes on where it ended and buys only what is missing. The `with` opens
-    the file, or makes it, locks it against a second process, drops a torn last line and reads
-    what is there, before anything is sent. It stands outside the run's `async with`, so that it
-    sees how the run ended.
+    The same program again resumes, and buys only the missing pages. Before any request is sent, the
+    `with` opens or creates the file, locks it against a second process, drops a truncated last
+    line and reads the rest. It stands outside the run's `async with`, so that it sees how the run
+    ended.
 
-    After a hard kill at most `concurrency` pages are bought again. What a loss of power can take
-    besides is what was not synced: with `fsync="second"` the lines of about the last second.
+    After a hard kill, at most `concurrency` pages are bought again. A loss of power also takes the
+    lines that were not synced: with `fsync="second"`, those of about the last second.
 
     Args:
-        path: The file. It holds every follower with every field that came, and no key. A new
+        path: The file. It holds every follower with every field received, and no key. A new
             one is readable and writable by its owner only.
         fsync: When lines are synced to the disk: after each (`page`), once a second and at the
-            end (`second`), or when the operating system likes (`never`).
+            end (`second`), or when the operating system flushes its cache (`never`).
 
     Attributes:
         path: The file.
 
     Raises:
-        JournalError: From the `with`: the file cannot be written, is locked, is no journal or
-            one of another version, has a broken line in the middle, or the disk is full. At its
-            end: what was written last did not arrive on the disk.
+        JournalError: From the `with`: the file cannot be written, is locked, is not a journal or
+            has another version, has a corrupt line in the middle, or the disk is full. At its
+            end: the last lines could not be synced to the disk.
         ValueError: `fsync` is not one of the three.
     """
 
@@ -66,12 +74,15 @@ class Journal:
         *,
         fsync: Fsync = "second",
         _free_bytes: FreeBytes = free_bytes,
+        _alone: bool = False,
     ) -> None:
         if fsync not in {"page", "second", "never"}:
-            raise ValueError(f'fsync is "page", "second" or "never", not {fsync!r}')
+            raise ValueError(f'fsync must be "page", "second" or "never", not {fsync!r}')
         self.path = Path(path)
         self._fsync: Fsync = fsync
         self._free_bytes = _free_bytes
+        self._alone = _alone
+        self._shards: list[Path] = []
         self._index = Index()
         self._session: Session | None = None
         self._job: Job | None = None
@@ -84,16 +95,21 @@ class Journal:
         file = AppendOnly(self.path)
 
         def stored(number: int) -> SavedPage:
-            _, offset, length = index.place(number)
+            which, offset, length = place = index.place(number)
+            if which:
+                return page_at(place, (self.path, *self._shards))
             return parse_page(file.read(offset, length))
 
         writer = Writer(file, index, fsync=self._fsync, free_bytes=self._free_bytes)
         try:
+            elsewhere = self._read_shards(index)
             writer.begin()
+            refuse_origins(self.path, index.origin, elsewhere)
+            index.origin = index.origin or elsewhere
         except OSError as error:
             writer.close()
             raise JournalError(
-                f"{self.path} cannot be used: {error.strerror}. Nothing was sent."
+                f"{self.path} cannot be used: {error.strerror}. No request was sent."
             ) from None
         except BaseException:
             writer.close()
@@ -118,6 +134,28 @@ class Journal:
                 raise session.writer.error()
             logger.error("%s", session.writer.error())
 
+    def _read_shards(self, index: Index) -> str | None:
+        """Count in what workers of a cluster bought for the same batch; return its API.
+
+        Raises:
+            JournalError: They still do, so that both would buy the same pages.
+        """
+        folder = shards_folder(self.path)
+        if self._alone or not (shards := shard_journals(folder)):
+            return None
+        try:
+            for lock in folder.glob("shard-*.lock"):
+                AppendOnly(lock).close()
+        except JournalError:
+            raise JournalError(
+                f"{self.path}: workers of a cluster still write into {folder}. Two would buy the "
+                "same pages: wait until they have ended. Nothing was sent."
+            ) from None
+        self._shards = shards
+        read_files(shards, index, first=1)
+        origin, index.origin = index.origin, None
+        return origin
+
     @property
     def _open(self) -> Session:
         if self._session is None:
@@ -127,12 +165,12 @@ class Journal:
     def pending(
         self, handles: Iterable[str] | Mapping[str, str | None] | None = None
     ) -> dict[str, str | None]:
-        """Return what is left, with the cursor to go on from: what `iter_followers_many` takes.
+        """Return the pending handles with their cursors, for `iter_followers_many`.
 
         `complete`, `missing_cursor` and unavailable profiles are finished; `failed`, `stopped`,
-        `max_pages` and `max_credits` go on. So does a list whose first or last page is not here,
-        whatever its status says. A list that failed because its pages lead in a circle is not
-        asked for again.
+        `max_pages` and `max_credits` are pending. So is a list whose first or last page is
+        missing, whatever its status says. A list that failed because its pages repeat is not
+        requested again.
 
         Args:
             handles: The handles of the batch, or a mapping of handle to start cursor, compared
@@ -163,18 +201,29 @@ class Journal:
         Args:
             wanted: What was planned.
             steps: The plan.
-            saved: Other journals, if it was made from these.
+            saved: Other journals, if it was made from these: they hold a part of the batch.
         """
-        index = None if saved is None else saved.index
-        stored = None if saved is None else saved.stored
-        self._job = Job(wanted, steps, len(steps), index, stored)
+        if saved is None:
+            handles = len(steps) if self._are_most(wanted.work, steps) else None
+            self._job = Job(wanted, steps, handles)
+        else:
+            self._job = Job(wanted, steps, None, saved.index, saved.stored)
         self._open.say_work(self._job)
 
-    def work(self, refresh: Refresh | None = None) -> str:
-        """Return the piece of work that goes on, or the name of a new one.
+    def begin(self, wanted: Wanted, handles: int | None) -> None:
+        """Say that a piece of work continues, whose pages others buy.
 
         Args:
-            refresh: The refresh that is asked for; None is the first collection.
+            wanted: What is wanted.
+            handles: How many handles it has; None if others say.
+        """
+        self._open.say_work(Job(wanted, {}, handles))
+
+    def work(self, refresh: Refresh | None = None) -> str:
+        """Return the name of the work to continue, or of a new one.
+
+        Args:
+            refresh: The wanted refresh; None is the first collection.
         """
         return self._index.work(refresh) or new_name(self._open.writer.now())
 
@@ -194,11 +243,22 @@ class Journal:
         """
         self._open.name_origin(arguments.origin(url))
 
-    def finish(self, work: str) -> None:
-        """Say that a refresh is finished, if it was begun."""
+    def finish(self, work: str, handles: Iterable[str]) -> None:
+        """Say that a refresh is finished, if it was begun.
+
+        Args:
+            work: The refresh.
+            handles: Those that nothing is left to do for. If they are few of those that it has
+                read, it continues: they were asked for beside it.
+        """
         writer, state = self._open.writer, self._index.works.get(work)
-        if state is not None and not state.finished:
+        if state is not None and not state.finished and self._are_most(work, handles):
             writer.write(Finished(at=writer.now(), work=work))
+
+    def _are_most(self, work: str, handles: Iterable[str]) -> bool:
+        """Return whether a piece of work was for these handles, give or take some."""
+        begun = {key for key, saved in self._index.lists.items() if work in saved.readings}
+        return not begun or 2 * len(begun.intersection(map(str.lower, handles))) > len(begun)
 
     @property
     def open_refresh(self) -> WorkState | None:
@@ -206,10 +266,24 @@ class Journal:
         _ = self._open
         return self._index.open_refresh()
 
-    def note_balance(self, balance: int) -> None:
-        """Keep the balance of the account, in credits, while no request is in flight."""
+    def note_balance(self, balance: int, elsewhere: tuple[int, int] = (0, 0)) -> None:
+        """Keep the balance of the account, in credits, while no request is in flight.
+
+        Args:
+            balance: The balance.
+            elsewhere: What journals that are not read here have confirmed, and what may have been
+                charged besides.
+        """
         writer = self._open.writer
-        writer.write(BalanceLine(at=writer.now(), balance=balance))
+        charged, maybe = elsewhere
+        writer.write(
+            BalanceLine(
+                at=writer.now(),
+                balance=balance,
+                credits_charged=self.credits_charged + charged,
+                maybe_charged=self.maybe_charged + maybe,
+            )
+        )
 
     def settle(self, maybe_charged: int) -> None:
         """Lower what may have been charged to a bound that is known otherwise, in credits."""
@@ -226,8 +300,8 @@ class Journal:
     def maybe_charged(self) -> int:
         """Upper bound, in credits, of what else may have been charged.
 
-        That is what failed attempts may have cost, and, for a process that was killed, the
-        `concurrency` pages that may have been on their way. What is on its way now counts, too.
+        It counts what failed attempts may have cost and, for a process that was killed, the
+        `concurrency` pages that may have been in flight. Requests in flight now count as well.
         """
         return self._open.maybe_charged
 
@@ -235,7 +309,7 @@ class Journal:
     def saved(self) -> SavedRun:
         """What the journal holds now, without reading it again; also after its end."""
         _ = self._open
-        return SavedRun((self.path,), self._index, 0)
+        return SavedRun((self.path, *self._shards), self._index, 0)
 
     @property
     def written(self) -> list[WrittenFile]:
@@ -261,8 +335,8 @@ class Journal:
     def record(self, run: FollowersRun) -> AsyncIterator[FollowersPage | HandleDone]:
         """Iterate over a run whose events are written when they arrive, before they are seen.
 
-        When the disk is nearly full, or writing fails, the run is stopped; what is paid for still
-        comes, and is written as far as that is possible.
+        When the disk is nearly full, or writing fails, the run is stopped. Pages already requested
+        still arrive, and are written as far as possible.
 
         Raises:
             RuntimeError: The journal is not open.

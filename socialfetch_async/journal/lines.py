@@ -21,10 +21,13 @@ from socialfetch_async._protocol.repair import repaired
 from socialfetch_async._version import __version__
 from socialfetch_async.errors import BadRequestError, PaginationError, SocialFetchError
 from socialfetch_async.events import HandleDone, is_ours
+from socialfetch_async.journal.first_seen import FirstSeen
 from socialfetch_async.models import Follower, FollowersPage
 
 VERSION: Final = 2
 HEADER_BEGINS: Final = b'{"type":"header",'
+
+Kind = Literal["first", "new", "all"]
 
 
 class _Line(Struct, frozen=True, kw_only=True, tag_field="type"):
@@ -48,7 +51,7 @@ class Work(_Line, frozen=True, kw_only=True, tag="work"):
     """
 
     work: str
-    kind: Literal["first", "new", "all"]
+    kind: Kind
     handles: int | None = None
 
 
@@ -59,11 +62,17 @@ class Finished(_Line, frozen=True, kw_only=True, tag="finished"):
 
 
 class Open(_Line, frozen=True, kw_only=True, tag="open"):
-    """A process begins to fetch; until its `close` so many pages may be on their way."""
+    """A process begins to fetch; until its `close` so many pages may be on their way.
+
+    Attributes:
+        work: The piece of work that it does, and its `kind`: should the line of that be lost, it
+            goes on all the same.
+    """
 
     pid: int | None = None
     concurrency: int | None = None
     work: str | None = None
+    kind: Kind | None = None
 
 
 class Close(_Line, frozen=True, kw_only=True, tag="close"):
@@ -80,9 +89,16 @@ class MaybeCharged(_Line, frozen=True, kw_only=True, tag="maybe_charged"):
 
 
 class BalanceLine(_Line, frozen=True, kw_only=True, tag="balance"):
-    """The account's balance in credits, when nothing was on its way."""
+    """The account's balance in credits, when nothing was on its way.
+
+    Attributes:
+        credits_charged: What all journals of the batch had confirmed by then; None if nobody said.
+        maybe_charged: What may have been charged besides.
+    """
 
     balance: int
+    credits_charged: int | None = None
+    maybe_charged: int = 0
 
 
 class Settled(_Line, frozen=True, kw_only=True, tag="settled"):
@@ -173,9 +189,9 @@ class PageFields(_Line, frozen=True, kw_only=True, tag="page"):
 
     @property
     def ended(self) -> str | None:
-        """How a list ends on this page; None when it goes on.
+        """How a list ends on this page; None if it does not.
 
-        Of a profile without a list it is the vendor's word, so written that it is none of ours.
+        For a profile without a list it is the API's word, written so that it differs from ours.
         """
         end = ended(self)
         return f"{_UNAVAILABLE}{self.lookup_status}" if end == "unavailable" else end
@@ -210,25 +226,25 @@ class PageHead(PageFields, frozen=True, kw_only=True, tag="page"):
 
 
 class SavedPage(PageFields, frozen=True, kw_only=True, tag="page"):
-    """One page of a journal: what was asked, what came, when, and the rows as received.
+    """One page of a journal: its request, its time, and the rows as received.
 
     Attributes:
         at: When it was saved; UTC.
         handle: The handle that was asked for.
-        reading: The walk of the list that it belongs to.
+        reading: The pass over the list that it belongs to.
         cursor: The cursor that was asked for; None is the first page.
         lookup_status: `found`, `hidden`, `private`, `not_found`, or a later value.
-        next_cursor: What to ask for next.
+        next_cursor: The cursor of the next page.
         has_more: Whether the API said that another page exists.
         total_followers: The API's count for the profile, or None.
         credits_charged: Price of this page in credits.
-        request_id: The vendor's id of this answer.
-        cached: Whether the vendor answered from its cache.
+        request_id: The API's id of this response.
+        cached: Whether the response came from the API's cache.
         invalid_rows: Rows in `raw_followers` that are not valid, and not in `followers`.
     """
 
     answer: _Answer
-    earlier: dict[str, float] | None = None
+    earlier: Any = None  # a FirstSeen, where older readings may have had its followers
 
     @property
     def raw_followers(self) -> Raw:
@@ -251,7 +267,7 @@ class SavedPage(PageFields, frozen=True, kw_only=True, tag="page"):
 
     def first_seen_at(self, handle: str) -> datetime:
         """Return when the first page was saved, in any reading, that had this follower; UTC."""
-        first = None if self.earlier is None else self.earlier.get(handle)
+        first = None if self.earlier is None else self.earlier.at(handle)
         at = self.at
         return at if first is None else min(at, datetime.fromtimestamp(first, UTC))
 
@@ -388,8 +404,8 @@ def version_of(first_line: bytes) -> Any:
     return line.version if line.type == "header" else None
 
 
-def without(page: SavedPage, names: set[str], earlier: dict[str, float]) -> SavedPage:
-    """Return a page without some followers, and with when others of it were first seen."""
+def without(page: SavedPage, names: set[str], earlier: FirstSeen) -> SavedPage:
+    """Return a page without some followers, that knows when others of it were first seen."""
     answer = page.answer
     if names:
         rows = [raw for raw in _raw_rows.decode(page.raw_followers) if _name_of(raw) not in names]

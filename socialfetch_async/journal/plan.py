@@ -6,13 +6,14 @@
 | no refresh | finished, failed at a guard, as long as a cap | nothing |
 | refresh new | unfinished, finished, unavailable | go_on, read_new, ask_again |
 | refresh all | of an older reading, unfinished in this one | read, go_on |
+| refresh all | longer than the caps allow | nothing |
 """
 
 from collections.abc import Iterable, Mapping
 from typing import Final, Literal, NamedTuple
 
 from socialfetch_async.events import HandleDone
-from socialfetch_async.journal.index import WHOLE, Index, List, SavedList
+from socialfetch_async.journal.index import CAPS, WHOLE, Index, List, SavedList
 
 Refresh = Literal["new", "all"]
 
@@ -52,9 +53,10 @@ class Step(NamedTuple):
     Attributes:
         do: `nothing`; `go_on` from a cursor; `read` from the top; `read_new`, from the top until
             a page brings nobody new; `ask_again` for a profile that was unavailable.
-        why: Why there is nothing to do: how the list ended, the cap it has reached, `recent`, or
-            the guard it failed at. Else `unfinished`, `not_begun` or `refresh`; `refused` when
-            the API refused the cursor before.
+        why: Why there is nothing to do: how the list ended, the cap it has reached, `recent`,
+            `deeper` when the caps would end a refresh before it is as long as the list that is
+            there, so that it would not be shown, or the guard it failed at. Else `unfinished`,
+            `not_begun` or `refresh`; `refused` when the API refused the cursor before.
         reading: The reading that the next page belongs to.
         cursor: The next page; None is the first one.
         base: The older reading that a new one is joined to.
@@ -129,7 +131,9 @@ def _step(index: Index, handle: str, start: str | None, wanted: Wanted) -> Step:
     if (begun := saved.readings.get(wanted.work)) is not None and begun.pages:
         return _go_on_refreshing(index, saved, current, wanted)
     if wanted.refresh == "all":
-        return _again("read", current, wanted)
+        step = _again("read", current, wanted)
+        deeper = step.do == "read" and _is_deeper(index, current, wanted)
+        return Step("nothing", "deeper", current.reading.name) if deeper else step
     return _refresh_new(index, current, wanted)
 
 
@@ -141,6 +145,15 @@ def _refresh_new(index: Index, current: List, wanted: Wanted) -> Step:
     if step.why in {*GUARDS, "refused"}:
         return step._replace(do="nothing")
     return _again("read_new", current, wanted) if step.do == "nothing" else step
+
+
+def _is_deeper(index: Index, current: List, wanted: Wanted) -> bool:
+    """Return whether a list has more than a reading of it under the caps would have."""
+    followers, last, _ = index.depth(current)
+    caps = [] if wanted.max_followers is None else [wanted.max_followers]
+    if wanted.max_pages is not None:
+        caps.append(wanted.max_pages * (index.rows_per_page(current) or 0))
+    return bool(caps) and min(caps) <= followers - last
 
 
 def _collect(index: Index, current: List, wanted: Wanted) -> Step:
@@ -179,7 +192,9 @@ def _go_on_refreshing(index: Index, saved: SavedList, current: List, wanted: Wan
     alone = List([(reading, chain.pages)], chain.cursor, chain.ended)
     step = _collect(index, alone, wanted)
     # Without another list it is the first reading of this one, and read as a whole.
-    joins = wanted.refresh == "new" and current.reading.name != reading.name
-    if step.do != "go_on" or not joins:
+    hidden = current.reading.name != reading.name
+    if step.do == "nothing" and step.why in CAPS and hidden:
+        return step._replace(why="deeper")
+    if step.do != "go_on" or wanted.refresh != "new" or not hidden:
         return step
     return step._replace(do="read_new", base=current.reading.name)

@@ -1,11 +1,10 @@
 """Reading journals offline: one or several together, also while one is being written."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO, Final, NamedTuple
+from typing import BinaryIO, Final, NamedTuple, Self
 
 from msgspec import Struct
 
@@ -13,6 +12,7 @@ from socialfetch_async import _arguments as arguments
 from socialfetch_async._log import logger
 from socialfetch_async.errors import JournalError
 from socialfetch_async.events import UNFINISHED
+from socialfetch_async.journal.first_seen import FirstSeen, Seen
 from socialfetch_async.journal.index import WHOLE, Balance, Index, List, Reading, SavedList
 from socialfetch_async.journal.lines import (
     HEADER_BEGINS,
@@ -33,14 +33,14 @@ _FILES: Final = 16  # open at the same time
 
 
 class SavedReading(Struct, frozen=True, kw_only=True):
-    """One walk of a list from its top.
+    """One pass over a list from its top.
 
     Attributes:
         name: Readings sort by it in the order in which they began.
         began_at: When its first page was saved; UTC. `last_at`: its last.
         ended: How the list ended, as a status; None when the reading is not finished.
         joined: The older readings whose pages follow, the newest first: it was read from its top
-            only until a page brought nobody new.
+            only until a page had no new follower.
         total_followers: The API's count on its last page.
     """
 
@@ -63,9 +63,9 @@ class SavedHandle(Struct, frozen=True, kw_only=True):
         status: `complete`, `missing_cursor`, `hidden`, `private`, `not_found` or another lookup
             status, `failed`, `max_pages`, `max_followers`, `max_credits`, `stopped`;
             `unfinished` when it was killed, or is being fetched.
-        finished: Whether nothing is left to ask for. So it is with a `failed` list whose cursors
-            lead in a circle: every further page would be one that is here.
-        cursor: Where to go on; None when it is finished, or at the first page.
+        finished: Whether nothing is left to request. A `failed` list whose cursors repeat is
+            finished too: every further page would be one that is here.
+        cursor: The cursor to resume from; None if it is finished, or at the first page.
         pages: Its pages, each once. `followers`: on them.
         credits_charged: Credits of all its pages in all readings.
         total_followers: The API's count, on the page of the list that came last.
@@ -95,12 +95,12 @@ class SavedHandle(Struct, frozen=True, kw_only=True):
 
 
 class SavedRun:
-    """What journals say; made by `read_journal()`. The rows are read when they are asked for.
+    """The contents of journals; made by `read_journal()`. Rows are read when they are used.
 
     Attributes:
         paths: The journals.
         handles: By handle in lower case, and sorted by it.
-        asked: How many handles were asked for; None if nobody said.
+        asked: How many handles the job has; None if that is not known.
         credits_charged: Credits confirmed by all pages, those that were bought twice included.
         maybe_charged: Upper bound, in credits, of what else may have been charged.
         retries: Further attempts after a failure, in all sessions that ended in an
@@ -143,8 +143,7 @@ class SavedRun:
             JournalError: A journal was changed, or can no longer be read.
         """
         names = self.handles if handle is None else [handle.strip().removeprefix("@").lower()]
-        with ExitStack() as stack:
-            files = _Files(self.paths, stack)
+        with _Files(self.paths) as files:
             for name in names:
                 saved = self.index.lists.get(name)
                 if saved is None:
@@ -180,8 +179,7 @@ class SavedRun:
 
     def stored(self, number: int) -> SavedPage:
         """Return a page by its number in the index."""
-        with ExitStack() as stack:
-            return _Files(self.paths, stack).page(self.index.place(number))
+        return page_at(self.index.place(number), self.paths)
 
     def refuse_other(self, url: str) -> None:
         """Refuse an API that the pages do not come from, by its base URL.
@@ -214,7 +212,7 @@ class SavedRun:
         return plan(self.index, starts, wanted)
 
     def work(self, refresh: Refresh | None = None) -> str | None:
-        """Return the piece of work that would go on; None for a new one."""
+        """Return the name of the work to continue; None for a new one."""
         return self.index.work(refresh)
 
     def is_open(self, work: str | None) -> bool:
@@ -241,13 +239,25 @@ def pending_of(index: Index, starts: Mapping[str, str | None] | None) -> dict[st
     return left(plan(index, starts, Wanted("")))
 
 
+def page_at(place: tuple[int, int, int], paths: tuple[Path, ...]) -> SavedPage:
+    """Return the page at a place in one of several files."""
+    with _Files(paths) as files:
+        return files.page(place)
+
+
 class _Files:
     """The journals that pages are read from, not too many of them open at the same time."""
 
-    def __init__(self, paths: tuple[Path, ...], stack: ExitStack) -> None:
-        self._paths = paths
+    def __init__(self, paths: tuple[Path, ...]) -> None:
+        self.paths = paths
         self._open: dict[int, BinaryIO] = {}
-        stack.callback(self._close)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for file in self._open.values():
+            file.close()
 
     def page(self, place: tuple[int, int, int]) -> SavedPage:
         """Return the page at a place."""
@@ -256,13 +266,9 @@ class _Files:
         if file is None:
             if len(self._open) >= _FILES:
                 self._open.pop(next(iter(self._open))).close()
-            file = _opened(self._paths[number])
+            file = _opened(self.paths[number])
         self._open[number] = file  # the one used last comes last
-        return _page_at(file, offset, length, self._paths[number])
-
-    def _close(self) -> None:
-        for file in self._open.values():
-            file.close()
+        return _page_at(file, offset, length, self.paths[number])
 
 
 def _pages(index: Index, saved: SavedList, found: List, files: _Files) -> Iterator[SavedPage]:
@@ -271,11 +277,11 @@ def _pages(index: Index, saved: SavedList, found: List, files: _Files) -> Iterat
     numbers = [number for _, pages in found.parts for number in pages]
     numbers += index.strays(found)
     if not any(one.pages for one in older):
-        yield from (files.page(index.place(number)) for number in numbers)
+        yield from map(files.page, map(index.place, numbers))
         return
     ends = len(numbers) - len(found.parts[-1][1]) - len(index.strays(found))
     newer = {name for n in numbers[:ends] for name in files.page(index.place(n)).names()}
-    first = _first_seen(index, found, older, newer, files)
+    first = _first_seen(index, found, older, newer, files.paths)
     before: set[str] = set()
     for pages in _by_reading(index, found):
         here: set[str] = set()
@@ -294,22 +300,25 @@ def _by_reading(index: Index, found: List) -> Iterator[list[int]]:
 
 
 def _first_seen(
-    index: Index, found: List, older: list[Reading], newer: set[str], files: _Files
-) -> dict[str, float]:
+    index: Index, found: List, older: list[Reading], newer: set[str], paths: tuple[Path, ...]
+) -> FirstSeen:
     """Return when followers of a list were first seen, where an older reading had them.
 
     Of the readings that it was joined from only those that stand on newer pages count: the
     others are on the oldest page that has them.
     """
     parts = {reading.name for reading, _ in found.parts}
-    first: dict[str, float] = {}
-    for reading in older:
-        for number in reading.pages.values():
-            at = index.at(number)
-            for name in files.page(index.place(number)).names():
-                if reading.name not in parts or name in newer:
-                    first[name] = min(at, first.get(name, at))
-    return first
+
+    def pages() -> Seen:
+        with _Files(paths) as files:
+            for reading in older:
+                for number in reading.pages.values():
+                    names = files.page(index.place(number)).names()
+                    shown = newer.intersection(names) if reading.name in parts else names
+                    yield shown, index.at(number)
+
+    rows = [index.rows(one.pages.values()) for one in older if one.name not in parts]
+    return FirstSeen(pages, max(rows, default=len(newer)))
 
 
 def read_journal(*paths: str | os.PathLike[str]) -> SavedRun:
@@ -318,7 +327,8 @@ def read_journal(*paths: str | os.PathLike[str]) -> SavedRun:
     A journal that is being written can be read: a last line that is not whole yet is left out.
 
     Args:
-        paths: Journals, or folders that a batch has written.
+        paths: Journals, or folders that a batch has written. With the journal of a batch comes
+            what workers of a cluster bought for it.
 
     Raises:
         JournalError: A file is missing, is not a journal, or one of another version; or the
@@ -331,9 +341,24 @@ def read_journal(*paths: str | os.PathLike[str]) -> SavedRun:
     named = [file for path in paths for file in _journals_of(Path(path))]
     files = tuple({os.path.realpath(path): path for path in named}.values())
     index = Index()
+    broken_lines = read_files(files, index)
+    return SavedRun(files, index, broken_lines)
+
+
+def read_files(files: Sequence[Path], index: Index, first: int = 0) -> int:
+    """Count all lines of some journals in; return how many cannot be read, and are left out.
+
+    Args:
+        files: The journals.
+        index: What counts the lines.
+        first: The number of the first of them among the index's files.
+
+    Raises:
+        JournalError: One is not a journal of this version, or they have pages of different APIs.
+    """
     broken_lines = 0
     origins: dict[str, Path] = {}
-    for number, path in enumerate(files):
+    for number, path in enumerate(files, first):
         index.origin = None
         with _opened(path) as file:
             broken = read_lines(file, path, number, index).broken
@@ -346,7 +371,19 @@ def read_journal(*paths: str | os.PathLike[str]) -> SavedRun:
             logger.warning("%s: line %d is not a line of a journal and is left out", path, line)
         broken_lines += len(broken)
     index.origin = next(iter(origins), None)
-    return SavedRun(files, index, broken_lines)
+    return broken_lines
+
+
+def shards_folder(journal: Path) -> Path:
+    """Return where the workers of a cluster keep what they buy for the batch of a journal."""
+    return journal.with_name(f"{journal.name}s")
+
+
+def shard_journals(folder: Path, shard: str = "*") -> list[Path]:
+    """Return the journals of all attempts at the shards in a folder, or at one of them."""
+    if not os.path.isdir(folder):  # noqa: PTH112 - its name may be too long
+        return []
+    return sorted(folder.glob(f"shard-{shard}.attempt-*.journal"))
 
 
 def refuse_origins(path: Path, origin: str | None, other: str | None, where: str = "") -> None:
@@ -363,14 +400,13 @@ def refuse_origins(path: Path, origin: str | None, other: str | None, where: str
 
 
 def _journals_of(path: Path) -> list[Path]:
-    """Return the file that is named, or the journals of the folder: of a batch, or its shards."""
+    """Return the journals of a batch, those of its shards included; it is named, or its folder."""
     if not path.is_dir():
-        return [path]
+        return [path, *shard_journals(shards_folder(path))]
     if (one := path / FOLDER_JOURNAL).exists():
-        return [one]
-    for folder in (path / f"{FOLDER_JOURNAL}s", path):
-        if shards := sorted(folder.glob("shard-*.journal")):
-            return shards
+        return _journals_of(one)
+    if shards := shard_journals(path):
+        return shards
     raise JournalError(
         f"{path} cannot be read: it is a folder without {FOLDER_JOURNAL}. Name a journal."
     )
@@ -405,7 +441,7 @@ def read_lines(file: BinaryIO, path: Path, number: int, index: Index) -> Tail:
         index: What counts the lines.
 
     Raises:
-        JournalError: It is not a journal, or one of another version.
+        JournalError: It is not a journal, or one of another version, or of several APIs.
     """
     offset = end = 0
     broken: list[int] = []
@@ -426,6 +462,11 @@ def read_lines(file: BinaryIO, path: Path, number: int, index: Index) -> Tail:
         offset += len(text)
         if not ended:
             break  # a journal that is being written may go on here, in the middle of a line
+    if index.mixed:
+        raise JournalError(
+            f"{path} was put together from journals of different APIs, {index.origin} the last of "
+            "them: their pages are not mixed. It was left as it is; name another file."
+        )
     if torn:
         return Tail(end, offset - end, unended=not ended and end == offset, broken=broken)
     return Tail(offset, 0, unended=not ended, broken=broken + bad)

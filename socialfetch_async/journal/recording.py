@@ -98,6 +98,7 @@ class Session:
             pid=os.getpid(),
             concurrency=writer.concurrency,
             work=job.wanted.work,
+            kind=job.wanted.refresh or "first",
         )
         writer.write(opened)
         self._opened = True
@@ -121,7 +122,7 @@ class Session:
             self.writer.name_origin(origin)
         except OSError as error:
             raise JournalError(
-                f"{self.writer.path} cannot be used: {error.strerror}. Nothing was sent."
+                f"{self.writer.path} cannot be used: {error.strerror}. No request was sent."
             ) from None
 
     def say_work(self, job: Job) -> None:

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 
 from socialfetch_async._log import logger
@@ -67,7 +67,7 @@ class Writer:
         if tail.broken:
             raise JournalError(
                 f"{file.path}: line {tail.broken[0]} is not a line of a journal, so nothing is "
-                "written behind it, and nothing was sent. Reading and exporting leave that line "
+                "written behind it, and no request was sent. Reading and exporting leave that line "
                 "out. To go on, delete the line in a copy and use the copy."
             )
         self._refuse_full_disk()
@@ -111,15 +111,15 @@ class Writer:
         if free is not None and free < needed:
             raise JournalError(
                 f"{self._file.path}: the disk is full, {free:,} bytes are free and {needed:,} are "
-                "needed. Nothing was sent. Make room, or name a file on another disk."
+                "needed. No request was sent. Make room, or name a file on another disk."
             )
 
     def _room(self) -> int:
         return (self.concurrency + 1) * max(_SMALLEST_ROOM, 2 * self._index.largest)
 
     def now(self) -> datetime:
-        """Return the time, never before that of the last line: clocks are set back."""
-        return max(datetime.now(UTC), self._index.latest)
+        """Return the time, always later than that of the last line: clocks are set back."""
+        return max(datetime.now(UTC), self._index.latest + timedelta.resolution)
 
     def write(self, line: Written) -> None:
         """Append a line, or keep it until that is possible. Never raises."""

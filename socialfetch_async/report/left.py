@@ -14,6 +14,7 @@ class Left(NamedTuple):
 
     Attributes:
         refresh: The refresh that is not finished; None while or after the first collection.
+            `spent`: what it may have cost so far at most, in credits.
         steps: What to do for each handle that has begun and is not done, by handle in lower case.
         credits: About what these cost together.
         unknown: How many of these have no vendor's count, so that their cost is not in `credits`.
@@ -23,6 +24,7 @@ class Left(NamedTuple):
     """
 
     refresh: Refresh | None
+    spent: int
     steps: dict[str, Step]
     credits: int
     unknown: int
@@ -58,6 +60,7 @@ def left_of(saved: SavedRun, begins: Mapping[str, str | None]) -> Left:
     handles = max(asked or 0, len(saved.handles))
     return Left(
         refresh=refresh,
+        spent=saved.spent(wanted.work, refresh),
         steps=steps,
         credits=found.credits_left,
         unknown=sum(entry.credits_left is None for entry in found.handles),

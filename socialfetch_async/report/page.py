@@ -91,7 +91,7 @@ def _summary(figures: Figures) -> Html:
 
 
 def _not_begun(left: Left) -> str:
-    return f"; {left.not_begun:,} not begun" * (left.not_begun > 0)
+    return f"; {left.not_begun:,} not started" * (left.not_begun > 0)
 
 
 def _again(figures: Figures) -> str:

@@ -21,11 +21,11 @@ _LEFT: Final = 100
 # Outcome: how it looks, and what it means. The order is that of the bar.
 _OUTCOMES: Final = {
     "complete": ("complete", "the whole list"),
-    "missing_cursor": ("part", "the API gave no cursor for the next page: may be short"),
-    "max_followers": ("part", "ended at the limit of followers"),
-    "max_pages": ("part", "ended at the limit of pages"),
-    "max_credits": ("part", "ended at the credit limit"),
-    "stopped": ("part", "stopped before its end"),
+    "missing_cursor": ("part", "ended without a next cursor: may be short"),
+    "max_followers": ("part", "reached the limit of followers"),
+    "max_pages": ("part", "reached the limit of pages"),
+    "max_credits": ("part", "reached the credit limit"),
+    "stopped": ("part", "interrupted"),
     "unfinished": ("part", "no end was written: still running, or killed"),
     "private": ("unavailable", "the profile is private"),
     "hidden": ("unavailable", "the profile hides its list"),
@@ -51,11 +51,11 @@ def outcomes(figures: Figures) -> Iterator[Html]:
     statuses = sorted(by_status, key=lambda s: (order.get(s, len(order)), s))
     shown = statuses[:_TOP]
     if not shown and not figures.left.not_begun:
-        yield nothing("No handle has begun.")
+        yield nothing("No handle has started.")
         return
     parts = [(cut(s), *_OUTCOMES.get(s, _OTHER), by_status[s], len(by_status[s])) for s in shown]
     if figures.left.not_begun:
-        parts.append(("not begun", *_NOT_BEGUN, [], figures.left.not_begun))
+        parts.append(("not started", *_NOT_BEGUN, [], figures.left.not_begun))
     yield tag(
         "figure",
         pictures.shares(
@@ -347,10 +347,10 @@ def left_to_do(figures: Figures) -> Iterator[Html]:
     if left.not_begun:
         verb = "has" if left.not_begun == 1 else "have"
         yield tag(
-            "p", f"{count(left.not_begun, 'handle')} {verb} not begun: their names are not here."
+            "p", f"{count(left.not_begun, 'handle')} {verb} not started: their names are not here."
         )
     if not left.steps:
-        yield nothing("Nothing is left of the handles that have begun.")
+        yield nothing("Nothing is left of the handles that have started.")
         return
     shown = list(left.steps.items())[:_LEFT]
     yield cut_note(len(shown), len(left.steps), "handles in the order of the alphabet")

@@ -11,6 +11,7 @@ from socialfetch_async.report.tables import named
 from socialfetch_async.report.words import day, is_or_are
 
 _INTERRUPTED: Final = {"unfinished", "stopped"}
+_AT_THE_LIMIT: Final = "Stopped at the credit limit"
 
 
 def verdict(figures: Figures) -> Iterator[Html]:
@@ -27,7 +28,7 @@ def verdict(figures: Figures) -> Iterator[Html]:
     if len(figures.names) > 1:
         yield tag(
             "p",
-            "Several journals are read as one: handles that have not begun are not counted.",
+            "Several journals are read as one: handles that have not started are not counted.",
             class_="quiet",
         )
     dates = [handle.read_at.timestamp() for handle in figures.handles if handle.read_at]
@@ -49,9 +50,10 @@ def _state(figures: Figures, failed: int) -> Iterator[str]:
     if not left.steps and not left.not_begun:
         yield f"Finished: {of_all} done. Nothing is left to buy."
     else:
-        yield f"{_why(figures)}: {of_all} done."
+        so_far = f", {count(left.spent, 'credit')} so far" * (left.refresh is not None)
+        yield f"{_why(figures)}: {of_all} done{so_far}."
         yield f" {_rest(left, failed)} {_cost(left)} "
-        yield from _resume(left)
+        yield from _resume(figures)
     if left.capped:
         ends = "ends" if left.capped == 1 else "end"
         yield (
@@ -66,7 +68,7 @@ def _why(figures: Figures) -> str:
         return f"Refresh not finished ({left.refresh})"
     statuses = {figures.by_key[key].status for key in left.steps}
     if "max_credits" in statuses:
-        return "Stopped at the credit limit"
+        return _AT_THE_LIMIT
     if left.not_begun or statuses & _INTERRUPTED:
         return "Interrupted"
     return "Not finished"
@@ -78,25 +80,28 @@ def _rest(left: Left, failed: int) -> str:
         parts = [(begun, "to refresh")]
     else:
         parts = [(begun, "with a part of the list")]
-    parts += [(failed, "failed"), (left.not_begun, "not begun")]
+    parts += [(failed, "failed"), (left.not_begun, "not started")]
     return f"Left: {', '.join(f'{amount:,} {what}' for amount, what in parts if amount)}."
 
 
 def _cost(left: Left) -> str:
     costs = [f"about {count(left.credits, 'credit')}"] * bool(left.credits)
     if least := left.unknown + left.not_begun:
-        what = "without a count by the API" if left.unknown else "not begun"
+        what = "without a count by the API" if left.unknown else "not started"
         costs.append(f"at least {count(least, 'credit')} for {count(least, 'handle')} {what}")
     return f"To finish: {' and '.join(costs)}."
 
 
-def _resume(left: Left) -> Iterator[str]:
+def _resume(figures: Figures) -> Iterator[str]:
+    left = figures.left
     if left.refresh is not None:
         yield "The same command with "
         yield tag("code", f"--refresh {left.refresh}")
         yield " continues it. Until then this report shows the lists as they were before."
         return
-    yield "The same command resumes each list and buys no saved page again."
+    limited = _why(figures) == _AT_THE_LIMIT
+    command = "With a higher limit, the same command" if limited else "The same command"
+    yield f"{command} resumes each list and buys no saved page again."
 
 
 def _lacks(figures: Figures) -> Iterator[Html]:

@@ -117,6 +117,23 @@ async def test_a_finished_batch_sends_nothing(client_of: MakeClient, tmp_path: P
     assert (result.finished, result.credits_charged, result.total_credits_charged) == (True, 0, 5)
 
 
+async def test_a_saved_cursor_of_none_is_the_top(client_of: MakeClient, tmp_path: Path) -> None:
+    """A finished list is not bought again for it; a list whose first page is missing buys that."""
+    async with Emulator({"ada": 45, "bo": 45}) as api:
+        client = client_of(api)
+        await export_followers(client, ["ada"], tmp_path)
+        requests = len(api.requests)
+        again = await export_followers(client, {"ada": None}, tmp_path)
+        assert (again.pending, len(api.requests)) == ({}, requests)
+        await export_followers(client, ["bo"], tmp_path / "other.csv")
+        charged, then = len(api.charges), api.charges[-2].cursor
+        await export_followers(client, {"bo": then}, tmp_path)
+        assert len(api.charges) == charged + 2
+        await export_followers(client, {"bo": None}, tmp_path)
+        assert len(api.charges) == charged + 3
+        assert rows_in(tmp_path / "followers.jsonl") == expected(api, ["ada", "bo"])
+
+
 # -- limits -------------------------------------------------------------------------------------
 
 

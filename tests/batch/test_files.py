@@ -8,7 +8,13 @@ from typing import Any
 
 import pytest
 
-from socialfetch_async import ExportError, SocialFetchError, export_followers, read_journal
+from socialfetch_async import (
+    AuthenticationError,
+    ExportError,
+    SocialFetchError,
+    export_followers,
+    read_journal,
+)
 from socialfetch_async.batch.files import files_of
 from socialfetch_async.emulator import Emulator
 from socialfetch_async.export import FORMATS
@@ -127,6 +133,24 @@ async def test_nothing_is_written_when_nothing_has_changed(
         output.unlink()
         third = await export_followers(client, ["ada", "bo"], output)
         assert (third.exports[0].unchanged, third.exports[0].rows) == (False, 45)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+async def test_a_refresh_that_brings_nothing_writes_nothing(
+    client_of: MakeClient, tmp_path: Path, name: str
+) -> None:
+    """A refused key leaves its lines in the journal, and every file as it is."""
+    output = tmp_path / f"x.{name}"
+    async with Emulator({"ada": 45, "bo": "private"}) as api:
+        await export_followers(client_of(api), ["ada", "bo"], output)
+        inode = output.stat().st_ino
+        wrong = client_of(type("Server", (), {"base_url": api.base_url, "api_key": "sfk_wrong"}))
+        for refresh in ("new", "all"):
+            with pytest.raises(AuthenticationError) as caught:
+                await export_followers(wrong, ["ada", "bo"], output, refresh=refresh)
+            assert caught.value.result.exports[0].unchanged
+        assert output.stat().st_ino == inode
+        assert len(api.charges) == 3 + 1
 
 
 async def test_another_way_to_write_is_a_change(client_of: MakeClient, tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """Reading lists again: what is new, what it costs, what is kept; caps, ages and estimates."""
 
 import asyncio
-from datetime import timedelta
+import time
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from socialfetch_async import (
     AuthenticationError,
     ExportError,
     InsufficientCreditsError,
+    Journal,
     JournalError,
     SocialFetchClient,
     estimate_followers,
@@ -118,12 +120,14 @@ async def test_an_interrupted_refresh_goes_on(
             client, handles.keys(), tmp_path, refresh=refresh, max_credits=3
         )
         assert (first.stop_reason, first.open_refresh) == ("max_credits", refresh)
+        assert (first.refresh_done, first.refresh_credits) == (4 - len(first.pending), 3)
         again = await export_followers(
             client, handles.keys(), tmp_path, refresh=refresh, max_credits=3
         )
         assert (again.pages, again.stop_reason) == (0, "max_credits")
         plain = await export_followers(client, handles.keys(), tmp_path)
         assert (plain.pages, plain.open_refresh, plain.pending) == (0, refresh, {})
+        assert (plain.refresh_done, plain.refresh_credits) == (first.refresh_done, 3)
         assert len(api.charges) - before == 3
         for handle in handles:
             assert len(names(tmp_path, handle)) >= 90, "an unfinished reading hides nothing"
@@ -134,6 +138,27 @@ async def test_an_interrupted_refresh_goes_on(
         assert names(tmp_path, "h1") == there(api, "h1")
         last = await export_followers(client, handles.keys(), tmp_path, refresh="new")
         assert last.pages == 4
+
+
+@pytest.mark.parametrize("refresh", ["new", "all"])
+async def test_a_refresh_of_one_handle_does_not_end_that_of_all(
+    client_of: MakeClient, tmp_path: Path, refresh: Any
+) -> None:
+    """What the open one has bought is not bought again; a shorter list of handles does end it."""
+    handles = [f"h{n}" for n in range(6)]
+    async with Emulator(dict.fromkeys(handles, 50)) as api:
+        client = client_of(api)
+        await export_followers(client, handles, tmp_path)
+        before = len(api.charges)
+        await export_followers(client, handles, tmp_path, refresh=refresh, max_credits=4)
+        one = await export_followers(client, ["h5"], tmp_path, refresh=refresh)
+        assert (one.stop_reason, one.pending, one.open_refresh) == ("complete", {}, refresh)
+        rest = await export_followers(client, handles[1:], tmp_path, refresh=refresh)
+        assert (rest.stop_reason, rest.open_refresh) == ("complete", None)
+        charges = [(charge.handle, charge.cursor) for charge in api.charges[before:]]
+        assert len(set(charges)) == len(charges)
+        again = await export_followers(client, ["h5"], tmp_path, refresh=refresh)
+        assert again.pages > 0, "the next one"
 
 
 async def test_an_unfinished_list_first_goes_on_to_its_end(
@@ -182,8 +207,33 @@ async def test_older_than_leaves_recent_lists_alone(client_of: MakeClient, tmp_p
             refresh: Any = None if bad == 1.0 and bad is not True else "new"
             with pytest.raises(error, match="older_than"):
                 await export_followers(client, ["ada"], tmp_path, refresh=refresh, older_than=bad)
-    with pytest.raises(ValueError, match="refresh is"):
+    with pytest.raises(ValueError, match="refresh must be"):
         await export_followers(client, ["ada"], tmp_path, refresh="some")  # type: ignore[arg-type]
+
+
+async def test_a_clock_that_is_set_back(
+    client_of: MakeClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is saved later is newer all the same, and nothing is bought twice."""
+
+    class Yesterday(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> "Yesterday":
+            return cls.fromtimestamp(time.time() - 86_400, tz)
+
+    async with Emulator({"ada": 50}) as api:
+        client = client_of(api)
+        await export_followers(client, ["ada"], tmp_path)
+        monkeypatch.setattr("socialfetch_async.journal.writer.datetime", Yesterday)
+        refreshes: Any = (("new", 2), ("all", 3), ("new", 2), (None, 0))
+        for refresh, credits_ in refreshes:
+            before, gained = len(api.charges), api.gain("ada", 3) if credits_ else []
+            await export_followers(client, ["ada"], tmp_path, refresh=refresh)
+            assert len(api.charges) - before == credits_
+            assert names(tmp_path, "ada")[: len(gained)] == gained
+        assert names(tmp_path, "ada") == there(api, "ada")
+        readings = read_journal(tmp_path).readings("ada")
+        assert [reading.began_at for reading in readings] == sorted(r.began_at for r in readings)
 
 
 async def test_an_estimate_buys_first_pages_only(client_of: MakeClient, tmp_path: Path) -> None:
@@ -223,6 +273,12 @@ async def test_another_api_is_refused(client_of: MakeClient, tmp_path: Path) -> 
         assert len(other.charges) == 2
         with pytest.raises(JournalError, match=r"are not mixed"):
             read_journal(tmp_path / "a.journal", tmp_path / "b.journal")
+        both = (tmp_path / "a.journal").read_bytes() + (tmp_path / "b.journal").read_bytes()
+        (tmp_path / "c.journal").write_bytes(both)
+        for use in (read_journal, lambda path: Journal(path).__enter__()):
+            with pytest.raises(JournalError, match=r"journals of different APIs.*are not mixed"):
+                use(tmp_path / "c.journal")
+        assert (tmp_path / "c.journal").read_bytes() == both
 
 
 async def test_a_refused_cursor_is_said(client_of: MakeClient, tmp_path: Path) -> None:
@@ -305,7 +361,7 @@ async def test_progress_is_a_function(client_of: MakeClient, tmp_path: Path) -> 
     async with Emulator({"ada": 45}) as api:
         await export_followers(client_of(api), ["ada"], tmp_path, progress=see)
         assert seen == [0, 1, 2, 3, 3, 3]
-        with pytest.raises(TypeError, match="progress is"):
+        with pytest.raises(TypeError, match="progress must be"):
             await export_followers(client_of(api), ["ada"], tmp_path, progress=1)  # type: ignore[arg-type]
 
 
@@ -367,7 +423,7 @@ async def test_a_circle_cut_in_two_by_a_limit_is_still_one(
 
 async def test_a_year_in_small(tmp_path: Path) -> None:
     """Weeks of lists that move, some calls killed: nothing missing, paid once."""
-    figures = await year(tmp_path, lists=4, weeks=6)
+    figures = await year(tmp_path, lists=4, weeks=6, all_every=3)
     assert figures.holds(), figures
 
 
@@ -383,6 +439,7 @@ async def test_a_refresh_under_a_lower_cap_hides_nothing(
             client, ["ada"], tmp_path, refresh="all", max_followers_per_handle=20
         )
         assert (again.stop_reason, len(names(tmp_path, "ada"))) == ("complete", 60)
+        assert (len(api.charges), again.not_refreshed) == (3, ("ada",))
         await export_followers(
             client, ["ada"], tmp_path, refresh="all", max_followers_per_handle=45
         )
@@ -394,6 +451,54 @@ async def test_a_refresh_under_a_lower_cap_hides_nothing(
             client, ["ada"], tmp_path, refresh="all", max_followers_per_handle=20
         )
         assert len(names(tmp_path, "ada")) == longer > 60
+
+
+async def test_a_refresh_buys_nothing_that_would_not_be_shown(
+    client_of: MakeClient, tmp_path: Path
+) -> None:
+    """A list that is longer than the cap stays and is named; one that may be shown is read."""
+    async with Emulator({"ada": 130, "bo": 30}) as api:
+        client = client_of(api)
+        await export_followers(client, ["ada", "bo"], tmp_path)
+        api.gain("bo", 100)
+        before, cap = len(api.charges), {"max_followers_per_handle": 50}
+        result = await export_followers(client, ["ada", "bo"], tmp_path, refresh="all", **cap)  # type: ignore[arg-type]
+        assert (len(api.charges) - before, result.stop_reason) == (3, "complete")
+        assert (result.not_refreshed, result.pending, result.open_refresh) == (("ada",), {}, None)
+        assert names(tmp_path, "ada") == there(api, "ada")
+        assert names(tmp_path, "bo") == there(api, "bo")[:60]
+        await export_followers(client, ["ada", "bo"], tmp_path)
+        assert len(api.charges) - before == 7
+        assert names(tmp_path, "bo") == there(api, "bo")
+
+
+async def test_a_cap_that_ends_a_refresh_of_new_is_named(
+    client_of: MakeClient, tmp_path: Path
+) -> None:
+    """Before it has met what is there: the list stays as it was."""
+    async with Emulator({"ada": 90}) as api:
+        client = client_of(api)
+        await export_followers(client, ["ada"], tmp_path)
+        old = there(api, "ada")
+        api.gain("ada", 100)
+        result = await export_followers(
+            client, ["ada"], tmp_path, refresh="new", max_pages_per_handle=2
+        )
+        assert (result.not_refreshed, names(tmp_path, "ada")) == (("ada",), old)
+        await export_followers(client, ["ada"], tmp_path, refresh="new", max_pages_per_handle=9)
+        assert names(tmp_path, "ada") == there(api, "ada")
+
+
+async def test_an_estimate_says_how_many_it_has_not_asked(
+    client_of: MakeClient, tmp_path: Path
+) -> None:
+    """Where the limit was reached before."""
+    async with Emulator({"ada": 130, "bo": 15, "cy": 5}) as api:
+        found = await estimate_followers(
+            client_of(api), ["ada", "bo", "cy"], tmp_path, max_credits=1, concurrency=1
+        )
+        assert (found.not_asked, found.stop_reason, found.credits_left) == (2, "max_credits", 6)
+        assert len(api.charges) == 1
 
 
 async def test_an_estimate_counts_whole_pages(client_of: MakeClient, tmp_path: Path) -> None:

@@ -252,7 +252,7 @@ async def test_a_cursor_that_the_api_refuses() -> None:
         (["followers", "ada", "--max-pages=-1"], {}, "max-pages"),
         (["followers", "ada", "--max-credits=0"], {}, "max-credits"),
         (["followers", "ada", "--max-credits=many"], {}, "max-credits"),
-        (["followers", "ada", "--cursor="], {}, "cursor is empty"),
+        (["followers", "ada", "--cursor="], {}, "cursor must not be empty"),
         (["followers", "ada", "bo", "--cursor=x"], {}, "one handle"),
         (["followers", "ada", "--api-key=x"], {}, "No such option"),
         (["followers", "ada"], {"SOCIALFETCH_API_KEY": None}, "SOCIALFETCH_API_KEY"),
@@ -263,7 +263,7 @@ async def test_a_cursor_that_the_api_refuses() -> None:
     ],
 )
 async def test_usage_errors_send_nothing(
-    arguments: list[str], variables: dict[str, str | None], words: str
+    arguments: list[str], variables: dict[str, Any], words: str
 ) -> None:
     """2, with a sentence on stderr and nothing on stdout."""
     async with emulator({"ada": 1, "bo": 1}) as api:
@@ -590,13 +590,14 @@ async def test_emulate_serves_until_it_is_stopped(number: signal.Signals) -> Non
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--fault=503"], "NAME=VALUE"),
+        (["--fault=503"], "KIND=RATE"),
         (["--fault=418=0.1"], "no such fault"),
         (["--fault=503=often"], "often"),
         (["--fault=503=2"], "between 0 and 1"),
-        (["--profile=ada"], "NAME=VALUE"),
+        (["--profile=ada"], "HANDLE=SIZE|STATUS"),
         (["--profile=ada=privat"], "privat"),
         (["--profile=a da=3"], "handle"),
+        (["--outage=503=60"], "KIND=FROM-TO"),
         (["--page-size=0"], "page-size"),
         (["--latency=nan"], "latency"),
         (["--port=70000"], "port"),
@@ -616,7 +617,7 @@ async def test_emulate_on_a_port_that_is_taken() -> None:
     async with Emulator() as api:
         done = await run(None, "emulate", "--port", api.base_url.rsplit(":", 1)[1])
     assert done.code == 2
-    assert "in use" in done.err
+    assert "its port: Address already in use. Choose another port with --port" in done.err
 
 
 async def test_demo_on_a_pipe() -> None:
@@ -717,7 +718,10 @@ def test_without_the_extra_the_message_names_it() -> None:
         "main()"
     )
     assert done.returncode == 2
-    assert done.stderr == ("socialfetch needs its extra: pip install 'socialfetch-async[cli]'\n")
+    assert done.stderr == (
+        "the command needs the extra `cli`: in a checkout of socialfetch-async, "
+        "run: pip install '.[cli]'\n"
+    )
 
 
 def test_another_missing_module_is_not_blamed_on_the_extra() -> None:

@@ -1,11 +1,13 @@
 """`socialfetch export`, `convert`, `report` and `diff`, each in a process of its own."""
 
 import asyncio
+import csv
 import fcntl
 import json
 import os
 import random
 import re
+import shutil
 import signal
 import socket
 import struct
@@ -83,7 +85,7 @@ async def test_a_limit_and_how_to_raise_it(tmp_path: Path) -> None:
     """5; the same command spends nothing, the printed one goes on, with all other options."""
     handles = {"ada": 100, "bo": 90}
     async with emulator(handles) as api:
-        options = ["--max-credits=6", "--concurrency=2", "--fsync=never", "--trim", "--spreadsheet"]
+        options = ["--max-credits=6", "--concurrency=1", "--fsync=never", "--trim", "--spreadsheet"]
         arguments = ["export", listed(tmp_path, *handles), "-o", str(tmp_path / "a.csv"), *options]
         first = await run(api, *arguments)
         second = await run(api, *arguments)
@@ -97,8 +99,8 @@ async def test_a_limit_and_how_to_raise_it(tmp_path: Path) -> None:
         third = await run(api, *first.says("Resume with"))
         assert (third.code, len(api.charges)) == (0, 10)
         assert all("trim=true" in request.query for request in api.requests if request.handle)
-    assert "unfinished: 2 handles: ada, bo" in first.err
-    assert "2 lists are not complete (ada, bo)" in first.err
+    assert "unfinished: 1 handle: bo" in first.err
+    assert "1 list is not complete (bo)" in first.err
 
 
 async def test_an_estimate_that_is_stopped_says_what_is_kept(tmp_path: Path) -> None:
@@ -144,7 +146,10 @@ async def test_an_estimate_says_the_price_and_the_command(tmp_path: Path) -> Non
         assert (done.code, len(api.charges)) == (5, 7)
         assert "--refresh=new" in done.says("Resume with")
         done = await run(api, *arguments)
-        assert "A refresh (new) is not finished. To continue it, add --refresh=new" in done.err
+        rest = (
+            "not finished: 0 of 2 handles done, 1 credit so far. To continue it, add --refresh=new"
+        )
+        assert f"Refresh (new) {rest}" in done.err
         done = await run(api, *arguments, "--refresh=new")
         assert done.code == 0
         charged = len(api.charges)
@@ -154,6 +159,45 @@ async def test_an_estimate_says_the_price_and_the_command(tmp_path: Path) -> Non
         assert "possibly charged besides the pages: up to 0 credits" in done.err
 
 
+async def test_an_estimate_that_reaches_the_limit(tmp_path: Path) -> None:
+    """5; it says how many handles it has not looked up, and the command that does."""
+    async with emulator({"ada": 100, "bo": 45, "cy": 5, "dee": 5}) as api:
+        arguments = ["export", listed(tmp_path, "ada", "bo", "cy", "dee")]
+        arguments += ["-o", str(tmp_path / "o.csv"), "--estimate", "--max-credits=2", "--json"]
+        done = await run(api, *arguments, "--concurrency=1")
+        assert (done.code, len(api.charges)) == (5, 2)
+        assert "cy: not looked up\n" in done.err
+        assert "not among them: 2 handles not looked up, at least 1 credit each" in done.err
+        assert (
+            "The limit of 2 credits is reached. The command below spends up to 2 more" in done.err
+        )
+        (found,) = done.rows
+        assert (found["not_asked"], found["stop_reason"]) == (2, "max_credits")
+        done = await run(api, *done.says("To look up the rest"))
+        assert (done.code, len(api.charges)) == (0, 4)
+        assert "not looked up" not in done.err
+
+
+async def test_an_interrupted_refresh_says_how_far_it_is(tmp_path: Path) -> None:
+    """Handles done of all, and its credits so far, also after Ctrl-C."""
+    handles = {f"profile.{n}": 30 for n in range(8)}
+    async with emulator(handles) as api:
+        arguments = ["export", listed(tmp_path, *handles), "-o", str(tmp_path / "o.csv")]
+        await run(api, *arguments)
+        api.latency = 0.05
+        arguments += ["--refresh=new", "--concurrency=1"]
+        async with started(*arguments, env=environment(api), stdout=PIPE, stderr=PIPE) as process:
+            await until(lambda: len(api.charges) >= 16 + 2)
+            process.send_signal(signal.SIGINT)
+            done = await ended(process)
+        bought = len(api.charges) - 16
+        assert done.code == 130
+        credits_ = f"{bought} credit{'s' * (bought > 1)} so far"
+        assert f"Refresh (new) not finished: {bought} of 8 handles done, {credits_}" in done.err
+        assert (await run(api, *done.says("Resume with"))).code == 0
+        assert len(api.charges) == 16 + 8
+
+
 async def test_some_handles_failed(tmp_path: Path) -> None:
     """1, with their sentence; the printed command buys what they lack."""
     async with emulator({"ada": 45, "bo": 45}, retry_after=7200) as api:
@@ -161,7 +205,7 @@ async def test_some_handles_failed(tmp_path: Path) -> None:
         done = await run(api, "export", listed(tmp_path, "ada", "bo"), "-o", str(tmp_path / "o"))
         assert done.code == 1
         host = api.base_url.partition("//")[2]
-        assert f"ada: failed: {host}: the API answered 503" in done.err
+        assert f"ada: failed: {host}: the API responded with 503" in done.err
         rest = await run(api, *done.says("Resume with"))
         assert (rest.code, len(api.charges)) == (0, 6)
 
@@ -172,6 +216,7 @@ async def test_the_key_is_refused_and_credits_run_out(tmp_path: Path) -> None:
         arguments = ("export", listed(tmp_path, "ada", "bo"), "-o", str(tmp_path / "a.jsonl"))
         refused = await run(api, *arguments, SOCIALFETCH_API_KEY="sfk_wrong_9876543210")
         assert (refused.code, len(api.charges)) == (3, 0)
+        assert refused.err.count("401") == 1
         done = await run(api, *arguments)
         assert (done.code, len(api.charges)) == (4, 2)
         assert "402" in done.err
@@ -227,10 +272,7 @@ async def test_usage_errors_send_nothing(tmp_path: Path) -> None:
     async with emulator({"ada": 1}) as api:
 
         async def check(arguments: list[str], words: str) -> None:
-            async with started(
-                *arguments, env=environment(api), cwd=tmp_path, stdout=PIPE, stderr=PIPE
-            ) as process:
-                done = await ended(process)
+            done = await run(api, *arguments, cwd=tmp_path)
             assert (done.code, done.out) == (2, ""), arguments
             assert words in done.err, arguments
 
@@ -488,6 +530,43 @@ async def test_diff_writes_json_lines(tmp_path: Path) -> None:
     assert (refused.code, refused.out) == (2, "")
     assert "compare what is there with --partial" in refused.err
     assert len((await run(None, "diff", old, short, "--partial")).rows) == 3
+
+
+async def test_diff_of_one_folder(tmp_path: Path) -> None:
+    """Between the last two complete readings: all lists or one, as lines, as CSV and as files."""
+    async with emulator({"ada": 45, "bo": 25, "cy": 3, "dee": "private"}) as api:
+        export = ("export", "-o", str(tmp_path / "out"), "--handle=ada", "--handle=bo")
+        await run(api, *export, "--handle=dee")
+        shutil.copy(tmp_path / "out/followers.journal", tmp_path / "old.journal")
+        gained, lost = api.gain("ada", 2), api.lose("bo", 3)
+        await run(api, *export, "--handle=dee", "--refresh=all")
+        await run(api, *export, "--handle=cy")
+    truth = {("gained", "ada", name) for name in gained} | {("lost", "bo", name) for name in lost}
+
+    def changes(rows: list[Any]) -> set[tuple[str, str, str]]:
+        assert len(rows) == 5
+        return {(row["change"], row["source"], row["handle"]) for row in rows}
+
+    out, file, table = str(tmp_path / "out"), tmp_path / "c.jsonl", tmp_path / "c.csv"
+    for options in ((), ("-o", "-"), ("-o", str(file)), ("--format=csv",), ("-o", str(table))):
+        done = await run(None, "diff", out, *options)
+        assert done.code == 0, done.err
+        assert "not compared, without two complete readings: cy\n" in done.err
+        if options == ("--format=csv",):
+            assert changes(list(csv.DictReader(done.out.splitlines()))) == truth
+        elif "-o" not in options or "-" in options:
+            assert changes(done.rows) == truth
+        else:
+            assert done.out == ""
+    assert changes([json.loads(line) for line in file.read_text().splitlines()]) == truth
+    assert changes(list(csv.DictReader(table.read_text().splitlines()))) == truth
+    one = await run(None, "diff", str(tmp_path / "out/followers.journal"), "--handle=@BO")
+    assert {(row["change"], row["handle"]) for row in one.rows} == {("lost", n) for n in lost}
+    assert one.err == ""
+    two = await run(None, "diff", str(tmp_path / "old.journal"), out, "--handle=ada")
+    assert [row["handle"] for row in two.rows] == gained
+    refused = await run(None, "diff", out, "--handle=cy")
+    assert (refused.code, "'cy' has not two complete readings" in refused.err) == (2, True)
 
 
 async def test_convert_and_diff_write_to_stdout(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """How the commands talk: common options, limits and faults of their environment, terminals."""
 
 import asyncio
+import copy
 import json
 import re
 import signal
@@ -14,8 +15,11 @@ import pytest
 
 from socialfetch_async import cli
 from socialfetch_async.cli.commands import socialfetch
+from socialfetch_async.cli.connecting import told
 from socialfetch_async.emulator import Emulator
+from socialfetch_async.errors import CreditLimitError, IncompleteRunError, SocialFetchError
 from tests.commands import KEY, Terminal, ended, environment, named, run, started, until
+from tests.test_errors import EXAMPLES
 
 STAMP = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4} ", re.MULTILINE)
 
@@ -151,7 +155,7 @@ async def test_how_often_and_how_long_is_tried() -> None:
         done = await run(api, "followers", "ada", "--retries=0")
         assert (done.code, len(api.requests)) == (1, 1)
         host = api.base_url.partition("//")[2]
-        assert f"ada: {host}: the API answered 503" in done.err
+        assert f"ada: {host}: the API responded with 503" in done.err
         assert done.says("Resume with")[-1] == "--retries=0"
     async with emulator({"ada": 45}, latency=30) as api:
         done = await run(api, "followers", "ada", "--retries=0", "--timeout=0.2")
@@ -278,6 +282,18 @@ def test_help_is_in_plain_words(name: str) -> None:
         assert not isinstance(option, click.Option) or option.help
 
 
+# But for those of methods that no command calls.
+TOLD = [e for e, *_ in EXAMPLES if not isinstance(e, IncompleteRunError | CreditLimitError)]
+
+
+@pytest.mark.parametrize("error", TOLD, ids=lambda error: type(error).__name__)
+def test_an_error_is_told_without_words_of_python(error: SocialFetchError) -> None:
+    """No attribute, argument or class: options and variables of the environment."""
+    placed = copy.copy(error).at(handle="ada", cursor="c", attempts=2)
+    said = told(placed, "https://api.example")
+    assert re.findall(r"`|\b[a-z]+_[a-z_]+|\w+=|\b(?:[A-Z]\w+)?Error\b", said) == []
+
+
 ODD = r"can not|(is|are) none|be had|\bgo(es)? on\b|whoever|\b1 \w+s\b"
 
 
@@ -289,12 +305,14 @@ def test_texts_use_the_words_of_the_docs(path: Path) -> None:
     assert not re.search(ODD, path.read_text())
 
 
-@pytest.mark.parametrize("columns", [70, 120])
+@pytest.mark.parametrize("columns", [40, 70, 120])
 async def test_help_is_as_wide_as_the_terminal(columns: int) -> None:
-    """The longest line uses it, and none is longer."""
-    done = await run(None, "export", "--help", COLUMNS=str(columns))
-    longest = max(map(len, done.out.splitlines()))
-    assert columns - 12 < longest <= columns
+    """The longest line of the texts uses it, none is longer, and none is cut."""
+    for command in ([], ["export"]):
+        done = await run(None, *command, "--help", COLUMNS=str(columns))
+        lines = [line for line in done.out.splitlines() if not re.match(" +(-|Example)", line)]
+        assert columns - 12 < max(map(len, lines)) < columns
+        assert "..." not in done.out.replace("ARGS]...", "")
 
 
 @pytest.mark.parametrize("option", ["--refres", "--fresh", "--estimates", "--overwrit", "--yess"])
@@ -306,6 +324,12 @@ async def test_no_costly_option_is_suggested(option: str) -> None:
     assert not re.search(r"mean.*--(refresh|estimate|overwrite|yes)", done.err)
     done = await run(None, "export", "a.txt", "-o", "out", "--trimm")
     assert "--trim" in done.err.rpartition("mean")[2]
+
+
+async def test_no_option_is_suggested_where_a_costly_one_is_meant() -> None:
+    """Another one that is somewhat like it would be taken for the one."""
+    done = await run(None, "export", "a.txt", "-o", "out", "--refrsh", "new")
+    assert (done.code, "mean" in done.err) == (2, False)
 
 
 @pytest.mark.parametrize("words", ["export ", "export a -o ", "convert ", "diff "])

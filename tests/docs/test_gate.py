@@ -34,8 +34,7 @@ def named_once() -> list[str]:
 
 def test_what_is_left_out_is_there() -> None:
     """A file that moved would silently be quick, or run where its packages are missing."""
-    names = [name.partition("::") for name in SLOW] + [(name, "", "") for name in named_once()]
-    for path, _, test in names:
+    for path, _, test in (name.partition("::") for name in [*SLOW, *named_once()]):
         assert (ROOT / path).exists(), path
         if test:
             assert f"def {test}" in (ROOT / path).read_text(encoding="utf-8"), test

@@ -63,12 +63,12 @@ async def test_the_api_goes_wrong() -> None:
 @pytest.mark.parametrize(
     ("option", "words"),
     [
-        ("--growth=ada", "NAME=VALUE"),
+        ("--growth=ada", "HANDLE=RATE"),
         ("--growth=ada=5", "5/min"),
         ("--growth=missing.one=5/s", "no list"),
         ("--depth=-1", "depth"),
         ("--price=0", "price"),
-        ("--outage=503", "NAME=VALUE"),
+        ("--outage=503", "KIND=FROM-TO"),
         ("--outage=503=soon", "FROM-TO"),
         ("--outage=lose=0-9", "lose answers a page"),
         ("--limited=lose", "lose answers a page"),

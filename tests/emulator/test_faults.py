@@ -157,7 +157,10 @@ async def test_a_fault_does_what_it_says(
             assert seen == UNSEEN[fault]
         charged = FAULTS[fault].charged or fault == "expired"
         assert [c.handle for c in api.charges] == ["ada"] * charged
-        after = await outcome(http, api, path_of("ada"))
+        # A leftover may be on its way already: it lies on the old connection.
+        async with aiohttp.ClientSession() as fresh:
+            asked = fresh if fault.startswith("stray") else http
+            after = await outcome(asked, api, path_of("ada"))
         assert isinstance(after, Answer)
         assert handles(page(after)["followers"]) == handles(api.followers("ada"))[:20]
         while api._here:

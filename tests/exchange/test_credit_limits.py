@@ -1,4 +1,4 @@
-"""Credit limits over real sockets: the client's, those of its lists, and prices above one."""
+"""Credit limits over real sockets: the client's and its lists'; figure 15 has any price."""
 
 import asyncio
 import itertools
@@ -9,7 +9,6 @@ from socialfetch_async import (
     CreditLimitError,
     DecodeError,
     FollowersPage,
-    FollowersRun,
     RetryPolicy,
     SocialFetchClient,
 )
@@ -27,39 +26,6 @@ def priced(price: int) -> Scripted:
         return page([f"f{number}"], f"c{number}", charged=price)
 
     return Scripted(by=answer)
-
-
-async def drain(run: FollowersRun) -> None:
-    """Take a run to its end."""
-    async with run:
-        async for _ in run:
-            pass
-
-
-@pytest.mark.parametrize("price", [1, 2, 5, 7])
-@pytest.mark.parametrize("concurrency", [1, 10, 50])
-async def test_no_limit_is_passed_at_any_price(
-    client_of: MakeClient, price: int, concurrency: int
-) -> None:
-    """Of the client and of each run, the price known or not; and what fits is used."""
-    handles = [f"u{number}" for number in range(60)]
-    for client_limit, run_limit in ((100, 40), (40, 100), (None, 33), (37, 11)):
-        async with priced(price) as api:
-            client = client_of(api, max_credits=client_limit)
-            runs = [
-                client.iter_followers_many(handles, concurrency=concurrency, max_credits=run_limit)
-                for _ in range(3)
-            ]
-            await asyncio.gather(*map(drain, runs))
-            charged = price * len(api.seen)
-            assert charged == client.usage.credits_charged
-            assert client_limit is None or charged <= client_limit
-            assert all(run.credits_charged <= run_limit for run in runs)
-            fits = sum(run_limit // price * price for _ in runs)
-            fits = fits if client_limit is None else min(fits, client_limit)
-            assert charged >= fits - price + 1
-            done = {event.status for run in runs for event in run.outcomes.values()}
-            assert done == {"max_credits"}
 
 
 async def test_one_request_goes_first_to_learn_the_price(client_of: MakeClient) -> None:

@@ -82,20 +82,22 @@ async def test_an_unusable_retry_after_is_ignored(client_of: MakeClient, value: 
     async with Scripted(busy, OK) as api:
         began = time.monotonic()
         await client_of(api).get_followers_page("ada")
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 10
 
 
-@pytest.mark.parametrize(("value", "words"), [("300", "retry_after_cap"), ("3", "deadline of 2 s")])
+@pytest.mark.parametrize(
+    ("value", "words"), [("300", "retry_after_cap"), ("30", "deadline of 20 s")]
+)
 async def test_a_retry_after_that_is_too_long_fails_now(
     client_of: MakeClient, value: str, words: str
 ) -> None:
     """Over the cap or the deadline: no waiting, the same error class, `retry_after` set."""
     async with Scripted(error(503, Retry_After=value)) as api:
-        client = client_of(api, retry=RetryPolicy(deadline=2.0))
+        client = client_of(api, retry=RetryPolicy(deadline=20.0))
         began = time.monotonic()
         with pytest.raises(ServiceUnavailableError, match=words) as caught:
             await client.get_followers_page("ada")
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 10
         assert caught.value.retry_after == float(value)
         assert len(api.seen) == 1
 
@@ -120,11 +122,11 @@ async def test_a_timeout_is_per_attempt_and_retried(client_of: MakeClient) -> No
 async def test_the_deadline_cuts_attempts_and_is_named(client_of: MakeClient) -> None:
     """Attempts end with the deadline, whatever `timeout` says."""
     async with Scripted(HANG) as api:
-        client = client_of(api, retry=RetryPolicy(deadline=0.15, base=0.001))
+        client = client_of(api, retry=RetryPolicy(deadline=0.5, base=0.001))
         began = time.monotonic()
-        with pytest.raises(RequestTimeoutError, match=r"deadline of 0\.15 s") as caught:
+        with pytest.raises(RequestTimeoutError, match=r"deadline of 0\.5 s") as caught:
             await client.get_followers_page("ada")
-        assert 0.15 <= time.monotonic() - began < 5
+        assert 0.5 <= time.monotonic() - began < 30
         assert caught.value.maybe_charged
 
 
@@ -134,7 +136,7 @@ async def test_waiting_for_a_slot_costs_neither_timeout_nor_deadline(
     """A queue in front of the own limit fails nobody."""
     async with Emulator({"ada": 5}, latency=0.1) as api:
         client = client_of(
-            api, max_concurrency=1, timeout=0.8, retry=RetryPolicy(deadline=1.2, base=0.001)
+            api, max_concurrency=1, timeout=1.2, retry=RetryPolicy(deadline=1.3, base=0.001)
         )
         pages = await asyncio.gather(*(client.get_followers_page("ada") for _ in range(15)))
         assert len(pages) == 15
@@ -146,7 +148,7 @@ async def test_a_retry_that_finds_no_slot_ends_at_the_deadline(client_of: MakeCl
     """The deadline cuts the wait for a slot too, once the first attempt was made."""
     async with Scripted(error(503), HANG) as api:
         client = client_of(
-            api, max_concurrency=1, retry=RetryPolicy(deadline=0.1, base=0.05, cap=0.05)
+            api, max_concurrency=1, retry=RetryPolicy(deadline=1.0, base=0.05, cap=0.05)
         )
         first = asyncio.ensure_future(client.get_followers_page("ada"))
         blockers = [asyncio.ensure_future(client.get_followers_page("bo")) for _ in range(2)]
@@ -162,11 +164,11 @@ async def test_an_idle_connection_that_was_closed_is_replaced_at_once(
 ) -> None:
     """A reused connection that ends without a byte: once, at once, and it is no outage."""
     async with Scripted(page(["a"], "1"), b"", page(["b"])) as api:
-        client = client_of(api, retry=RetryPolicy(base=5.0, cap=5.0))
+        client = client_of(api, retry=RetryPolicy(base=60.0, cap=60.0))
         stream = client.iter_followers("ada")
         began = time.monotonic()
         assert [f.handle async for f in stream] == ["a", "b"]
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 10
         assert (client.usage.requests_sent, client.usage.maybe_charged) == (3, 1)
         assert client._exchange.admission.breaker._failures == 0
 

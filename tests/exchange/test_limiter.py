@@ -162,19 +162,19 @@ async def test_the_deadline_ends_the_wait_in_it(client_of: MakeClient) -> None:
     """After a failed attempt; before the first one the wait is the caller's own and has none."""
     async with Scripted(error(503), page(["a"])) as api:
         limiter = Places(1)
-        client = client_of(api, limiter=limiter, retry=RetryPolicy(deadline=0.1, base=0.0))
+        client = client_of(api, limiter=limiter, retry=RetryPolicy(deadline=1.0, base=0.0))
         clock = asyncio.get_running_loop().time
         async with limiter:
             first = asyncio.ensure_future(client.get_followers_page("ada"))
             await until(lambda: limiter.queue == 1)
             behind = asyncio.ensure_future(limiter.__aenter__())
-            late = clock() + 0.11
+            late = clock() + 1.01
             await until(lambda: clock() > late)
         await behind
         with pytest.raises(ServiceUnavailableError) as caught:
             await first
         await limiter.__aexit__(None, None, None)
-        assert "deadline of 0.1 s" in str(caught.value)
+        assert "deadline of 1 s" in str(caught.value)
         assert (caught.value.attempts, caught.value.maybe_charged) == (1, False)
         assert (await client.get_followers_page("ada")).followers
         assert_nothing_is_held(client, limiter)

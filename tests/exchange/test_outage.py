@@ -1,11 +1,9 @@
-"""An outage for everybody, on a clock that jumps over the waits; the sockets are real."""
+"""An outage for everybody, on a clock that jumps over the waits; figure 13 has the long ones."""
 
 import asyncio
 import logging
-import socket
 from collections.abc import Callable
 from datetime import UTC, datetime
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,100 +17,14 @@ from socialfetch_async import (
 )
 from socialfetch_async.events import Event, Outage, OutageBegan, OutageEnded
 from tests import travel
-from tests.conftest import KEY
-from tests.faults.figures import Line
+from tests.faults.figures_clock import CONCURRENCY, DOWN, HTML, Api, client_of, now, outcomes_of
 from tests.scripted import Scripted, Seen, error, http, page
-
-# 5 of the others: they are handled alike.
-MINUTES = {"503": 40.0, "500": 40.0, "HTML 200": 40.0}
-HTML = b"<!doctype html><html><body>Please log in</body></html>"
-DOWN: dict[str, bytes] = {
-    "503": error(503),
-    "503 with Retry-After": error(503, Retry_After="200"),
-    "500": error(500),
-    "504": error(504),
-    "521": error(521),
-    "502 of a gateway": http(502, HTML, Content_Type="text/html"),
-    "401 of a gateway": http(401, HTML, Content_Type="text/html"),
-    "HTML 200": http(200, HTML, Content_Type="text/html"),
-    "connections end": b"",
-}
-CHARGED = {"500", "504", "502 of a gateway", "HTML 200", "connections end"}
-CONCURRENCY = 10
-
-
-def now() -> float:
-    """Return the time of the loop."""
-    return asyncio.get_running_loop().time()
-
-
-def client_of(server: Any, **options: Any) -> SocialFetchClient:
-    """Return a client of a server, which waits as a batch does."""
-    return SocialFetchClient(
-        KEY, base_url=server.base_url, **{"retry": RetryPolicy.batch(), **options}
-    )
-
-
-class Api:
-    """Lists of two pages, and an outage after so many of them."""
-
-    def __init__(self, answer: bytes, minutes: float) -> None:
-        self._answer = answer
-        self._minutes = minutes
-        self._pages = 0
-        self._until: float | None = None
-        self.refused = 0
-
-    def __call__(self, seen: Seen) -> bytes:
-        if self._pages == 200 and self._until is None:
-            self._until = now() + 60 * self._minutes
-        if self._until is not None and now() < self._until:
-            self.refused += 1
-            return self._answer
-        self._pages += 1
-        return page([f"f{self._pages}"], None if seen.cursor else f"c{self._pages}")
-
-
-async def outcomes_of(
-    client: SocialFetchClient, handles: int, concurrency: int = CONCURRENCY
-) -> list[HandleDone]:
-    """Fetch many handles; return how each of them ended."""
-    names = [f"h{number}" for number in range(handles)]
-    async with client.iter_followers_many(names, concurrency=concurrency) as run:
-        return [event async for event in run if isinstance(event, HandleDone)]
-
-
-@pytest.mark.parametrize("how", DOWN)
-def test_an_outage_of_forty_minutes_fails_no_handle(how: str) -> None:
-    """A batch waits; beyond what was on its way, one request at a time asks whether it is over."""
-    minutes = MINUTES.get(how, 5.0)
-    api, events = Api(DOWN[how], minutes), list[Event]()
-
-    async def main() -> list[HandleDone]:
-        async with Scripted(by=api) as server, client_of(server, on_event=events.append) as client:
-            return await outcomes_of(client, 1000 if how in MINUTES else 300)
-
-    done = travel.run(main())
-
-    assert len(done) == (1000 if how in MINUTES else 300)
-    assert {outcome.status for outcome in done} == {"complete"}
-    began = [event for event in events if isinstance(event, OutageBegan)]
-    ended = [event for event in events if isinstance(event, OutageEnded)]
-    assert len(began) == len(ended) == 1
-    # Probes that may be charged become rarer while the outage lasts.
-    late = 360 if how in CHARGED else 250 if "Retry" in how else 10
-    assert 60 * minutes - 1 < ended[0].seconds < 60 * minutes + late
-    probes = ended[0].seconds / (200 if "Retry" in how else 2.5)
-    most = CONCURRENCY + (30 if how in CHARGED else max(probes, 30))
-    figure = Line(13, f"{minutes:g} min of {how}: requests", api.refused, most)
-    print(figure)  # noqa: T201 - the figure
-    assert api.refused <= most
 
 
 @pytest.mark.parametrize("concurrency", [3, 5])
 def test_few_lists_have_attempts_left_after_forty_minutes(concurrency: int) -> None:
     """Probes that may be charged use attempts up: the fewer there are, the rarer the probes."""
-    api = Api(DOWN["500"], 40)
+    api = Api(error(500), 40, after=200)
 
     async def main() -> tuple[list[HandleDone], int]:
         async with Scripted(by=api) as server, client_of(server) as client:
@@ -127,7 +39,7 @@ def test_few_lists_have_attempts_left_after_forty_minutes(concurrency: int) -> N
 FIRST = RetryPolicy(outage_patience=3600.0, retry_after_cap=3600.0, first_patience=30.0)
 
 
-@pytest.mark.parametrize("how", ["503", "503 with Retry-After", "500", "connections end"])
+@pytest.mark.parametrize("how", ["503", "503 with Retry-After", "500", "connections that end"])
 def test_an_api_that_never_answers_ends_a_run_soon(how: str) -> None:
     """After half a minute and not an hour, with everything pending and an error that says so."""
 
@@ -150,42 +62,13 @@ def test_an_api_that_never_answers_ends_a_run_soon(how: str) -> None:
 
 def test_the_first_patience_is_only_for_the_first_answer() -> None:
     """An outage in a batch that has begun is waited out."""
-    api = Api(DOWN["503"], 40)
+    api = Api(DOWN["503"], 40, after=200)
 
     async def main() -> list[HandleDone]:
         async with Scripted(by=api) as server, client_of(server, retry=FIRST) as client:
             return await outcomes_of(client, 110)
 
     assert {outcome.status for outcome in travel.run(main())} == {"complete"}
-
-
-def test_refused_connections_for_forty_minutes_fail_no_handle() -> None:
-    """Nobody listens, and then somebody does: nothing was charged meanwhile."""
-
-    async def main() -> tuple[list[HandleDone], SocialFetchClient]:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
-        client = client_of(SimpleNamespace(base_url=f"http://127.0.0.1:{port}"))
-        async with client:
-            fetching = asyncio.ensure_future(outcomes_of(client, 100))
-            await asyncio.sleep(60 * 40)
-            server = await asyncio.start_server(answer, "127.0.0.1", port)
-            done = await fetching
-        server.close()
-        return done, client
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while True:
-                await reader.readuntil(b"\r\n\r\n")
-                writer.write(page(["a"]))
-        except (asyncio.IncompleteReadError, ConnectionError):
-            writer.close()
-
-    done, client = travel.run(main())
-
-    assert {outcome.status for outcome in done} == {"complete"}
-    assert (client.usage.requests_sent, client.usage.maybe_charged) == (100, 0)
 
 
 def test_the_client_knows_the_outage() -> None:
@@ -299,7 +182,7 @@ def test_an_outage_is_told_in_standard_terms(caplog: pytest.LogCaptureFixture) -
 
     async def main() -> None:
         async with (
-            Scripted(by=Api(error(503), minutes=0.2)) as server,
+            Scripted(by=Api(error(503), minutes=0.2, after=200)) as server,
             client_of(server, on_event=events.append) as client,
         ):
             await outcomes_of(client, 150)
@@ -316,7 +199,7 @@ def test_an_outage_is_told_in_standard_terms(caplog: pytest.LogCaptureFixture) -
     assert closed.error is opened.error
     first, second = [record.getMessage() for record in caplog.records][:2]
     assert first.startswith(f"circuit breaker open since {opened.since}: ")
-    assert "the API answered 503" in first
+    assert "the API responded with 503" in first
     assert second == (
         f"circuit breaker closed after {closed.seconds:.1f} s: the API responds again"
     )

@@ -1,72 +1,15 @@
-"""An API that limits the rate: the client sends fewer requests per second, for all its lists."""
+"""An API that limits the rate: when the client slows down and when not; figure 18 has how much."""
 
 import asyncio
 import logging
 
 import pytest
 
-from socialfetch_async import RetryPolicy
 from socialfetch_async.emulator import Emulator
 from tests import travel
 from tests.conftest import MakeClient
-from tests.exchange.test_outage import client_of
-from tests.faults.figures import Line
+from tests.faults.figures_clock import Limited, client_of
 from tests.scripted import Scripted, Seen, error, http, page
-
-LIMIT = 60
-
-
-class Limited:
-    """A second's tokens at a time; more requests are refused."""
-
-    def __init__(self, refusal: bytes) -> None:
-        self._refusal = refusal
-        self._tokens = float(LIMIT)
-        self._at = 0.0
-        self.pages = self.refusals = 0
-
-    def __call__(self, seen: Seen) -> bytes:
-        now = asyncio.get_running_loop().time()
-        self._tokens = min(LIMIT, self._tokens + (now - self._at) * LIMIT)
-        self._at = now
-        if self._tokens < 1:
-            self.refusals += 1
-            return self._refusal
-        self._tokens -= 1
-        self.pages += 1
-        number = int(seen.cursor or 0) + 1
-        return page([f"f{self.pages}"], f"{number}" if number < 20 else None)
-
-
-@pytest.mark.parametrize("policy", [RetryPolicy(), RetryPolicy.batch()], ids=["usual", "batch"])
-@pytest.mark.parametrize(
-    "refusal",
-    [error(429), error(503), error(429, Retry_After="1"), error(503, Retry_After="1")],
-    ids=["429", "503", "429 with Retry-After", "503 with Retry-After"],
-)
-def test_a_rate_limit_below_the_concurrency_fails_no_handle(
-    refusal: bytes, policy: RetryPolicy
-) -> None:
-    """2,000 pages at 50 at once: few refusals, and close to the time that the limit allows."""
-    api = Limited(refusal)
-
-    async def main() -> tuple[int, set[str], float]:
-        clock = asyncio.get_running_loop().time
-        async with Scripted(by=api) as server, client_of(server, retry=policy) as client:
-            began = clock()
-            handles = [f"h{number}" for number in range(100)]
-            async with client.iter_followers_many(handles, concurrency=50) as run:
-                [_ async for _ in run]
-            statuses = {done.status for done in run.outcomes.values()}
-            return run.pages_fetched, {*statuses}, clock() - began
-
-    pages, statuses, seconds = travel.run(main())
-
-    print(Line(18, "refusals of 2,000 pages at 60 requests per second", api.refusals, 500))  # noqa: T201 - the figure
-    print(Line(18, "seconds, of the ideal time", seconds / (pages / LIMIT), 1.2))  # noqa: T201 - the figure
-    assert (pages, statuses) == (2000, {"complete"})
-    assert api.refusals <= 0.25 * pages
-    assert seconds <= 1.2 * pages / LIMIT
 
 
 async def test_a_few_refusals_slow_nobody_down(

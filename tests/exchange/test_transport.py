@@ -22,6 +22,7 @@ from socialfetch_async import (
     RequestTimeoutError,
     ResponseTooLargeError,
     RetryPolicy,
+    SocialFetchClient,
     SocialFetchError,
     TLSError,
     TransportError,
@@ -215,6 +216,16 @@ async def test_too_many_open_files_is_no_connection(client_of: MakeClient) -> No
         assert caught.value.attempts == FAST.max_attempts
         assert client.usage.maybe_charged == client.usage.requests_sent == 0
         assert (await client.get_followers_page("ada")).followers
+
+
+async def test_a_refused_connection_is_told_in_the_words_of_the_system() -> None:
+    """Neither the class that aiohttp raised nor an address as Python has it."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+    async with SocialFetchClient(KEY, base_url=url, retry=ONCE) as client:
+        with pytest.raises(ConnectError) as caught:
+            await client.get_followers_page("ada")
+    assert caught.value.summary == "no connection to the API (Connection refused)."
 
 
 def _no_more_files(*_: object, **__: object) -> NoReturn:

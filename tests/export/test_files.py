@@ -130,6 +130,19 @@ def test_a_step_that_fails_leaves_no_part(
     assert {p.name: p.read_text() for p in tmp_path.iterdir()} == {"out.csv": "old"}
 
 
+def test_a_part_that_a_kill_has_left_is_removed(tmp_path: Path) -> None:
+    """By the next export of that file, once nobody can be writing it any more."""
+    names = (".x.csv.12345678.part", ".x.csv.87654321.part", ".y.csv.12345678.part")
+    old, young, other = (tmp_path / name for name in names)
+    for path in (old, young, other):
+        path.touch()
+    for path in (old, other):
+        os.utime(path, (1, 1))
+    with atomic_write(tmp_path / "x.csv"):
+        pass
+    assert set(tmp_path.iterdir()) == {young, other, tmp_path / "x.csv"}
+
+
 def test_the_longest_name_has_a_part(tmp_path: Path) -> None:
     """255 bytes are a name on most systems; a character is not cut in two."""
     for name in ("x" * 251 + ".csv", "\u00e9" * 125 + "a.csv"):
@@ -263,7 +276,7 @@ def test_without_pyarrow_parquet_says_how_to_get_it(
 ) -> None:
     """One sentence; the other formats do not need it."""
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(ExportError, match=r"pip install 'socialfetch-async\[parquet\]'"):
+    with pytest.raises(ExportError, match=r"pip install '\.\[parquet\]'"):
         convert(journal, tmp_path / "out.parquet")
     assert [p.name for p in tmp_path.iterdir()] == ["batch"]
     assert convert(journal, tmp_path / "out.csv").rows == 2_000
@@ -280,6 +293,7 @@ def big_journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
 MOST_MB = {"jsonl": 30, "jsonl.gz": 30, "csv": 30, "parquet": 120, "sqlite": 55}
 
 
+@pytest.mark.xdist_group("big")  # the journal is made once
 @pytest.mark.parametrize("name", FORMATS)
 def test_memory_does_not_grow_with_the_rows(name: str, big_journal: Path, tmp_path: Path) -> None:
     """A small version of `python -m benchmarks.export`, in a process of its own."""

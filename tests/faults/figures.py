@@ -15,7 +15,7 @@ class Scale:
     """How much of everything: `FULL` is what the goals were set for.
 
     Attributes:
-        leftovers: Pages of each of forty lists.
+        leftovers: Pages of each of forty lists. `limited_pages`: of each of a hundred.
         timeout: Of one attempt: each stall costs it.
         compare: Whether a plain loop does the same work.
     """
@@ -32,6 +32,13 @@ class Scale:
     long_list: int = 100_000
     leftovers: int = 25
     honest_lists: int = 10_000
+    outage_minutes: float = 40.0
+    outage_handles: int = 1000
+    reshaped_handles: int = 300
+    limits: int = 200
+    cancelled_batches: int = 10
+    gateway_handles: int = 500
+    limited_pages: int = 20
     timeout: float = 3.0
     compare: bool = True
 
@@ -49,6 +56,13 @@ SMALL = Scale(
     long_list=10_000,
     leftovers=8,
     honest_lists=200,
+    outage_minutes=5.0,
+    outage_handles=60,
+    reshaped_handles=60,
+    limits=25,
+    cancelled_batches=2,
+    gateway_handles=40,
+    limited_pages=10,
     timeout=1.0,
 )
 
@@ -57,7 +71,7 @@ class Line(NamedTuple):
     """One number of a figure.
 
     Attributes:
-        figure: 1 to 12. `what`: the number's name.
+        figure: 1 to 18. `what`: the number's name.
         got: What was measured. `least`, `most`: the goal.
         timed: It depends on how busy the machine is.
     """

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import warnings
 from collections import Counter
+from collections.abc import Sequence
 from random import Random
 from typing import NamedTuple
 
@@ -18,10 +19,17 @@ from tests.faults.child import Counters, FaultServer
 from tests.faults.figures import Compared, Line, Scale
 from tests.faults.harness import client_of, ids, names
 from tests.faults.plain import Outcome, plain_loop
-from tests.faults.wire import DELIVERED, RETRIED
+from tests.faults.wire import DELIVERED, FAULTS, RETRIED
 
-# Every kind of fault; stalls are few, because each costs its whole timeout.
-MIXED = [*RETRIED, *RETRIED, *DELIVERED, "stall-before", "stall-after", "stall-body"]
+# Every kind of fault; stalls are few, because each costs its whole timeout. What is lost after the
+# charge stands twice: nobody can see whether a lost page was charged, so how far `maybe_charged` is
+# above those that were depends on this list, and it may not be by chance that figure 1 holds.
+MIXED = [
+    *RETRIED,
+    *(kind for kind in RETRIED if FAULTS[kind].charged),
+    *DELIVERED,
+    *("stall-before", "stall-after", "stall-body"),
+]
 POLICY = RetryPolicy(base=0.01, cap=0.1)
 
 
@@ -74,9 +82,7 @@ async def _fetch_all(
         return Fetched(pages, wrong, failed, client, server.count)
 
 
-async def mixed_faults(
-    server: FaultServer, scale: Scale, seed: int
-) -> tuple[list[Line], list[Compared]]:
+async def mixed_faults(server: FaultServer, scale: Scale, seed: int) -> Sequence[Line | Compared]:
     """Figure 1: a tenth of all requests meets a fault."""
     handles = [f"h{number}" for number in range(scale.mixed_handles)]
     settings = {"pages": scale.pages, "rate": 0.10, "kinds": MIXED, "seed": seed}
@@ -103,15 +109,13 @@ async def mixed_faults(
         ),
     ]
     if not scale.compare:
-        return lines, []
+        return lines
     server.reset(**settings)
     plain = await plain_loop(server, handles, scale.pages, POLICY, scale.timeout)
-    return lines, [Compared(f"10 % mixed faults, seed {seed}", ours, plain)]
+    return [*lines, Compared(f"10 % mixed faults, seed {seed}", ours, plain)]
 
 
-async def many_faults(
-    server: FaultServer, scale: Scale, seed: int
-) -> tuple[list[Line], list[Compared]]:
+async def many_faults(server: FaultServer, scale: Scale, seed: int) -> Sequence[Line | Compared]:
     """Figure 2: three of ten requests meet a fault; what failed is taken up from `pending()`."""
     handles = [f"h{number}" for number in range(scale.half_bad_handles)]
     settings = {"pages": scale.pages, "rate": 0.30, "kinds": MIXED, "seed": seed}
@@ -122,13 +126,13 @@ async def many_faults(
         Line(2, f"seed {seed}: pages doubled", ours.doubled, 0),
     ]
     if not scale.compare:
-        return lines, []
+        return lines
     server.reset(**settings)
     plain = await plain_loop(server, handles, scale.pages, POLICY, scale.timeout)
-    return lines, [Compared(f"30 % mixed faults, seed {seed}", ours, plain)]
+    return [*lines, Compared(f"30 % mixed faults, seed {seed}", ours, plain)]
 
 
-async def outage(server: FaultServer, scale: Scale) -> tuple[list[Line], list[Compared]]:
+async def outage(server: FaultServer, scale: Scale) -> Sequence[Line | Compared]:
     """Figure 3: nobody is served for some seconds while 300 handles are at work."""
     handles = [f"h{number}" for number in range(300)]
     settings = {"pages": scale.outage_pages, "latency": 0.25}
@@ -156,14 +160,13 @@ async def outage(server: FaultServer, scale: Scale) -> tuple[list[Line], list[Co
         Line(3, "seconds from its end to the full rate", recovered, 2.0, timed=True),
     ]
     if not scale.compare:
-        return lines, []
+        return lines
     server.reset(**settings)
     plain, _ = await asyncio.gather(
         plain_loop(server, handles, scale.outage_pages, policy, 3.0), begin_when_all_wait()
     )
-    return lines, [
-        Compared(f"{scale.outage:g} s outage, 300 handles", ours, plain, countable=False)
-    ]
+    what = f"{scale.outage:g} s outage, 300 handles"
+    return [*lines, Compared(what, ours, plain, countable=False)]
 
 
 def _recovery(server: FaultServer, begin: float, end: float) -> float:

@@ -17,6 +17,7 @@ where its name ends in `-after`, or where the table says so.
 | `nan`, `nan-optional` | of these: NaN where a number must stand, and where it need not | yes |
 | `beyond-repair` | a text that arrives whole and is no JSON at all | yes |
 | `bad-row`, `unknown-fields`, `no-meta`, `meta-null` | the page, not quite as documented | yes |
+| `bio-object`, `count-text` | the same, in a field of every row | yes |
 | `envelope-...` | another shape: a list; no page, no `hasMore`, rows or handles renamed | yes |
 | `price-...` | `creditsCharged` missing, negative, absurd, text | yes |
 | `many-rows` | eight million rows | yes |
@@ -373,6 +374,8 @@ FAULTS: dict[str, Fault] = {
     "beyond-repair": _changed(b'"found",', b'"found" ', delivered=False),
     "bad-row": _changed(b'"verified":false', b'"verified":"no"'),
     "unknown-fields": _changed(b'{"data":{', b'{"new":[1],"data":{"newer":{"a":null},'),
+    "bio-object": _changed(b'"bio":""', b'"bio":{"text":""}', every=True),
+    "count-text": _changed(_COUNT, b'"followers":"1","following"', every=True),
     "no-meta": _changed(b',"meta":{[^}]*}', b""),
     "meta-null": _changed(b'"meta":{[^}]*}', b'"meta":null'),
     "price-missing": _changed(_PRICE + b",", b""),
@@ -420,7 +423,8 @@ DAMAGED = (
 """Pages that arrive whole, in a text that no strict parser takes."""
 
 RETRIED = (
-    *("429", "502-html", "503", "503-empty", "504-after", "500", "500-after"),
+    *("429", "502-html", "502-html-after", "503", "503-empty", "503-empty-after"),
+    *("504-after", "500", "500-after"),
     *("reset-before", "reset-after", "close-before", "close-after", "stale", "stale-after"),
     *("head-before", "head-after", "short-body", "cut-chunked", "bad-chunk", "until-close"),
     *("gzip-truncated", "gzip-corrupt", "html", "empty", "half-json"),

@@ -70,7 +70,7 @@ def command() -> None:
         assert "equal" in said(COMMAND, "demo")
         assert "Usage" in said(sys.executable, "-m", "socialfetch_async", "--help")
     else:
-        assert "socialfetch-async[cli]" in said(COMMAND, "--help", code=2)
+        assert "pip install '.[cli]'" in said(COMMAND, "--help", code=2)
 
 
 def main() -> None:

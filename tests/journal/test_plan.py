@@ -32,6 +32,12 @@ CIRCLE = [page("a", ["x"], None, "1"), page("a", ["y"], "1", "1", seconds=1)]
 NEW = [*WHOLE, *reading(SECOND, page("a", ["n", "x"], None, "1a", seconds=9, new_rows=1))]
 MET = [*NEW, *reading(SECOND, page("a", ["y", "z"], "1a", "2a", seconds=10, met=FIRST, new_rows=0))]
 ALL = [*WHOLE, *reading(SECOND, page("a", ["n"], None, "1a", seconds=9))]
+DEEP = [*BEGUN, page("a", ["z", "u"], "1", "2", seconds=1)]
+JOINS = reading(
+    SECOND,
+    page("a", ["m", "n"], None, "1a", seconds=9, new_rows=2),
+    page("a", ["x"], "1a", "2a", seconds=10, met=FIRST, new_rows=0),
+)
 HOLE = [
     page("a", ["x", "y"], None, "1"),
     page("a", ["p"], "2", "3", seconds=2),
@@ -82,7 +88,18 @@ HOLE = [
         (PRIVATE, "all", {}, ("read", "refresh", NEXT, None, None)),
         (ALL, "all", {"work": SECOND}, ("go_on", "unfinished", SECOND, "1a", None)),
         (ALL, "all", {"work": SECOND, "max_pages": 1},
-         ("nothing", "max_pages", SECOND, "1a", None)),
+         ("nothing", "deeper", SECOND, "1a", None)),
+        # A list that is longer than the caps allow is not read again, for it would not be shown.
+        (WHOLE, "all", {"max_followers": 2}, ("nothing", "deeper", FIRST, None, None)),
+        (WHOLE, "all", {"max_followers": 3}, ("read", "refresh", NEXT, None, None)),
+        (WHOLE, "all", {"max_pages": 1}, ("nothing", "deeper", FIRST, None, None)),
+        (WHOLE, "all", {"max_pages": 2}, ("read", "refresh", NEXT, None, None)),
+        (BEGUN, "all", {"max_followers": 2}, ("read", "refresh", NEXT, None, None)),
+        (DEEP, "all", {"max_followers": 2}, ("nothing", "deeper", FIRST, None, None)),
+        (DEEP, "all", {"max_followers": 3}, ("read", "refresh", NEXT, None, None)),
+        # With what a refresh has joined it is no deeper than before.
+        ([*DEEP, *JOINS], "all", {"max_followers": 3}, ("read", "refresh", NEXT, None, None)),
+        (NEW, "new", {"work": SECOND, "max_pages": 1}, ("nothing", "deeper", SECOND, "1a", None)),
         # Only what is older.
         (WHOLE, "new", {"before": BEGAN.timestamp()}, ("nothing", "recent", FIRST, None, None)),
         (WHOLE, "all", {"before": BEGAN.timestamp()}, ("nothing", "recent", FIRST, None, None)),

@@ -295,7 +295,7 @@ ERROR_EXAMPLES: dict[str, tuple[type[APIStatusError], dict[str, Any]]] = {
     "error-402": (
         InsufficientCreditsError,
         {
-            "summary": 'the API answered 402 insufficient_credits ("Example message.").',
+            "summary": 'the API responded with 402 insufficient_credits ("Example message.").',
             "status": 402,
             "code": "insufficient_credits",
             "message": "Example message.",
@@ -311,7 +311,7 @@ ERROR_EXAMPLES: dict[str, tuple[type[APIStatusError], dict[str, Any]]] = {
     "error-503": (
         ServiceUnavailableError,
         {
-            "summary": 'the API answered 503 temporarily_unavailable ("Example message.").',
+            "summary": 'the API responded with 503 temporarily_unavailable ("Example message.").',
             "status": 503,
             "code": "temporarily_unavailable",
             "message": "Example message.",
@@ -856,13 +856,13 @@ def test_what_is_no_json(body: bytes, request_: Request[Any]) -> None:
     error = error_of(body, request=request_)
 
     assert type(error) is PayloadError
-    assert error.summary == "the answer is not the JSON it should be."
+    assert error.summary == "the response is not the JSON it should be."
     assert (error.maybe_charged, error.request_id) == (1, None)
     assert (error.whole, error.body) == (False, b"")
 
 
 def test_no_content() -> None:
-    """A 204 has no page in it, so something else than the API answered."""
+    """A 204 has no page in it, so something else than the API responded with."""
     error = error_of(b"", 204)
 
     assert type(error) is PayloadError
@@ -1017,7 +1017,7 @@ def test_wrong_shapes(kind: str) -> None:
 
     assert type(error) is DecodeError
     assert error.path == path
-    assert error.summary.startswith(f"the answer has not the documented shape at {path}: ")
+    assert error.summary.startswith(f"the response has not the documented shape at {path}: ")
     assert what in error.summary
     assert error.summary.endswith(".")
     assert " - at " not in error.summary

@@ -178,7 +178,7 @@ def test_what_arrived_whole_and_is_beyond_repair(old: bytes, new: bytes) -> None
 
     assert type(error) is PayloadError
     assert (error.whole, error.body, error.maybe_charged) == (True, body, 1)
-    assert error.summary == "the answer arrived whole, but is damaged beyond repair."
+    assert error.summary == "the response arrived whole, but is damaged beyond repair."
     assert "ada" not in f"{error} {error!r} {error.args}"
 
 

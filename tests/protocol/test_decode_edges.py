@@ -62,7 +62,7 @@ def test_what_arrived_whole_and_damaged_is_bought_once_more() -> None:
     retries = Retries(RetryPolicy(max_attempts=9), lambda most: most)
     damaged = PayloadError("damaged.", whole=True)
     assert isinstance(retries.wait(damaged, 1, 100.0), float)
-    assert retries.wait(damaged, 2, 100.0) == "A second answer was damaged as well."
+    assert retries.wait(damaged, 2, 100.0) == "A second response was damaged as well."
 
 
 def test_the_rows_of_a_page_can_be_replaced() -> None:

@@ -23,6 +23,7 @@ from socialfetch_async._protocol.retry import (
     parse_retry_after,
     rule,
     slows_down,
+    too_long_to_wait,
 )
 from socialfetch_async._protocol.status import Rule
 from socialfetch_async.errors import (
@@ -116,26 +117,34 @@ def test_policies(policy: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("policy", "kind", "text"),
     [
-        ({"max_attempts": 0}, ValueError, "max_attempts is at least 1, not 0"),
-        ({"max_attempts": 2.0}, TypeError, "max_attempts is an int, not float"),
-        ({"max_attempts": None}, TypeError, "max_attempts is an int, not NoneType"),
-        ({"deadline": 0}, ValueError, "deadline is a finite number of seconds, more than 0, not 0"),
-        ({"deadline": None}, TypeError, "deadline is a number of seconds, not NoneType"),
+        ({"max_attempts": 0}, ValueError, "max_attempts must be at least 1, not 0"),
+        ({"max_attempts": 2.0}, TypeError, "max_attempts must be an int, not float"),
+        ({"max_attempts": None}, TypeError, "max_attempts must be an int, not NoneType"),
+        (
+            {"deadline": 0},
+            ValueError,
+            "deadline must be a finite number of seconds, more than 0, not 0",
+        ),
+        ({"deadline": None}, TypeError, "deadline must be a number of seconds, not NoneType"),
         (
             {"deadline": math.inf},
             ValueError,
-            "deadline is a finite number of seconds, more than 0, not inf",
+            "deadline must be a finite number of seconds, more than 0, not inf",
         ),
-        ({"base": -1}, ValueError, "base is a finite number of seconds, at least 0, not -1"),
-        ({"cap": math.nan}, ValueError, "cap is a finite number of seconds, at least 0, not nan"),
-        ({"cap": "20"}, TypeError, "cap is a number of seconds, not str"),
+        ({"base": -1}, ValueError, "base must be a finite number of seconds, at least 0, not -1"),
+        (
+            {"cap": math.nan},
+            ValueError,
+            "cap must be a finite number of seconds, at least 0, not nan",
+        ),
+        ({"cap": "20"}, TypeError, "cap must be a number of seconds, not str"),
         (
             {"retry_after_cap": -0.1},
             ValueError,
-            "retry_after_cap is a finite number of seconds, at least 0, not -0.1",
+            "retry_after_cap must be a finite number of seconds, at least 0, not -0.1",
         ),
-        ({"wait_in_outage": 1}, TypeError, "wait_in_outage is a bool, not int"),
-        ({"wait_in_outage": None}, TypeError, "wait_in_outage is a bool, not NoneType"),
+        ({"wait_in_outage": 1}, TypeError, "wait_in_outage must be a bool, not int"),
+        ({"wait_in_outage": None}, TypeError, "wait_in_outage must be a bool, not NoneType"),
     ],
     ids=repr,
 )
@@ -551,7 +560,16 @@ def test_any_header_is_a_wait_or_none(value: str) -> None:
 
 @pytest.mark.parametrize(
     ("status", "again"),
-    [(None, True), (403, False), (407, False), (502, True), (503, True)],
+    [
+        (None, True),
+        (399, True),
+        (400, False),
+        (403, False),
+        (407, False),
+        (499, False),
+        (500, True),
+        (502, True),
+    ],
 )
 def test_a_proxy_that_refuses_to_connect(status: int | None, *, again: bool) -> None:
     """What it forbids it forbids every time; an API that it does not reach may come back."""
@@ -559,6 +577,19 @@ def test_a_proxy_that_refuses_to_connect(status: int | None, *, again: bool) -> 
 
     assert rule(error).retry is again
     assert about_the_handle(error) is again
+
+
+def test_a_page_that_arrives_whole_and_damaged_twice_is_given_up() -> None:
+    """It would be the same the next time; each page has its own count."""
+    made = retries()
+    whole = PayloadError("x.", whole=True)
+
+    assert made.wait(PayloadError("x."), 1, FOREVER) == 0.5
+    assert made.wait(whole, 1, FOREVER) == 1.0
+    assert made.wait(PayloadError("x."), 1, FOREVER) == 2.0
+    assert made.wait(whole, 1, FOREVER) == "A second response was damaged as well."
+    assert made.wait(whole, 1, FOREVER) == "A second response was damaged as well."
+    assert retries().wait(whole, 1, FOREVER) == 0.5
 
 
 # -- patience -----------------------------------------------------------------------------------
@@ -645,3 +676,18 @@ def test_a_page_that_fails_alone_says_nothing_of_others(
 def test_which_refusals_may_be_a_rate_limit(error: SocialFetchError, *, slow: bool) -> None:
     """429 and 503, whoever answers; whether they are one, the others decide."""
     assert slows_down(error) is slow
+
+
+@pytest.mark.parametrize(
+    ("asked", "left", "why"),
+    [
+        (29.9, 30.0, ""),
+        (30.0, 30.0, NO_TIME),
+        (30.1, 30.0, NO_TIME),
+        (120.0, 1000.0, ""),
+        (121.0, 1000.0, "It asks to wait 121 s, longer than retry_after_cap=120 allows."),
+    ],
+)
+def test_what_is_too_long_to_wait(asked: float, left: float, why: str) -> None:
+    """A wait is over before the deadline, and is no longer than the cap."""
+    assert too_long_to_wait(RetryPolicy(), asked, left, 0.0) == why

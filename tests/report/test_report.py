@@ -135,7 +135,7 @@ def test_the_tables_have_the_handles(tmp_path: Path) -> None:
         "Handles by outcome": [
             ["Outcome", "Handles", "Share", "Followers", "Credits"],
             ["completethe whole list", "1", "16.7 %", "3", "2"],
-            ["max_creditsended at the credit limit", "1", "16.7 %", "1", "6"],
+            ["max_creditsreached the credit limit", "1", "16.7 %", "1", "6"],
             ["privatethe profile is private", "1", "16.7 %", "0", "1"],
             ["failedended with an error", "3", "50.0 %", "2", "2"],
         ],
@@ -183,7 +183,8 @@ def test_the_tables_have_the_handles(tmp_path: Path) -> None:
     assert state == (
         "Stopped at the credit limit: 2 of 6 handles done. Left: 1 with a part of the list, 3 "
         "failed. To finish: about 72 credits and at least 1 credit for 1 handle without a count "
-        "by the API. The same command resumes each list and buys no saved page again."
+        "by the API. With a higher limit, the same command resumes each list and buys no saved "
+        "page again."
     )
     assert notes == [
         "1 complete list has less than 90 % of the followers that the API counts: ada.",
@@ -300,7 +301,7 @@ def test_an_empty_journal_has_a_report(tmp_path: Path) -> None:
     assert parsed.texts["p"] == [
         "Report on a.journal",
         "Nothing is in this journal yet: no page has arrived and no handle has ended.",
-        "No handle has begun.",
+        "No handle has started.",
         "The journal does not have the account's balance before and after.",
         "No complete list has less than 90 % of the followers that the API counts.",
         "No page has arrived.",
@@ -309,7 +310,7 @@ def test_an_empty_journal_has_a_report(tmp_path: Path) -> None:
         "Nothing was bought.",
         "No handle ended with an error.",
         "No handle took more than one page.",
-        "Nothing is left of the handles that have begun.",
+        "Nothing is left of the handles that have started.",
     ]
     assert parsed.tiles["Duration"] == "0 s"
     assert parsed.tiles["Pages per second"] == "0"
@@ -362,7 +363,7 @@ def test_several_journals_are_one_report(tmp_path: Path) -> None:
     parsed = Parsed((tmp_path / "report.html").read_text())
     assert parsed.texts["p"][0] == "Report on 0.journal, 1.journal, 2.journal and 2 more journals"
     assert parsed.tiles["Handles done"] == "6of 6"
-    assert "handles that have not begun are not counted." in "".join(parsed.texts["p"])
+    assert "handles that have not started are not counted." in "".join(parsed.texts["p"])
     assert parsed.tiles["Pages"] == "61 follower per page"
     assert parsed.tiles["Credits charged"] == "104 for pages bought again"
 

@@ -46,14 +46,14 @@ def test_an_interrupted_job_says_so_at_the_top(tmp_path: Path) -> None:
     assert parsed.texts["h1"] == ["Followers of 200 TikTok handles"]
     assert parsed.texts["p"][1] == (
         "Interrupted: 195 of 200 handles done. Left: 2 with a part of the list, 1 failed, "
-        "2 not begun. To finish: about 4 credits and at least 3 credits for 3 handles without a "
+        "2 not started. To finish: about 4 credits and at least 3 credits for 3 handles without a "
         "count by the API. The same command resumes each list and buys no saved page again."
     )
-    assert parsed.tiles["Handles done"] == "195of 200; 2 not begun"
+    assert parsed.tiles["Handles done"] == "195of 200; 2 not started"
     assert parsed.tiles["Credits to finish"] == "7at least"
     outcomes = parsed.tables["Handles by outcome"]
-    assert outcomes[-1] == ["not begunnothing of it is in the journal", "2", "1.0 %", "0", "0"]
-    assert "2 handles have not begun: their names are not here." in parsed.texts["p"]
+    assert outcomes[-1] == ["not startednothing of it is in the journal", "2", "1.0 %", "0", "0"]
+    assert "2 handles have not started: their names are not here." in parsed.texts["p"]
     assert [row[0] for row in parsed.tables["Left to do"][1:]] == [
         "vaunfinished",
         "vbstopped",
@@ -65,8 +65,8 @@ def test_only_handles_that_have_not_begun_are_left(tmp_path: Path) -> None:
     """Their least price is named as that."""
     parsed = reported(tmp_path, asked_for(2), whole("ada", ["x"]))
     assert parsed.texts["p"][1] == (
-        "Interrupted: 1 of 2 handles done. Left: 1 not begun. To finish: at least 1 credit for "
-        "1 handle not begun. The same command resumes each list and buys no saved page again."
+        "Interrupted: 1 of 2 handles done. Left: 1 not started. To finish: at least 1 credit for "
+        "1 handle not started. The same command resumes each list and buys no saved page again."
     )
 
 
@@ -210,14 +210,15 @@ def test_an_open_refresh_is_named(tmp_path: Path) -> None:
         page("bo", ["x"] * 20, None, None, total_followers=20),
         page("cy", [], lookup_status="private", total_followers=None),
         asked_for(3, "all", SECOND),
+        {"type": "open", "at": at(DAY), "pid": 7, "concurrency": 0, "work": SECOND},
         page("ada", ["y"], None, None, reading=SECOND, seconds=DAY, total_followers=1),
         page("bo", ["y"] * 10, None, "1", reading=SECOND, seconds=DAY, total_followers=30),
     )
     assert parsed.texts["p"][1] == (
-        "Refresh not finished (all): 1 of 3 handles done. Left: 2 to refresh. To finish: about "
-        "1 credit and at least 1 credit for 1 handle without a count by the API. The same command "
-        "with --refresh all continues it. Until then this report shows the lists as they were "
-        "before."
+        "Refresh not finished (all): 1 of 3 handles done, 2 credits so far. Left: 2 to refresh. To "
+        "finish: about 1 credit and at least 1 credit for 1 handle without a count by the API. The "
+        "same command with --refresh all continues it. Until then this report shows the lists as "
+        "they were before."
     )
     assert parsed.tables["Left to do"][1:] == [
         ["bocomplete", "20", "20", "resumes the list at the cursor1"],

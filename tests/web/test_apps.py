@@ -26,7 +26,10 @@ from tests.web.apps import (
     until_charged,
 )
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.xdist_group("web"),  # each application is started once
+]
 
 PAGE = 100  # some 60 kB: more than the sockets on our side hold
 BIG = 20_000  # followers: 200 pages
@@ -297,7 +300,7 @@ BAD = [
     Refused("..", "", 400, "invalid_handle", "not a TikTok handle: '..'."),
     Refused("a%20b", "", 400, "invalid_handle", "not a TikTok handle: 'a b'."),
     Refused("%F0%9F%98%80", "", 400, "invalid_handle", "not a TikTok handle: '😀'."),
-    Refused("{own}", "?cursor=", 400, "invalid_request", "cursor is empty"),
+    Refused("{own}", "?cursor=", 400, "invalid_request", "cursor must not be empty"),
     Refused("{own}", "?cursor=made%20up", 400, "invalid_request", "The handle or the cursor"),
     Refused("{own}", "?max_credits=0", 400, "invalid_request", "max_credits "),
     Refused("{own}", "?max_credits=-5", 400, "invalid_request", "max_credits "),

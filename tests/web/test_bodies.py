@@ -255,7 +255,7 @@ async def test_a_failure_before_anything_was_collected_is_raised(client_of: Make
 async def test_no_followers_at_all_are_refused(client_of: MakeClient) -> None:
     """Before anything is sent."""
     async with Emulator({"ada": 65}) as api:
-        with pytest.raises(InvalidRequestError, match="max_followers is at least 1, not 0"):
+        with pytest.raises(InvalidRequestError, match="max_followers must be at least 1, not 0"):
             await collect(client_of(api).iter_followers("ada"), max_followers=0)
     assert api.requests == []
 
