@@ -149,6 +149,7 @@ async def test_a_compressed_page_is_read(client_of: MakeClient) -> None:
         ("gzip, gzip", gzip.compress(gzip.compress(BODY))),
         ("", gzip.compress(BODY)),
     ],
+    ids=["x-gzip", "twice", "unannounced"],
 )
 async def test_a_page_that_nobody_has_unpacked_is_read(
     client_of: MakeClient, coding: str, body: bytes

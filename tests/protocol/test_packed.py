@@ -8,7 +8,7 @@ import pytest
 from socialfetch_async._protocol.packed import unpacked
 
 PAGE = b'{"data": {"followers": []}}' * 9
-GZIP, ZLIB = gzip.compress(PAGE), zlib.compress(PAGE)
+GZIP, ZLIB = gzip.compress(PAGE, mtime=0), zlib.compress(PAGE)
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,22 @@ GZIP, ZLIB = gzip.compress(PAGE), zlib.compress(PAGE)
         (GZIP[:2], GZIP[:2]),
         (b"x marks the spot", b"x marks the spot"),
         (b"\x1f\x8b\x08 no gzip", b"\x1f\x8b\x08 no gzip"),
+    ],
+    ids=[
+        "page",
+        "nothing",
+        "gzip",
+        "zlib",
+        "two members",
+        "twice",
+        "zlib in gzip",
+        "zeros behind",
+        "magic behind",
+        "second member cut",
+        "cut",
+        "magic alone",
+        "text",
+        "nearly gzip",
     ],
 )
 def test_what_is_packed_is_unpacked(body: bytes, found: bytes) -> None:
