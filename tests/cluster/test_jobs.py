@@ -104,6 +104,7 @@ async def test_one_process_and_dask_do_the_same(stage: Stage, tmp_path: Path, ki
         before, turns = len(batch.api.charges), itertools.cycle(ways[way])
         for limit in [3, 7, None] if way == "both" else [None]:
             result = await next(turns)(output, max_credits=limit, **options)
+            assert len(batch.api.charges) - before == limit or limit is None
         assert result.finished
         charged[way] = len(batch.api.charges) - before
     assert len(set(charged.values())) == 1, charged
