@@ -44,9 +44,10 @@ gateways: ## a batch behind a real nginx and haproxy, a minute and a half; needs
 	@$(PYTHON) tools/environment.py .venv-soak -e '.[cli]' --group test
 	@.venv-soak/bin/python -m tests.faults.gateways
 
-mutants: ## mutation testing of the modules that decide
+mutants: ## mutation testing of the modules that decide; half an hour, and a table at its end
 	@$(PYTHON) tools/environment.py .venv-mutants -e '.[cli]' --group test --group mutants
-	@.venv-mutants/bin/mutmut run && .venv-mutants/bin/mutmut results
+	@.venv-mutants/bin/mutmut run
+	@.venv-mutants/bin/python tools/mutants.py --write CONTRIBUTING.md
 
 report-picture: ## docs/report.png, the report of a run on the emulator; needs Debian's chromium
 	@$(PYTHON) tools/environment.py .venv-report -e .

@@ -40,7 +40,6 @@ from socialfetch_async.run import FollowersRun, FollowingRun
 from socialfetch_async.stream import FollowerStream, FollowingStream, ItemStream, Position
 
 DEFAULT_BASE_URL: Final = "https://api.socialfetch.dev"
-_DEFAULT_RETRY: Final = RetryPolicy()
 
 Item = TypeVar("Item")
 T = TypeVar("T")
@@ -53,27 +52,27 @@ class SocialFetchClient:
 
     Args:
         api_key: `sfk_...`; by default the environment's SOCIALFETCH_API_KEY.
-        base_url: By default the environment's SOCIALFETCH_BASE_URL, else the vendor's address.
-            Plain http only to this machine.
+        base_url: By default the environment's SOCIALFETCH_BASE_URL, else the vendor's URL.
+            Plain http only to localhost.
         session: An aiohttp session to use; it is never closed here, and its middlewares see every
             request. By default the client makes its own at the first request.
         proxy: `http://[user:password@]host:port` of a proxy for all requests. The environment and
             ~/.netrc are not read for it. By default the client uses none.
-        max_concurrency: Requests of this client that are on the wire at once. An injected
-            session's connection limit lowers it.
+        max_concurrency: Requests in flight at a time. An injected session's connection limit
+            lowers it.
         timeout: Seconds for one attempt, from its slot to the decoded body.
-        retry: What is tried again, and for how long.
-        max_credits: Never spend more than this, in credits, in all calls of this client together;
-            by default the environment's SOCIALFETCH_MAX_CREDITS, else no limit. Streams and runs
-            can have limits of their own besides.
-        limiter: An async context manager that each request is made in, as aiolimiter's
-            `AsyncLimiter(10, 1)` for ten a second. It must let several tasks in at once, and
-            leaving it must not wait: whoever is cancelled there loses the page that came.
-        on_event: Is told every attempt, retry and outage, as values of
+        retry: How often and for how long a failed request is retried.
+        max_credits: The most that all calls of this client together may spend, in credits; by
+            default the environment's SOCIALFETCH_MAX_CREDITS, else no limit. Streams and runs
+            can also have limits of their own.
+        limiter: An async context manager around each request, such as aiolimiter's
+            `AsyncLimiter(10, 1)` for ten requests per second. Several tasks may enter it
+            together. Its `__aexit__` must not wait: a task cancelled there loses its page.
+        on_event: A function that gets every attempt, retry and outage, as values of
             `socialfetch_async.events`; for metrics. It must not block.
         trace_configs: aiohttp's own tracing, for the client's own session. It costs a tenth of a
             page's CPU. An injected session brings its own.
-        max_response_bytes: The largest answer, after decompression, in bytes.
+        max_response_bytes: The largest response, after decompression, in bytes.
 
     Attributes:
         usage: Live counters of everything this client sent.
@@ -93,7 +92,7 @@ class SocialFetchClient:
         proxy: str | None = None,
         max_concurrency: int = 50,
         timeout: float = 30.0,
-        retry: RetryPolicy = _DEFAULT_RETRY,
+        retry: RetryPolicy = RetryPolicy(),
         max_credits: int | None = None,
         limiter: AbstractAsyncContextManager[Any] | None = None,
         on_event: OnEvent | None = None,
@@ -193,27 +192,29 @@ class SocialFetchClient:
     ) -> FollowerStream:
         """Iterate over the followers of one profile, newest first, page after page.
 
-        Nothing is sent before the first pull, nothing runs between pulls, and leaving the loop
-        buys nothing more. `GET /v1/tiktok/profiles/{handle}/followers`, one credit a page.
+        The first request is sent when the loop asks for the first follower. Nothing runs between
+        two followers, and leaving the loop buys no further page.
+        `GET /v1/tiktok/profiles/{handle}/followers`, one credit per page.
 
         Args:
             handle: TikTok handle, with or without @, or the URL of the profile; or the `position`
-                of an earlier stream, to go on there. Of a position that is done the stream yields
-                nothing and sends nothing.
-            cursor: Where to go on: `stream.cursor` of an earlier stream, or `page.next_cursor`.
+                of an earlier stream, to resume it. If that position is done, the stream yields
+                nothing and sends no request.
+            cursor: The cursor to resume from: `stream.cursor` of an earlier stream, or
+                `page.next_cursor`.
             user_id: TikTok user id; speeds the request up on the vendor's side.
             trim: Ask for fewer fields: no `avatar_urls`, `platform_user_id` and `sec_uid`.
             max_followers: Stop after this many followers.
             max_pages: Stop after this many pages.
-            max_credits: Never spend more than this, attempts that may have been charged included.
+            max_credits: The most to spend, in credits; attempts that may have been charged count.
 
         Raises:
-            InvalidHandleError: The handle cannot be one; nothing was sent.
+            InvalidHandleError: The handle is not valid; no request was sent.
             ValueError: An empty cursor or user id, a limit below 1, a cursor beside a position.
             TypeError: An argument of another type.
 
-        The iteration itself raises any `SocialFetchError`; then the stream's position is
-        unchanged, and iterating over it again tries the same page again.
+        The iteration itself raises any `SocialFetchError`. The stream's position is then
+        unchanged, and iterating over it again requests the same page again.
         """
         done = False
         if isinstance(handle, Position):
@@ -242,19 +243,20 @@ class SocialFetchClient:
     ) -> FollowingStream:
         """Iterate over the accounts that one profile follows, page after page.
 
-        As `iter_followers` in every respect. `GET /v1/tiktok/profiles/{handle}/following`, one
-        credit a page.
+        It works like `iter_followers`. `GET /v1/tiktok/profiles/{handle}/following`, one credit
+        per page.
 
         Args:
             handle: TikTok handle, with or without @.
-            cursor: Where to go on: `stream.cursor` of an earlier stream, or `page.next_cursor`.
+            cursor: The cursor to resume from: `stream.cursor` of an earlier stream, or
+                `page.next_cursor`.
             trim: Ask for fewer fields.
             max_accounts: Stop after this many accounts.
             max_pages: Stop after this many pages.
-            max_credits: Never spend more than this, attempts that may have been charged included.
+            max_credits: The most to spend, in credits; attempts that may have been charged count.
 
         Raises:
-            InvalidHandleError: The handle cannot be one; nothing was sent.
+            InvalidHandleError: The handle is not valid; no request was sent.
             ValueError: An empty cursor, a limit below 1.
             TypeError: An argument of another type.
         """
@@ -281,22 +283,24 @@ class SocialFetchClient:
     ) -> ItemStream[Item]:
         """Iterate over any other list route of the API, with rows of a type of your own.
 
-        As `iter_followers` in every respect: all list routes of the vendor have the same
-        envelope and the same `data.page`.
+        It works like `iter_followers`: all list routes of the API have the same envelope and the
+        same `data.page`.
 
         Args:
-            path: The route, as `/v1/tiktok/videos/123/comments`; percent-encode what you put in.
+            path: The route, such as `/v1/tiktok/videos/123/comments`; percent-encode its
+                parts.
             params: Its query, without the cursor; None and False are left out.
             items: The field of `data` that holds the rows.
-            type: What a row is decoded to: a `msgspec.Struct`, a dataclass, a TypedDict, `dict`.
-            cursor: Where to go on: `stream.cursor` of an earlier stream, or `page.next_cursor`.
+            type: The type of a row: a `msgspec.Struct`, a dataclass, a TypedDict, `dict`.
+            cursor: The cursor to resume from: `stream.cursor` of an earlier stream, or
+                `page.next_cursor`.
             max_items: Stop after this many rows.
             max_pages: Stop after this many pages.
-            max_credits: Never spend more than this, attempts that may have been charged included.
+            max_credits: The most to spend, in credits; attempts that may have been charged count.
 
         Raises:
-            ValueError: A path that is none, a cursor among the params, an empty cursor, a limit
-                below 1; nothing was sent.
+            ValueError: An invalid path, a cursor among the params, an empty cursor, a limit below
+                1; no request was sent.
             TypeError: An argument of another type.
         """
         query = arguments.params(params)
@@ -321,7 +325,7 @@ class SocialFetchClient:
         max_pages_per_handle: int | None = None,
         max_credits: int | None = None,
     ) -> FollowersRun:
-        """Fetch the followers of many profiles side by side.
+        """Fetch the followers of many profiles concurrently.
 
         Use it as `async with client.iter_followers_many(...) as run:` and iterate over `run`, or
         over `run.followers()`.
@@ -329,15 +333,15 @@ class SocialFetchClient:
         Args:
             handles: The handles, or a mapping of handle to start cursor, as `run.pending()` is.
                 The same handle twice is fetched once.
-            concurrency: Pages that are on their way or not yet taken by the loop, together.
+            concurrency: Pages in flight, or received and not yet taken by the loop, together.
             trim: Ask for fewer fields.
             max_followers_per_handle: Stop each handle when it has this many followers. They come
                 in whole pages: the page that reaches the limit is the last.
             max_pages_per_handle: Stop each handle after this many pages.
-            max_credits: Never spend more than this in the whole run.
+            max_credits: The most to spend in the whole run, in credits.
 
         Raises:
-            InvalidHandleError: One of the handles cannot be one; nothing was sent.
+            InvalidHandleError: One of the handles is not valid; no request was sent.
             ValueError: An empty cursor, a limit below 1.
             TypeError: An argument of another type, such as one handle instead of many.
         """
@@ -368,13 +372,13 @@ class SocialFetchClient:
 
         Args:
             handles: The handles, or a mapping of handle to start cursor, as `run.pending()` is.
-            concurrency: Pages that are on their way or not yet taken by the loop, together.
+            concurrency: Pages in flight, or received and not yet taken by the loop, together.
             trim: Ask for fewer fields.
             max_pages_per_handle: Stop each handle after this many pages.
-            max_credits: Never spend more than this in the whole run.
+            max_credits: The most to spend in the whole run, in credits.
 
         Raises:
-            InvalidHandleError: One of the handles cannot be one; nothing was sent.
+            InvalidHandleError: One of the handles is not valid; no request was sent.
             ValueError: An empty cursor, a limit below 1.
             TypeError: An argument of another type, such as one handle instead of many.
         """
@@ -392,7 +396,7 @@ class SocialFetchClient:
 
     @property
     def base_url(self) -> str:
-        """The base URL of the API that is asked."""
+        """The base URL of the API."""
         return self._base_url
 
     async def get_followers_page(
@@ -403,7 +407,7 @@ class SocialFetchClient:
         user_id: str | None = None,
         trim: bool = False,
     ) -> FollowersPage:
-        """Fetch one page: one credit. A profile that cannot be listed is data, not an error.
+        """Fetch one page: one credit. A profile without a readable list is data, not an error.
 
         Args:
             handle: TikTok handle, with or without @.
@@ -412,9 +416,9 @@ class SocialFetchClient:
             trim: Ask for fewer fields.
 
         Raises:
-            InvalidHandleError: The handle cannot be one; nothing was sent.
+            InvalidHandleError: The handle is not valid; no request was sent.
             ValueError: An empty cursor or user id.
-            SocialFetchError: The page could not be had.
+            SocialFetchError: The request failed.
         """
         handle = arguments.clean_handle(handle)
         requests = _list_of(FOLLOWERS, handle, user_id=user_id, trim=trim)
@@ -422,33 +426,33 @@ class SocialFetchClient:
         return await self._one(request)
 
     async def get_profile(self, handle: str) -> Profile:
-        """Fetch what a profile says of itself: one credit, also if it is private or not found.
+        """Fetch the details of a profile: one credit, also if it is private or not found.
 
         Args:
             handle: TikTok handle, with or without @.
 
         Raises:
-            InvalidHandleError: The handle cannot be one; nothing was sent.
-            SocialFetchError: No answer could be had.
+            InvalidHandleError: The handle is not valid; no request was sent.
+            SocialFetchError: The request failed.
         """
         request = profile_request(PROFILE, arguments.clean_handle(handle))
         return await self._one(request)
 
     async def whoami(self) -> User:
-        """Return whose key this is; free, so it is the way to check a key.
+        """Return the user to whom the API key belongs. Free; use it to check a key.
 
         Raises:
             AuthenticationError: The key is not valid.
-            SocialFetchError: No answer could be had.
+            SocialFetchError: The request failed.
         """
         return await self._value(WHOAMI)
 
     async def get_balance(self) -> Balance:
-        """Return the credits of the account; free.
+        """Return the credits of the account. Free.
 
         Raises:
             AuthenticationError: The key is not valid.
-            SocialFetchError: No answer could be had.
+            SocialFetchError: The request failed.
         """
         return await self._value(BALANCE)
 

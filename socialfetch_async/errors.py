@@ -1,14 +1,14 @@
 """What can go wrong, sorted by whose fault it is.
 
 SocialFetchError
-├── TransportError               no usable answer came
+├── TransportError               no usable response came
 │   ├── ConnectError             no connection: name lookup, refused, too slow, too many open files
 │   ├── TLSError                 the certificate or the host name in it is wrong
 │   ├── ConnectionLostError      the connection ended before a response began
 │   ├── RequestTimeoutError      one attempt took longer than `timeout`, or the deadline passed
-│   ├── PayloadError             the answer broke off, or is not JSON
+│   ├── PayloadError             the response broke off, or is not JSON
 │   ├── ResponseTooLargeError    the body is larger than `max_response_bytes`
-│   └── UnexpectedRedirectError  the API never redirects: something else answered
+│   └── UnexpectedRedirectError  the API never redirects: something else responded
 ├── APIStatusError               the API refused
 │   ├── BadRequestError 400 · AuthenticationError 401 · InsufficientCreditsError 402
 │   ├── PermissionDeniedError 403 · NotFoundError 404 · RateLimitError 429
@@ -16,8 +16,8 @@ SocialFetchError
 │   └── ServerError 5xx          InternalServerError 500 · LookupFailedError 502
 │                                ServiceUnavailableError 503
 ├── DecodeError                  a 200 that has not the documented shape
-├── PaginationError              the list leads nowhere
-├── ProfileUnavailableError      the profile's list cannot be had
+├── PaginationError              the pages repeat, or are empty
+├── ProfileUnavailableError      the profile has no readable list
 ├── IncompleteRunError           some handles of a run failed
 ├── CreditLimitError             the client's own `max_credits` allows no further request
 ├── InvalidHandleError           not a TikTok handle; before any request is sent
@@ -42,17 +42,20 @@ class SocialFetchError(Exception):
 
     Attributes:
         summary: What happened, without the position and the advice that `str()` adds.
-        handle: The handle asked for, if the request had one.
+        handle: The requested handle, if the request had one.
         cursor: The page that failed; None is the first page. Everything before it was delivered.
-        request_id: The vendor's id of the last answer, for its support.
+        request_id: The API's id of the last response, for the vendor's support.
         attempts: Attempts at this page that failed; 0 when the error is about the list.
         maybe_charged: Upper bound, in credits, of what these attempts may have been charged
-            although they brought nothing.
+            although no page arrived.
         retry_after: Seconds the API asked to wait, if it did.
+        unanswered: The API is down and this client has no response from it: a run ends, because
+            no other handle would fare better.
     """
 
     advice: ClassVar[str] = ""
     go_on: ClassVar[str] = ""
+    unanswered = False
     # How a batch stood that this ended: its BatchResult.
     result: Any = None
 
@@ -103,13 +106,13 @@ class SocialFetchError(Exception):
 
 
 class TransportError(SocialFetchError):
-    """No usable answer came."""
+    """No usable response came."""
 
     go_on = "Earlier pages were delivered. Resume from the same cursor."
 
 
 class ConnectError(TransportError):
-    """No connection could be made, so nothing was sent and nothing was charged.
+    """No connection could be made, so no request was sent and nothing was charged.
 
     Attributes:
         proxy_status: The HTTP status of a proxy that did not connect to the API, or None.
@@ -126,7 +129,7 @@ class TLSError(TransportError):
 
 
 class ConnectionLostError(TransportError):
-    """The connection ended before the answer began.
+    """The connection ended before the response began.
 
     Attributes:
         reused: Whether the connection had served an earlier request (an idle one that the server
@@ -141,12 +144,12 @@ class RequestTimeoutError(TransportError):
 
 
 class PayloadError(TransportError):
-    """The answer broke off, could not be decompressed, or is not JSON.
+    """The response broke off, could not be decompressed, or is not JSON.
 
     Attributes:
-        whole: Whether it arrived whole and is damaged beyond repair, so that the next may be the
-            same. It is then requested once more at most.
-        body: What arrived, in bytes, if it was whole; in no message, repr or log.
+        whole: Whether it arrived whole and is damaged beyond repair. The next one may be the same,
+            so it is requested once more at most.
+        body: The response in bytes, if it was whole; in no message, repr or log.
     """
 
     def __init__(self, summary: str, *, whole: bool = False, body: bytes = b"", **kw: Any) -> None:
@@ -168,12 +171,12 @@ class UnexpectedRedirectError(TransportError):
 
 
 class APIStatusError(SocialFetchError):
-    """The API answered with an error.
+    """The API responded with an error.
 
     Attributes:
         status: The HTTP status.
-        code: The vendor's `error.code`, or None when the body had none. Branch on this.
-        message: The vendor's text, for people.
+        code: The API's `error.code`, or None when the body had none. Branch on this.
+        message: The API's text, for people.
     """
 
     go_on = "Earlier pages were delivered. Resume from the same cursor."
@@ -261,13 +264,13 @@ class GatewayError(APIStatusError):
 
 
 class DecodeError(SocialFetchError):
-    """A 200 that has not the documented shape. It is not asked for again: it was paid for.
+    """A 200 without the documented shape. It was charged, so it is not requested again.
 
     Attributes:
-        path: The field that is wrong, as `$.data.page.hasMore`. Never its content.
-        body: The answer as it was received, in bytes: it was paid for, and a later version may
-            read it. In no message, repr or log.
-        credits_charged: Its price in credits, if the answer says it.
+        path: The field that is wrong, such as `$.data.page.hasMore`. Never its content.
+        body: The response as it was received, in bytes: a later version may be able to read it.
+            In no message, repr or log.
+        credits_charged: Its price in credits, if the response says it.
     """
 
     advice = (
@@ -292,7 +295,7 @@ class DecodeError(SocialFetchError):
 
 
 class PaginationError(SocialFetchError):
-    """The pages lead nowhere, so no more of them are bought.
+    """The pages repeat or are empty, so no further page is bought.
 
     Attributes:
         reason: `repeated_cursor` (a cursor came a second time), `no_progress` (a new cursor
@@ -308,7 +311,7 @@ class PaginationError(SocialFetchError):
 
 
 class ProfileUnavailableError(SocialFetchError):
-    """The list of this profile cannot be had. The answer was charged, as every 200 is.
+    """The profile has no readable list. The response was charged, as every 200 is.
 
     Attributes:
         lookup_status: `hidden`, `private`, `not_found`, or a value the vendor adds later.
@@ -322,11 +325,12 @@ class ProfileUnavailableError(SocialFetchError):
 
 
 class IncompleteRunError(SocialFetchError):
-    """Some handles of a run failed; all that was paid for was delivered before this was raised.
+    """Some handles of a run failed. Every page that was charged was delivered before.
 
     Attributes:
         outcomes: The `HandleDone` of each handle that ended.
-        pending: What is left, handle to cursor: an input of the method that made the run.
+        pending: The unfinished handles, each with its cursor: an input of the method that made the
+            run.
     """
 
     advice = "To resume, pass `pending` to the method that made the run."

@@ -44,11 +44,11 @@ class Usage(Struct):
     """Live counters of one client.
 
     Attributes:
-        requests_sent: HTTP requests that left this machine, counted when their attempt ends.
-        retries: Further attempts at something that had failed, connecting included.
+        requests_sent: HTTP requests that were sent, counted when their attempt ends.
+        retries: Further attempts after one that failed, connecting included.
         pages: Pages, and profiles, that arrived.
         credits_charged: Credits the vendor's `meta` confirmed.
-        maybe_charged: Upper bound, in credits, of what failed attempts may have cost besides.
+        maybe_charged: Upper bound, in credits, that failed attempts may also have cost.
     """
 
     requests_sent: int = 0
@@ -66,9 +66,9 @@ class HandleDone(Struct, frozen=True, kw_only=True):
             one, and `lookup_status` says why.
         lookup_status: The vendor's outcome on the last page: `found`, `hidden`, `private`,
             `not_found`, or a later value. None when no page arrived.
-        total_followers: The vendor's count on the last page, if it had one. It may differ from
-            what the pages held, and is never used to stop.
-        cursor: Where to go on; None when nothing is left, or when the first page failed.
+        total_followers: The vendor's count on the last page, if it had one. It may differ
+            from the number of followers on the pages, and never ends a list.
+        cursor: The cursor to resume from; None when nothing is left, or the first page failed.
         pages: Pages that arrived for this handle in this run.
         followers: Followers on them; in a run over `following`, accounts.
         credits_charged: Credits confirmed for them.
@@ -87,7 +87,7 @@ class HandleDone(Struct, frozen=True, kw_only=True):
 
     @property
     def finished(self) -> bool:
-        """Whether nothing is left to ask for."""
+        """Whether nothing is left to request."""
         return self.status not in UNFINISHED
 
     @property
@@ -100,7 +100,7 @@ class HandleDone(Struct, frozen=True, kw_only=True):
 
 
 class AttemptEnded(Struct, frozen=True, kw_only=True):
-    """One attempt came to its end: one HTTP request, if it was sent.
+    """One attempt ended: one HTTP request, if it was sent.
 
     Attributes:
         path: The route, with `{handle}` in place of the handle; of `iter_items` as it was given.
@@ -108,13 +108,13 @@ class AttemptEnded(Struct, frozen=True, kw_only=True):
         cursor: The page asked for; None is the first page.
         page: The number of the page in its stream, from 1.
         attempt: 1 for the first attempt at this page, 2 for the second ...
-        seconds: From its slot to the decoded answer, or to its failure.
-        sent: It left, or may have left, this machine.
+        seconds: From its slot to the decoded response, or to its failure.
+        sent: Whether the request was sent, or may have been.
         credits_charged: Credits confirmed for it.
-        maybe_charged: Upper bound, in credits, of what it may have cost although it failed.
-        error: Why it failed; None for an answer, and for an attempt that was cancelled.
-        cancelled: It was given up before its answer was there: its task was cancelled, or a
-            callback of aiohttp's tracing raised.
+        maybe_charged: Upper bound, in credits, that it may have cost although it failed.
+        error: Why it failed; None for a response, and for an attempt that was cancelled.
+        cancelled: Whether it ended before its response: its task was cancelled, or a callback of
+            aiohttp's tracing raised.
     """
 
     path: str

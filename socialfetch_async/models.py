@@ -16,7 +16,7 @@ Item = TypeVar("Item")
 
 
 class AvatarUrls(Struct, frozen=True, gc=False):
-    """Addresses of the profile picture at three resolutions."""
+    """URLs of the profile picture at three resolutions."""
 
     large: str | None = None
     medium: str | None = None
@@ -31,7 +31,7 @@ class FollowerMetrics(Struct, frozen=True, gc=False):
 
 
 class Follower(Struct, frozen=True, gc=False, kw_only=True, rename="camel"):
-    """One account that follows the profile asked for.
+    """One account that follows the requested profile.
 
     Attributes:
         handle: Public user name, without @.
@@ -41,9 +41,9 @@ class Follower(Struct, frozen=True, gc=False, kw_only=True, rename="camel"):
         verified: Whether TikTok marks the account as verified.
         private_account: Whether the account is private.
         metrics: Its own follower and following counts.
-        avatar_urls: Pictures by size; absent, so None, with `trim=True`.
-        platform_user_id: Numeric id as text; absent with `trim=True`.
-        sec_uid: Opaque stable id; absent with `trim=True`.
+        avatar_urls: Pictures by size; None with `trim=True`.
+        platform_user_id: Numeric id as text; None with `trim=True`.
+        sec_uid: Opaque stable id; None with `trim=True`.
     """
 
     handle: Annotated[str, Meta(min_length=1)]
@@ -130,17 +130,17 @@ def _as_dict(row: Struct, flat: _Flat) -> dict[str, Any]:
 
 
 class ListPage(Struct, frozen=True, kw_only=True, dict=True):
-    """One page of a list, with what was asked: the same page can be asked for again.
+    """One page of a list, with its request: the same page can be requested again.
 
     Attributes:
-        cursor: The cursor that was asked for; None is the first page.
+        cursor: The cursor that was requested; None is the first page.
         lookup_status: `found`, `hidden`, `private`, `not_found`, or a later value.
-        next_cursor: What to ask for next. Opaque: never build or decode one.
+        next_cursor: The cursor of the next page. Opaque: never build or decode one.
         has_more: Whether the API says that another page exists.
-        credits_charged: Price of this page in credits, as billed (1 when the answer did not say).
-        request_id: The vendor's id of this answer.
-        cached: Whether the vendor answered from its cache (billed all the same).
-        invalid_rows: Rows that were not as documented and are missing here.
+        credits_charged: Price of this page in credits, as charged; 1 if the response did not say.
+        request_id: The API's id of this response.
+        cached: Whether the response came from the API's cache (charged all the same).
+        invalid_rows: Rows that were not valid and are missing here.
     """
 
     cursor: str | None
@@ -154,9 +154,9 @@ class ListPage(Struct, frozen=True, kw_only=True, dict=True):
 
     @property
     def body(self) -> bytes | None:
-        """The answer as it was received, decompressed, with every field the vendor sent.
+        """The response as it was received, decompressed, with every field the API sent.
 
-        It is what a journal keeps. It is no part of the value: `repr`, `==`, encoders, copies and
+        A journal keeps it. It is no part of the value: `repr`, `==`, encoders, copies and
         pickles leave it out, and a page made by hand or cut by a limit has None.
         """
         return self.__dict__.get("body")
@@ -189,10 +189,10 @@ def keep_body(page: PageT, body: bytes) -> PageT:
 
 
 class FollowersPage(ListPage, frozen=True, kw_only=True):
-    """One page of the followers of a profile, paid for.
+    """One page of the followers of a profile.
 
     Attributes:
-        handle: The handle that was asked for.
+        handle: The handle that was requested.
         followers: The rows, newest follower first as the API sends them.
         total_followers: The API's count for the profile, or None. It changes while you read.
     """
@@ -217,10 +217,10 @@ class FollowersPage(ListPage, frozen=True, kw_only=True):
 
 
 class FollowingPage(ListPage, frozen=True, kw_only=True):
-    """One page of the accounts that a profile follows, paid for.
+    """One page of the accounts that a profile follows.
 
     Attributes:
-        handle: The handle that was asked for.
+        handle: The handle that was requested.
         accounts: The rows.
         total_following: The API's count for the profile, or None.
     """
@@ -245,10 +245,10 @@ class FollowingPage(ListPage, frozen=True, kw_only=True):
 
 
 class ItemsPage(ListPage, Generic[Item], frozen=True, kw_only=True):
-    """One page of any other list, paid for.
+    """One page of any other list.
 
     Attributes:
-        path: The path that was asked for.
+        path: The path that was requested.
         items: The rows, of the type that was given.
     """
 
@@ -266,7 +266,7 @@ class ItemsPage(ListPage, Generic[Item], frozen=True, kw_only=True):
 
 
 class ProfileDetails(Struct, frozen=True, kw_only=True, rename="camel"):
-    """What a profile says of itself. Only `handle` is always there."""
+    """The details of a profile. Only `handle` is always there."""
 
     handle: str
     platform: str | None = None
@@ -278,7 +278,7 @@ class ProfileDetails(Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class ProfileMetrics(Struct, frozen=True, rename="camel"):
-    """The counts of a profile, those the API has."""
+    """The counts of a profile, as far as the API has them."""
 
     followers: int | None = None
     following: int | None = None
@@ -289,16 +289,16 @@ class ProfileMetrics(Struct, frozen=True, rename="camel"):
 
 
 class Profile(Struct, frozen=True, kw_only=True):
-    """One profile, paid for, also when it is private or does not exist.
+    """One profile; charged also when it is private or does not exist.
 
     Attributes:
-        handle: The handle that was asked for.
+        handle: The handle that was requested.
         lookup_status: `found`, `private`, `not_found`, or a later value.
-        profile: What it says of itself, or None.
+        profile: Its details, or None.
         metrics: Its counts, or None.
         credits_charged: Price in credits.
-        request_id: The vendor's id of this answer.
-        cached: Whether the vendor answered from its cache (billed all the same).
+        request_id: The API's id of this response.
+        cached: Whether the response came from the API's cache (charged all the same).
     """
 
     handle: str
@@ -311,7 +311,7 @@ class Profile(Struct, frozen=True, kw_only=True):
 
 
 class User(Struct, frozen=True, rename="camel"):
-    """Whose key this is, from `/v1/whoami` (free)."""
+    """The user to whom the API key belongs, from `/v1/whoami` (free)."""
 
     id: str
     name: str | None = None

@@ -19,25 +19,26 @@ PageT = TypeVar("PageT", bound=FollowersPage | FollowingPage)
 
 
 class BaseRun(Generic[PageT, Item]):
-    """Many handles at once.
+    """Many handles, concurrently.
 
-    `async with` starts and ends the workers, `async for` delivers a page for each page that was
-    paid for (but one that repeats the page before it) and, last for each started handle, its
-    `HandleDone`. A page counts as handled when the next event is asked for; `pending()` is exact
-    at any moment, also after the run was left early.
+    `async with` starts and ends the workers. `async for` delivers each page that was charged
+    (except one that repeats the page before it) and, last for each started handle, its
+    `HandleDone`. A page counts as handled when the loop takes the next event; `pending()` is exact
+    at any moment, also after the loop was left early.
 
     What would fail for every handle ends the run with that error, and all handles that are not
-    finished stay in `pending()`: a 401, 402 or 403, five paid answers in a row from at least three
-    handles that cannot be read, ten handles in a row with the same failure that is not about them.
+    finished stay in `pending()`. Such errors are a 401, 402 or 403; five charged
+    responses in a row, from at least three handles, that cannot be read; and ten handles in a row
+    with the same failure that is not about them.
 
-    What is on its way and what is not yet taken by the loop are together never more than
-    `concurrency` pages, so that a slow loop slows the buying down.
+    Pages in flight, and received pages that the loop has not yet taken, are together never more
+    than `concurrency`, so a slow loop slows the requests down.
 
     Attributes:
         outcomes: The `HandleDone` of every handle that has ended.
         handles_total: Different handles given. `duplicates`: the ones given again.
-        concurrency: Pages that may be on their way or not yet taken, together.
-        origin: The base URL of the API that is asked.
+        concurrency: Pages that may be in flight or not yet taken, together.
+        origin: The base URL of the API.
     """
 
     def __init__(
@@ -90,7 +91,7 @@ class BaseRun(Generic[PageT, Item]):
 
     @property
     def maybe_charged(self) -> int:
-        """Upper bound, in credits, of what failed or cancelled attempts may have cost besides."""
+        """Upper bound, in credits, of what failed or cancelled attempts may also have cost."""
         return self._workers.budget.maybe_charged
 
     @property
@@ -100,7 +101,7 @@ class BaseRun(Generic[PageT, Item]):
 
     @property
     def reserved(self) -> int:
-        """Credits set aside for requests that are on their way."""
+        """Credits reserved for requests in flight."""
         return self._workers.budget.reserved
 
     async def __aenter__(self) -> Self:
@@ -120,14 +121,14 @@ class BaseRun(Generic[PageT, Item]):
         await self._workers.cancel()
 
     def stop(self) -> None:
-        """Send no new request. The loop still delivers every page that is paid for, then ends."""
+        """Send no new request. The loop still delivers every page already requested, then ends."""
         self._workers.stop()
 
     def save_to(self, save: Callable[[PageT | HandleDone], None]) -> None:
-        """Hand each event to a function when it arrives, before the loop has it, and even if not.
+        """Pass each event to a function when it arrives, even if the loop never takes it.
 
-        It is what a journal stands on: at any moment it has every page that arrived. Events that
-        came before are handed over at once. The function may call `stop()`, and never raises.
+        A journal uses it: at any moment it has every page that arrived. Earlier events are passed
+        immediately. The function may call `stop()`, and never raises.
         """
         for event in self._workers.events:
             save(event)
@@ -137,7 +138,7 @@ class BaseRun(Generic[PageT, Item]):
         """Ask a function before each page whether to buy it.
 
         It gets the handle and its walk, which it may move past pages that are known, and returns
-        how the list ends there, or None to go on.
+        how the list ends there, or None to continue.
         """
         self._workers.guide = guide
 
@@ -150,11 +151,11 @@ class BaseRun(Generic[PageT, Item]):
         self._workers.budget.price.seen(credits_)
 
     def pending(self) -> dict[str, str | None]:
-        """Return every handle that is not finished, with the cursor to go on from.
+        """Return every handle that is not finished, with the cursor to resume from.
 
-        JSON can hold it, and the method that made this run takes it. `complete`, `unavailable`
-        and `missing_cursor` are finished; `failed`, `stopped`, `max_followers`, `max_pages` and
-        `max_credits` are not.
+        It can be saved as JSON, and the method that made this run takes it. `complete`,
+        `unavailable` and `missing_cursor` are finished; `failed`, `stopped`, `max_followers`,
+        `max_pages` and `max_credits` are not.
         """
         return dict(self._pending)
 
@@ -236,8 +237,8 @@ class FollowersRun(BaseRun[FollowersPage, Follower]):
     def followers(self) -> AsyncIterator[tuple[str, Follower]]:
         """Iterate over (handle, follower) instead of pages and outcomes.
 
-        The position is the run's: after `break` or a cancellation another iteration goes on with
-        the follower that is next.
+        The position is the run's: after `break` or a cancellation another iteration continues with
+        the next follower.
 
         Raises:
             IncompleteRunError: After the last follower, if any handle failed.

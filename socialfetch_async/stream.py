@@ -30,18 +30,18 @@ Fetch = Callable[[Request[PageT], SharedBudget], Awaitable[PageT]]
 
 
 class Position(Struct, frozen=True):
-    """Where to go on with a list; it cannot mean "start again" by accident.
+    """The position to resume a list from; it cannot mean "start again" by accident.
 
     A saved `cursor` of None is the first page or, of a list that is done, nothing. Here `done`
     says which.
 
     Attributes:
         handle: The profile.
-        cursor: The page to go on from; None is the first page.
-        done: Nothing is left: going on from here yields nothing and sends nothing.
+        cursor: The page to resume from; None is the first page.
+        done: Nothing is left: resuming yields nothing and sends no request.
 
     Raises:
-        ValueError: The handle or the cursor cannot be one, or there is a cursor although it is
+        ValueError: The handle or the cursor is not valid, or there is a cursor although it is
             done.
         TypeError: A field of another type.
     """
@@ -134,13 +134,13 @@ class ListStep(Generic[PageT]):
 class BaseStream(Generic[PageT, Item, RowLimit]):
     """Async iterator over one list.
 
-    Nothing runs between pulls: a pull either takes a row of the page in hand or asks for the
-    next page. A page counts as handled when the next one is asked for, and `cursor` moves
-    only then. After `break`, an error or a cancellation the same stream goes on where it was,
-    and a new one made from `cursor` repeats at most the page in hand.
+    Nothing runs between two rows: each step takes a row of the current page or requests the next
+    page. A page counts as handled when the next one is requested, and `cursor` moves only then.
+    After `break`, an error or a cancellation the same stream resumes where it was, and a new one
+    made from `cursor` repeats at most the current page.
 
-    A list that cannot be had and one that leads nowhere end the stream for good: every further
-    pull raises the same error and sends nothing.
+    `ProfileUnavailableError`, `repeated_cursor` and `no_progress` end the stream for good: every
+    further step raises the same error and sends no request.
 
     Attributes:
         page: The page of the row that came last, with its total, price and request id.
@@ -177,7 +177,7 @@ class BaseStream(Generic[PageT, Item, RowLimit]):
 
     @property
     def cursor(self) -> str | None:
-        """Where to go on; None is the first page, or, when `done`, nothing."""
+        """The cursor to resume from; None is the first page, or, when `done`, nothing."""
         return self._walk.cursor
 
     @property
@@ -218,13 +218,13 @@ class BaseStream(Generic[PageT, Item, RowLimit]):
         raise StopAsyncIteration
 
     async def aclose(self) -> None:
-        """Do nothing: for `contextlib.aclosing`. Between pulls there is nothing to close."""
+        """Do nothing: for `contextlib.aclosing`. Between two rows there is nothing to close."""
 
     def pages(self) -> AsyncIterator[PageT]:
         """Iterate over pages instead of rows, from the same position within the same limits.
 
-        A page of which some rows were taken already, or that the limit of rows cuts, comes with
-        the others only. Raises what the iteration over rows raises.
+        If some rows of a page were taken already, or the limit of rows cuts it, the page has only
+        the others. The errors are those of the iteration over rows.
         """
         return _Pages(self)
 
@@ -307,7 +307,7 @@ class FollowerStream(BaseStream[FollowersPage, Follower, Literal["max_followers"
 
     @property
     def position(self) -> Position:
-        """Where to go on, by page, as `cursor`; `iter_followers(position)` does."""
+        """The position to resume from, by page; `iter_followers(position)` resumes there."""
         handle = self._requests.handle
         assert handle is not None
         return Position(handle, self.cursor, self.done)

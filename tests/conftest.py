@@ -30,6 +30,7 @@ SLOW = {
     "tests/docs/test_docs.py": "each program of the docs is a process of its own",
     "tests/emulator/test_command.py": "each command is a process of its own",
     "tests/export/test_files.py::test_memory": "enough rows to see memory grow",
+    "tests/faults/test_jobs.py": "random commands, each with an oracle's look at all files",
     "tests/faults/test_key.py": "the key is looked for in every text of every fault",
     "tests/faults/test_kills.py": "processes are killed at many moments",
     "tests/faults/test_machines.py": "hundreds of generated programs against the fault server",

@@ -178,10 +178,12 @@ def text(gate: Gate, inside: Path) -> None:
 
 
 def types(gate: Gate, inside: Path) -> None:
-    """Check the types, by both who do."""
-    bin_ = inside.parent
-    gate.step("types (mypy)", bin_ / "mypy", "--python-executable", inside)
-    gate.step("types (pyright)", bin_ / "pyright", "--pythonpath", inside)
+    """Check the types, by both who do, also of the programs in the docs."""
+    bin_, programs = inside.parent, WORK / "programs"
+    gate.step("programs of the docs", inside, "-m", "tests.docs.programs", programs)
+    mypy, pyright = PROJECT["tool"]["mypy"]["files"], PROJECT["tool"]["pyright"]["include"]
+    gate.step("types (mypy)", bin_ / "mypy", "--python-executable", inside, *mypy, programs)
+    gate.step("types (pyright)", bin_ / "pyright", "--pythonpath", inside, *pyright, programs)
 
 
 def further(gate: Gate, version: str, python: str, only: list[str]) -> None:

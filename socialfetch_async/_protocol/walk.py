@@ -4,7 +4,7 @@ Contract, "Pagination": ask first without a cursor, then with `data.page.nextCur
 `hasMore` is false or `nextCursor` is null.
 """
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Final, Literal
 
 from socialfetch_async._protocol.ending import ended
@@ -17,7 +17,7 @@ from socialfetch_async.errors import (
 )
 from socialfetch_async.models import ListPage
 
-Identity = Callable[[ListPage, Sequence[Any]], Iterable[Hashable]]
+Identity = Callable[[ListPage, Sequence[Any]], Sequence[Hashable]]
 """For each row of a page, in its order, what makes it the same as another."""
 
 # Real lists have single empty pages (deleted accounts); a longer series leads nowhere and costs
@@ -135,7 +135,7 @@ class Walk:
         Raises:
             PaginationError: A cursor came again, the list begins again under new ones, or six
                 pages in a row were empty.
-            ProfileUnavailableError: The list cannot be had. It is raised at every further
+            ProfileUnavailableError: The profile has no readable list. It is raised at every further
                 call too, so that the answer is not bought again by accident.
         """
         self.leave()
@@ -186,7 +186,7 @@ class Walk:
 
         Raises:
             PaginationError: The page repeats the one before; it is not to be delivered.
-            ProfileUnavailableError: The list cannot be had, and no rows came with that.
+            ProfileUnavailableError: The profile has no readable list, and no rows came with that.
         """
         self._asked.add(hash(self.cursor) & _SIXTY_BITS)
         self._request_id = page.request_id
@@ -221,7 +221,7 @@ class Walk:
 
     def _unavailable(self, page: ListPage) -> ProfileUnavailableError:
         return ProfileUnavailableError(
-            f"this profile's list cannot be had: {page.lookup_status}.",
+            f"this profile has no readable list: {page.lookup_status}.",
             lookup_status=page.lookup_status,
             handle=self._handle,
             cursor=self.cursor,

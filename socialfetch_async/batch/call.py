@@ -38,18 +38,19 @@ async def export_followers(
     overwrite: bool = False,
     progress: bool | Callable[[BatchProgress], None] = False,
 ) -> BatchResult:
-    """Fetch the followers of many profiles into files; go on where the last call ended.
+    """Fetch the followers of many profiles into files, and resume where the last call ended.
 
-    Every page is in the journal before anything else happens with it, and only what is missing
-    there is bought: the same call again goes on, and sends nothing when all is done. The exports
-    are written from the journal at the end of every call, also of one that was stopped, if pages
-    have come since they were written. They replace no file that this journal did not write.
+    Every page is written to the journal before anything else uses it, and only missing pages are
+    bought: the same call again resumes, and sends no request when all is done. The exports are
+    written from the journal at the end of every call, also of one that was stopped, if pages have
+    arrived since they were written. They replace no file that this journal did not write.
 
-    A cancellation stops the buying; what is paid for still comes, within the client's `timeout`,
-    and the exports are written, before `CancelledError` goes on. A second one leaves at once.
+    A cancellation stops the requests. Pages already requested still arrive, within the client's
+    `timeout`, and the exports are written before `CancelledError` is raised. A second cancellation
+    stops immediately.
 
     Args:
-        client: What to ask with.
+        client: The client to use.
         handles: The handles, or a mapping of handle to start cursor; None is the top of a list.
         output: A file whose suffix is a format, or a folder, for `followers.<format>`: one that
             is there, or a name without a dot or with a slash at its end. Missing folders are made.
@@ -63,8 +64,9 @@ async def export_followers(
         max_followers_per_handle: The newest so many of each list, in whole pages. A higher number
             in a later call goes deeper from there; a lower one buys nothing and hides nothing.
         max_pages_per_handle: The same in pages.
-        refresh: `new` reads each finished list from its top until a page brings nobody new;
-            unfinished ones first go on to their end, and unavailable profiles are asked for again.
+        refresh: `new` reads each finished list from its top until a page has no new follower;
+            unfinished ones are first read to their end, and unavailable profiles are looked up
+            again.
             `all` reads every list anew. Interrupted, the same call continues that refresh;
             finished, it begins the next one.
         older_than: Refresh only lists whose current reading is older: seconds, or a timedelta.
@@ -79,11 +81,11 @@ async def export_followers(
 
     Raises:
         InvalidHandleError: One of the handles is invalid; no request was sent.
-        ValueError: Another argument that cannot be; no request was sent.
+        ValueError: Another argument is not valid; no request was sent.
         TypeError: An argument of another type.
         JournalError: The journal cannot be used, or has pages of another API (no request was
             sent); or it cannot be written any more.
-        ExportError: An export cannot be written; seen before anything is sent, where possible.
+        ExportError: An export cannot be written; found before a request is sent, if possible.
         SocialFetchError: 401, 402 or 403, which end a batch, with the `BatchResult` as `result`.
             Handles that fail do not.
     """
@@ -117,7 +119,7 @@ async def run_batch(
     """Do what `export_followers` does, and show every event.
 
     Args:
-        client: What to ask with.
+        client: The client to use.
         files: Where everything is.
         asked: What to fetch.
         fsync: When pages are synced to the disk.

@@ -17,8 +17,8 @@ class HandleEstimate(NamedTuple):
 
     Attributes:
         lookup_status: The vendor's outcome; None before its first page.
-        total_followers: The vendor's count; None where there is none.
-        credits_left: What is left to buy; None where that is not known.
+        total_followers: The vendor's count, if there is one.
+        credits_left: Credits left to buy; None if that is not known.
     """
 
     handle: str

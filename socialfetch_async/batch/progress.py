@@ -16,16 +16,16 @@ from socialfetch_async.run import FollowersRun
 
 
 class BatchProgress:
-    """Where a batch is. Its figures go on while it runs.
+    """The progress of a batch. Its figures change while it runs.
 
     Attributes:
-        handles: Different handles given. `handles_done`: those with nothing left to ask for,
+        handles: Different handles given. `handles_done`: those with nothing left to request,
             also from earlier calls. `handles_failed`: those that failed in this call.
-        pages: That arrived in this call. `followers`: on them.
+        pages: Pages that arrived in this call. `followers`: on them.
         credits_charged: Confirmed for them.
         max_credits: The limit of this piece of work. `max_pages`, `max_followers`: of each list.
         balance: Of the account, in credits, when the call began; None if it was not asked for.
-        stopping: Nothing more is bought; what is paid for still comes.
+        stopping: No further page is requested; pages already requested still arrive.
         left: What was left of each unfinished handle when the call began, as far as known.
     """
 
@@ -64,12 +64,12 @@ class BatchProgress:
 
     @property
     def maybe_charged(self) -> int:
-        """Upper bound of what else may have been charged, requests on their way included."""
+        """Upper bound of what else may have been charged, requests in flight included."""
         return self._journal.maybe_charged
 
     @property
     def in_flight(self) -> int:
-        """Credits set aside for requests that are on their way."""
+        """Credits reserved for requests in flight."""
         return self._run.reserved if self._run is not None else 0
 
     def _follow(self, run: FollowersRun) -> None:
@@ -93,10 +93,10 @@ class BatchResult(msgspec.Struct, frozen=True, kw_only=True):
         stop_reason: `complete`; `failed` when handles failed; `max_credits`; `stopped` when the
             call was cancelled; `error` when an error is raised.
         handles: Different handles given. `duplicates`: those that were given again.
-        statuses: How many of them have which status; `not_begun` when nothing was asked yet.
-        pending: The unfinished ones, with the cursor to go on from.
-        others: Handles in the journal that were not given; they are in the exports, too.
-        pages: That arrived in this call. `followers`: on them.
+        statuses: How many of them have which status; `not_begun` without any request yet.
+        pending: The unfinished ones, with the cursor to resume from.
+        others: Handles in the journal that were not given; they are in the exports as well.
+        pages: Pages that arrived in this call. `followers`: on them.
         credits_charged: Confirmed for them.
         total_credits_charged: Credits confirmed by all pages in the journal.
         maybe_charged: Upper bound, in credits, of what else may have been charged, for all calls.
@@ -143,7 +143,7 @@ class BatchResult(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def advice(self) -> str:
-        """How to go on, in a sentence."""
+        """How to resume, in a sentence."""
         if self.finished:
             return "Nothing is left to ask for; the same call sends nothing."
         left = f"{len(self.pending):,} of {self.handles:,} handles are not finished"

@@ -21,5 +21,8 @@ def finish_refresh(
         exported: Whether all exports are written. A kill while they are must not have the same
             call begin the next refresh.
     """
-    if wanted.refresh is not None and exported and all(map(settled, plans())):
-        journal.finish(wanted.work)
+    if wanted.refresh is None or not exported:
+        return
+    left = list(plans())
+    if all(map(settled, left)):
+        journal.finish(wanted.work, [handle for plan in left for handle in plan])

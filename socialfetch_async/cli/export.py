@@ -264,6 +264,8 @@ async def _fetch(client: SocialFetchClient, asked: Order, options: Options) -> i
         trouble, code = f"socialfetch: {error}", exit_codes.SOME_FAILED
     except SocialFetchError as error:
         trouble, code = f"socialfetch: {told(error)}", stopping.exit_code(error)
+        if error.unanswered:
+            trouble += " Try again later, or wait for the API with --patience=1h."
     except asyncio.CancelledError:
         await _tell_stopped(result, options)
         raise

@@ -16,6 +16,7 @@ from socialfetch_async.cli.connecting import told
 from socialfetch_async.cli.output import is_pipe
 from socialfetch_async.errors import (
     AuthenticationError,
+    ConnectError,
     ExportError,
     InsufficientCreditsError,
     InvalidHandleError,
@@ -34,6 +35,8 @@ def exit_code(error: SocialFetchError) -> int:
         return exit_codes.KEY_REFUSED
     if isinstance(error, InsufficientCreditsError):
         return exit_codes.OUT_OF_CREDITS
+    if isinstance(error, ConnectError) or error.unanswered:
+        return exit_codes.NO_ANSWER
     if isinstance(error, InvalidHandleError | JournalError | ExportError):
         return exit_codes.USAGE
     return exit_codes.SOME_FAILED

@@ -47,7 +47,7 @@ class HandingOut:
     Attributes:
         shards: All of them.
         stopping: Whether nothing more is to be bought.
-        pages: That arrived in this call. `followers`: on them.
+        pages: Pages that arrived in this call. `followers`: on them.
         attempts: At shards, that have ended. `losses`: those of them that ended with their worker.
     """
 

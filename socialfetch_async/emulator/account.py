@@ -7,12 +7,12 @@ CHECKOUT_URL = "https://app.example.invalid/checkout"
 
 
 class Charge(NamedTuple):
-    """One answer that was charged, whether it arrived or not.
+    """One response that was charged, whether it arrived or not.
 
     Attributes:
         handle: The handle as it was sent.
         cursor: The cursor as it was sent; None for a first page, and for a profile.
-        request_id: What the answer carried in its meta.
+        request_id: The id in the meta of the response.
         route: What was bought: `followers`, `following` or `profile`.
         credits: How many credits were taken.
     """

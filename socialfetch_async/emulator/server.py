@@ -33,7 +33,7 @@ class Received(NamedTuple):
         query: The query string as sent.
         handle: The handle in the path, if the route has one.
         cursor: The cursor in the query, decoded.
-        status: What was answered; 0 while nothing is, and when the connection broke instead.
+        status: The status of the response; 0 before it, and if the connection broke instead.
     """
 
     path: str

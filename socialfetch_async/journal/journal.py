@@ -44,27 +44,27 @@ class Journal:
                 async for event in journal.record(run):
                     ...
 
-    The same program again goes on where it ended and buys only what is missing. The `with` opens
-    the file, or makes it, locks it against a second process, drops a torn last line and reads
-    what is there, before anything is sent. It stands outside the run's `async with`, so that it
-    sees how the run ended.
+    The same program again resumes, and buys only the missing pages. Before any request is sent, the
+    `with` opens or creates the file, locks it against a second process, drops a truncated last
+    line and reads the rest. It stands outside the run's `async with`, so that it sees how the run
+    ended.
 
-    After a hard kill at most `concurrency` pages are bought again. What a loss of power can take
-    besides is what was not synced: with `fsync="second"` the lines of about the last second.
+    After a hard kill, at most `concurrency` pages are bought again. A loss of power also takes the
+    lines that were not synced: with `fsync="second"`, those of about the last second.
 
     Args:
-        path: The file. It holds every follower with every field that came, and no key. A new
+        path: The file. It holds every follower with every field received, and no key. A new
             one is readable and writable by its owner only.
         fsync: When lines are synced to the disk: after each (`page`), once a second and at the
-            end (`second`), or when the operating system likes (`never`).
+            end (`second`), or when the operating system flushes its cache (`never`).
 
     Attributes:
         path: The file.
 
     Raises:
-        JournalError: From the `with`: the file cannot be written, is locked, is no journal or
-            one of another version, has a broken line in the middle, or the disk is full. At its
-            end: what was written last did not arrive on the disk.
+        JournalError: From the `with`: the file cannot be written, is locked, is not a journal or
+            has another version, has a corrupt line in the middle, or the disk is full. At its
+            end: the last lines could not be synced to the disk.
         ValueError: `fsync` is not one of the three.
     """
 
@@ -165,12 +165,12 @@ class Journal:
     def pending(
         self, handles: Iterable[str] | Mapping[str, str | None] | None = None
     ) -> dict[str, str | None]:
-        """Return what is left, with the cursor to go on from: what `iter_followers_many` takes.
+        """Return the pending handles with their cursors, for `iter_followers_many`.
 
         `complete`, `missing_cursor` and unavailable profiles are finished; `failed`, `stopped`,
-        `max_pages` and `max_credits` go on. So does a list whose first or last page is not here,
-        whatever its status says. A list that failed because its pages lead in a circle is not
-        asked for again.
+        `max_pages` and `max_credits` are pending. So is a list whose first or last page is
+        missing, whatever its status says. A list that failed because its pages repeat is not
+        requested again.
 
         Args:
             handles: The handles of the batch, or a mapping of handle to start cursor, compared
@@ -204,13 +204,14 @@ class Journal:
             saved: Other journals, if it was made from these: they hold a part of the batch.
         """
         if saved is None:
-            self._job = Job(wanted, steps, len(steps))
+            handles = len(steps) if self._are_most(wanted.work, steps) else None
+            self._job = Job(wanted, steps, handles)
         else:
             self._job = Job(wanted, steps, None, saved.index, saved.stored)
         self._open.say_work(self._job)
 
     def begin(self, wanted: Wanted, handles: int | None) -> None:
-        """Say that a piece of work goes on, whose pages others buy.
+        """Say that a piece of work continues, whose pages others buy.
 
         Args:
             wanted: What is wanted.
@@ -219,10 +220,10 @@ class Journal:
         self._open.say_work(Job(wanted, {}, handles))
 
     def work(self, refresh: Refresh | None = None) -> str:
-        """Return the piece of work that goes on, or the name of a new one.
+        """Return the name of the work to continue, or of a new one.
 
         Args:
-            refresh: The refresh that is asked for; None is the first collection.
+            refresh: The wanted refresh; None is the first collection.
         """
         return self._index.work(refresh) or new_name(self._open.writer.now())
 
@@ -242,11 +243,22 @@ class Journal:
         """
         self._open.name_origin(arguments.origin(url))
 
-    def finish(self, work: str) -> None:
-        """Say that a refresh is finished, if it was begun."""
+    def finish(self, work: str, handles: Iterable[str]) -> None:
+        """Say that a refresh is finished, if it was begun.
+
+        Args:
+            work: The refresh.
+            handles: Those that nothing is left to do for. If they are few of those that it has
+                read, it continues: they were asked for beside it.
+        """
         writer, state = self._open.writer, self._index.works.get(work)
-        if state is not None and not state.finished:
+        if state is not None and not state.finished and self._are_most(work, handles):
             writer.write(Finished(at=writer.now(), work=work))
+
+    def _are_most(self, work: str, handles: Iterable[str]) -> bool:
+        """Return whether a piece of work was for these handles, give or take some."""
+        begun = {key for key, saved in self._index.lists.items() if work in saved.readings}
+        return not begun or 2 * len(begun.intersection(map(str.lower, handles))) > len(begun)
 
     @property
     def open_refresh(self) -> WorkState | None:
@@ -288,8 +300,8 @@ class Journal:
     def maybe_charged(self) -> int:
         """Upper bound, in credits, of what else may have been charged.
 
-        That is what failed attempts may have cost, and, for a process that was killed, the
-        `concurrency` pages that may have been on their way. What is on its way now counts, too.
+        It counts what failed attempts may have cost and, for a process that was killed, the
+        `concurrency` pages that may have been in flight. Requests in flight now count as well.
         """
         return self._open.maybe_charged
 
@@ -323,8 +335,8 @@ class Journal:
     def record(self, run: FollowersRun) -> AsyncIterator[FollowersPage | HandleDone]:
         """Iterate over a run whose events are written when they arrive, before they are seen.
 
-        When the disk is nearly full, or writing fails, the run is stopped; what is paid for still
-        comes, and is written as far as that is possible.
+        When the disk is nearly full, or writing fails, the run is stopped. Pages already requested
+        still arrive, and are written as far as possible.
 
         Raises:
             RuntimeError: The journal is not open.

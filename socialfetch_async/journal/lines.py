@@ -189,9 +189,9 @@ class PageFields(_Line, frozen=True, kw_only=True, tag="page"):
 
     @property
     def ended(self) -> str | None:
-        """How a list ends on this page; None when it goes on.
+        """How a list ends on this page; None if it does not.
 
-        Of a profile without a list it is the vendor's word, so written that it is none of ours.
+        For a profile without a list it is the API's word, written so that it differs from ours.
         """
         end = ended(self)
         return f"{_UNAVAILABLE}{self.lookup_status}" if end == "unavailable" else end
@@ -226,20 +226,20 @@ class PageHead(PageFields, frozen=True, kw_only=True, tag="page"):
 
 
 class SavedPage(PageFields, frozen=True, kw_only=True, tag="page"):
-    """One page of a journal: what was asked, what came, when, and the rows as received.
+    """One page of a journal: its request, its time, and the rows as received.
 
     Attributes:
         at: When it was saved; UTC.
         handle: The handle that was asked for.
-        reading: The walk of the list that it belongs to.
+        reading: The pass over the list that it belongs to.
         cursor: The cursor that was asked for; None is the first page.
         lookup_status: `found`, `hidden`, `private`, `not_found`, or a later value.
-        next_cursor: What to ask for next.
+        next_cursor: The cursor of the next page.
         has_more: Whether the API said that another page exists.
         total_followers: The API's count for the profile, or None.
         credits_charged: Price of this page in credits.
-        request_id: The vendor's id of this answer.
-        cached: Whether the vendor answered from its cache.
+        request_id: The API's id of this response.
+        cached: Whether the response came from the API's cache.
         invalid_rows: Rows in `raw_followers` that are not valid, and not in `followers`.
     """
 

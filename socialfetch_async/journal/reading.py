@@ -33,14 +33,14 @@ _FILES: Final = 16  # open at the same time
 
 
 class SavedReading(Struct, frozen=True, kw_only=True):
-    """One walk of a list from its top.
+    """One pass over a list from its top.
 
     Attributes:
         name: Readings sort by it in the order in which they began.
         began_at: When its first page was saved; UTC. `last_at`: its last.
         ended: How the list ended, as a status; None when the reading is not finished.
         joined: The older readings whose pages follow, the newest first: it was read from its top
-            only until a page brought nobody new.
+            only until a page had no new follower.
         total_followers: The API's count on its last page.
     """
 
@@ -63,9 +63,9 @@ class SavedHandle(Struct, frozen=True, kw_only=True):
         status: `complete`, `missing_cursor`, `hidden`, `private`, `not_found` or another lookup
             status, `failed`, `max_pages`, `max_followers`, `max_credits`, `stopped`;
             `unfinished` when it was killed, or is being fetched.
-        finished: Whether nothing is left to ask for. So it is with a `failed` list whose cursors
-            lead in a circle: every further page would be one that is here.
-        cursor: Where to go on; None when it is finished, or at the first page.
+        finished: Whether nothing is left to request. A `failed` list whose cursors repeat is
+            finished too: every further page would be one that is here.
+        cursor: The cursor to resume from; None if it is finished, or at the first page.
         pages: Its pages, each once. `followers`: on them.
         credits_charged: Credits of all its pages in all readings.
         total_followers: The API's count, on the page of the list that came last.
@@ -95,12 +95,12 @@ class SavedHandle(Struct, frozen=True, kw_only=True):
 
 
 class SavedRun:
-    """What journals say; made by `read_journal()`. The rows are read when they are asked for.
+    """The contents of journals; made by `read_journal()`. Rows are read when they are used.
 
     Attributes:
         paths: The journals.
         handles: By handle in lower case, and sorted by it.
-        asked: How many handles were asked for; None if nobody said.
+        asked: How many handles the job has; None if that is not known.
         credits_charged: Credits confirmed by all pages, those that were bought twice included.
         maybe_charged: Upper bound, in credits, of what else may have been charged.
         retries: Further attempts after a failure, in all sessions that ended in an
@@ -212,7 +212,7 @@ class SavedRun:
         return plan(self.index, starts, wanted)
 
     def work(self, refresh: Refresh | None = None) -> str | None:
-        """Return the piece of work that would go on; None for a new one."""
+        """Return the name of the work to continue; None for a new one."""
         return self.index.work(refresh)
 
     def is_open(self, work: str | None) -> bool:

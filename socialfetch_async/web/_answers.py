@@ -30,19 +30,19 @@ class Row(NamedTuple):
 
 
 class ErrorBody(msgspec.Struct, frozen=True):
-    """`{"code", "message"}`: the same in an error's answer and at the end of a list."""
+    """`{"code", "message"}`: the same in the response of an error and at the end of a list."""
 
     code: str
     message: str
 
 
 class ErrorAnswer(NamedTuple):
-    """An error as it is answered.
+    """The HTTP response for an error.
 
     Attributes:
         status: The HTTP status.
         error: The code and the message.
-        retry_after: Seconds after which the same request may succeed; None where it will not.
+        retry_after: Seconds after which the same request may succeed; None if it will not.
     """
 
     status: int
@@ -51,7 +51,7 @@ class ErrorAnswer(NamedTuple):
 
     @property
     def headers(self) -> dict[str, str]:
-        """Content-Type and, where it helps to ask again, Retry-After."""
+        """Content-Type and, if a retry helps, Retry-After."""
         headers = {"Content-Type": "application/json"}
         if self.retry_after is not None:
             headers["Retry-After"] = str(self.retry_after)
@@ -64,7 +64,7 @@ class ErrorAnswer(NamedTuple):
 
 
 _OURS: Final = Row(500, "internal_error", "Something is wrong with this service, not the request.")
-_NO_CREDITS: Final = Row(503, "out_of_credits", "No more followers can be had at the moment.")
+_NO_CREDITS: Final = Row(503, "out_of_credits", "No more followers are available at the moment.")
 _BAD_ANSWER: Final = Row(502, "upstream_failed", "The source of the followers failed.", True)
 _BUSY: Final = Row(503, "upstream_busy", "The source of the followers is not available.", True)
 
@@ -110,7 +110,7 @@ ANSWERS: Final[dict[type[Exception], Row]] = {
     errors.ClusterError: _OURS,
 }
 ERRORS: Final = (SocialFetchError, InvalidRequestError)
-"""Everything in that table, as an `except` takes it."""
+"""Every exception with a status of its own, for `except`."""
 
 # 403 and not 404 where the profile exists: to ask again does not help, another account might.
 PROFILES: Final = {
@@ -121,10 +121,10 @@ PROFILES: Final = {
 
 
 def http_error(error: Exception) -> ErrorAnswer:
-    """Return what to answer when a request failed.
+    """Return the HTTP response for a request that failed.
 
-    It shows nothing of the account behind this server: neither its key nor its credits, neither
-    the vendor's texts nor addresses. An exception that it does not know is a 500.
+    It shows nothing of the account behind this server: not its key, its credits, the API's texts or
+    URLs. An exception that it does not know is a 500.
     """
     if isinstance(error, ProfileUnavailableError) and error.lookup_status in PROFILES:
         row = PROFILES[error.lookup_status]

@@ -20,7 +20,7 @@ from socialfetch_async.web._requests import about_the_request
 # reader's absence from us.
 HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 LAST_EVENT_ID: Final = "*"
-"""Id of an event after which nothing follows: `quote` makes it of no cursor."""
+"""Id of an event after which nothing follows; no quoted cursor is equal to it."""
 
 _KEEP_ALIVE: Final = b":\n\n"
 _ENCODER: Final = msgspec.json.Encoder()
@@ -30,8 +30,8 @@ class ListEnd(msgspec.Struct, kw_only=True, rename="camel"):
     """How a list ended.
 
     Attributes:
-        done: Whether it is complete: nothing is left to ask for.
-        cursor: Where to go on, behind everything that was sent; None when done.
+        done: Whether it is complete: nothing is left to request.
+        cursor: The cursor to resume from, behind everything that was sent; None when done.
         stop_reason: `complete`, `missing_cursor`, `max_followers`, `max_credits`; None
             with an error.
         error: Why it ended early, if it failed.
@@ -95,9 +95,9 @@ async def server_sent_events(
     """Yield followers as server-sent events, a page each; `event: end` with a `ListEnd` is last.
 
     The id of an event is the cursor behind it, percent-encoded: after a lost connection the
-    browser sends it as Last-Event-ID, and `unquote` makes it a cursor again. An end that asking
-    again does not change has the id `LAST_EVENT_ID`: answer that one with 204, or the browser
-    asks, and pays, for ever.
+    browser sends it as Last-Event-ID, and `unquote` makes it a cursor again. If another
+    request would change nothing, the last event has the id `LAST_EVENT_ID`: respond to that id with
+    204, or the browser requests, and you pay, again and again.
 
     Args:
         stream: What to send.
@@ -197,7 +197,7 @@ class StartedBody:
         return first if first is not None else await anext(self._rest)
 
     async def aclose(self) -> None:
-        """Stop buying."""
+        """Close the generator; no further page is bought."""
         await self._rest.aclose()
 
 
@@ -235,12 +235,13 @@ async def collect(
 ) -> FollowerList:
     """Collect whole pages until there are enough followers; `cursor` is behind the last of them.
 
-    The last page is not cut: it is paid for, and only pages can be asked for again.
+    The last page is not cut, because it was charged, and only whole pages can be requested again.
 
     Args:
         stream: What to collect.
-        max_followers: Ask for no further page when there are as many.
-        gone: Asked before each further page; when the reader has left, nothing more is bought.
+        max_followers: Request no further page when there are as many.
+        gone: Called before each further page; True means that the HTTP client has disconnected, and
+            no further page is bought.
 
     Raises:
         InvalidRequestError: `max_followers` is less than 1.

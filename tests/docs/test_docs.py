@@ -5,57 +5,13 @@ import os
 import re
 import sys
 from asyncio.subprocess import PIPE
-from itertools import zip_longest
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 from socialfetch_async.cli import exit_codes
 from socialfetch_async.emulator import Emulator
-
-ROOT = Path(__file__).parents[2]
-FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-# What a notebook does with a cell that awaits.
-NOTEBOOK = """
-import ast, asyncio, sys
-cell = compile(sys.argv[1], "<cell>", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-asyncio.run(eval(cell, {}))
-"""
-
-
-class Program(NamedTuple):
-    """A program in a page, and what the page says that it prints."""
-
-    place: str
-    code: str
-    output: str | None
-
-    @property
-    def tests(self) -> int:
-        """How many tests it has, which pytest runs."""
-        return self.code.count("def test_")
-
-    def command(self) -> list[str]:
-        """Return what runs it: a loop, if it is for a notebook."""
-        if re.search(r"^await ", self.code, re.MULTILINE):
-            return ["-c", NOTEBOOK, self.code]
-        return ["-c", self.code]
-
-
-def programs() -> list[Program]:
-    """Return all blocks of Python; a block of text behind one is its output."""
-    found = []
-    for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
-        text = page.read_text()
-        blocks = list(FENCE.finditer(text))
-        for block, after in zip_longest(blocks, blocks[1:]):
-            if block[1] != "python":
-                continue
-            line = text.count("\n", 0, block.start()) + 1
-            output = after[2] if after is not None and after[1] == "text" else None
-            found.append(Program(f"{page.relative_to(ROOT)}:{line}", block[2], output))
-    return found
+from tests.docs.programs import FENCE, ROOT, Program, programs
 
 
 def test_the_readme_has_programs() -> None:

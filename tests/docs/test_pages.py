@@ -1,5 +1,6 @@
 """What can be found in the docs, under which title, and in which words."""
 
+import inspect
 import re
 import tomllib
 from collections import Counter
@@ -8,6 +9,9 @@ from posixpath import normpath
 from typing import Any
 
 import pytest
+
+import socialfetch_async
+from socialfetch_async import batch, emulator, events, export, journal, web
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -139,6 +143,35 @@ def test_the_words_are_idiomatic(page: Path) -> None:
     """Phrases that were on every page once do not come back."""
     prose = GENERATED.sub("", FENCE.sub("", read(page)))
     assert UNWANTED.findall(prose) == []
+
+
+# Of docstrings as well: words that the glossary has another one for.
+OTHER_WORDS = re.compile(
+    UNWANTED.pattern
+    + r"|\banswer(?:s|ed)?\b|\bon (?:its|their) way\b|\bin hand\b|\bleads? nowhere\b|\bpaid for\b"
+    r"|\bthis machine\b|\basked? for again\b|\bcannot be one\b|\b[Nn]othing (?:was|is) sent\b"
+)
+
+
+def docstrings() -> dict[str, str]:
+    """Return the docstring of each public name, and of each public attribute of a class."""
+    found: dict[str, str] = {}
+    for module in (socialfetch_async, batch, emulator, events, export, journal, web):
+        for name in getattr(module, "__all__", dir(module)):
+            value = getattr(module, name)
+            found[f"{module.__name__}.{name}"] = inspect.getdoc(value) or ""
+            for own in dir(value) if inspect.isclass(value) else ():
+                if not own.startswith("_"):
+                    found[f"{module.__name__}.{name}.{own}"] = (
+                        inspect.getdoc(inspect.getattr_static(value, own)) or ""
+                    )
+    return found
+
+
+def test_the_words_of_docstrings_are_those_of_the_docs() -> None:
+    """A tooltip of an editor says the same as the page."""
+    found = {name: OTHER_WORDS.findall(text) for name, text in docstrings().items()}
+    assert {name: words for name, words in found.items() if words} == {}
 
 
 def test_the_figures_in_the_readme_are_those_that_were_printed() -> None:

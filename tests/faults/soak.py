@@ -1,6 +1,6 @@
 """The figures of the fault design, each number beside its goal.
 
-    python -m tests.faults.soak [--small] [--seeds 3] [--write docs/figures.md]
+    python -m tests.faults.soak [--small] [--seeds 3] [--figure 13 18] [--write docs/figures.md]
 
 Exit code 1 if a goal is missed. Beside figures 1 to 3 stands what a plain loop of backoff and
 aiohttp does on the same server, with the same seeds, waits and attempts.
@@ -78,6 +78,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--small", action="store_true", help="less of everything, a minute")
     parser.add_argument("--seeds", type=int, default=3, help="of what is drawn by chance")
+    parser.add_argument("--figure", type=int, nargs="+", help="these only", metavar="N")
     parser.add_argument("--write", type=Path, help="page whose figures are replaced")
     arguments = parser.parse_args()
     scale = SMALL if arguments.small else FULL
@@ -85,6 +86,8 @@ def main() -> int:
     begun = time.monotonic()
     with FaultServer() as server:
         for figure, measure in measures(arguments.seeds).items():
+            if arguments.figure and figure not in arguments.figure:
+                continue
             started = time.monotonic()
             found += measure(server, scale)
             took = time.monotonic() - started

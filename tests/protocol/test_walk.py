@@ -417,7 +417,7 @@ def test_an_unavailable_profile(status: str, cursor: str | None) -> None:
 
     error = caught.value
     assert error.lookup_status == status
-    assert error.summary == f"this profile's list cannot be had: {status}."
+    assert error.summary == f"this profile has no readable list: {status}."
     assert (error.handle, error.cursor, error.request_id) == ("nasa", cursor, "req_5")
     assert error.maybe_charged == 0
     assert place(walk) == (cursor, False, None)
@@ -694,8 +694,9 @@ def test_rows_are_counted_from_the_top() -> None:
 
     walk = walk_at("c1")
     walk.recall(None, ["a", "b"])
+    walk.recall("c0", ["x", "y", "z"])
     take(walk, page("c2"), "c")
-    assert walk.found == 3
+    assert walk.found == 6
 
 
 @pytest.mark.parametrize(("limit", "pages"), [(1, 1), (2, 1), (3, 2), (4, 2)])
