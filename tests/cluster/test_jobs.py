@@ -23,6 +23,7 @@ from socialfetch_async.batch import (
 )
 from socialfetch_async.cluster import ClusterResult, estimate_on, export_on
 from socialfetch_async.emulator import Emulator
+from socialfetch_async.report import write_report
 from tests.faults.cluster import Cluster
 from tests.faults.dask_kills import killed
 
@@ -136,6 +137,17 @@ async def test_a_refresh_is_not_finished_before_its_files(stage: Stage, tmp_path
     assert (len(batch.api.charges), again.pages) == (before, 0)
     assert all(name in output.read_text() for name in gained)
     assert (await batch.on_dask(output, refresh="new")).pages == 2, "the next one"
+
+
+async def test_a_report_of_a_batch_on_a_cluster(stage: Stage, tmp_path: Path) -> None:
+    """It has all handles, also those that have not begun, and the balance before and after."""
+    batch, output = Batch(stage, 60, 60, 60), tmp_path / "x.jsonl"
+    result = await batch.on_dask(output, max_credits=1, concurrency=1)
+    assert result.stop_reason == "max_credits"
+    write_report(result.journal, tmp_path / "x.html")
+    text = (tmp_path / "x.html").read_text()
+    assert "0 of 3 handles done" in text
+    assert "Taken from the balance" in text
 
 
 async def test_an_estimate_on_a_cluster(stage: Stage, tmp_path: Path) -> None:
