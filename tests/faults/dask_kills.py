@@ -169,7 +169,8 @@ def main() -> int:
     given = parser.parse_args()
     said, broken = asyncio.run(printed(killed_often(given.kills, given.pages, given.seed)))
     if given.write is not None:
-        write_into(given.write, "kills", "python -m tests.faults.dask_kills", said)
+        command = f"python -m tests.faults.dask_kills --kills {given.kills}"
+        write_into(given.write, "kills", command, said)
     return broken
 
 
