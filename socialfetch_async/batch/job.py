@@ -142,7 +142,7 @@ class Job:
             finish_refresh(
                 self._journal,
                 self._wanted,
-                lambda: [self._journal.plan(self._order.starts, self._wanted)],
+                lambda: self._journal.plan(self._order.starts, self._wanted),
                 exported=len(self._exports) == len(self._files.exports),
             )
             await asyncio.to_thread(self._sum_up)

@@ -197,7 +197,7 @@ class _Attempt:
         if self._alone and is_open and settled(self._steps):
             with Journal(self._path) as journal:
                 journal.begin(wanted, None)
-                finish_refresh(journal, wanted, lambda: [self._steps])
+                finish_refresh(journal, wanted, lambda: self._steps)
 
     def result(self) -> ShardResult:
         """Return what it did."""
