@@ -1,7 +1,7 @@
 # For a fresh machine with Python >= 3.11, git and make; each command does its own set-up.
 PYTHON ?= python3
 
-.PHONY: demo check test newest bench docs packages licences soak gateways mutants report-picture
+.PHONY: demo check test newest bench docs packages licences soak hosts gateways mutants report-picture
 
 demo: ## the main job on the embedded emulator: no key, no network access to the API
 	@$(PYTHON) tools/environment.py .venv '.[cli]'
@@ -36,13 +36,18 @@ soak: ## the figures of docs/figures.md, in full
 	@$(PYTHON) tools/environment.py .venv-soak -e '.[cli]' --group test --group web
 	@.venv-soak/bin/python -m tests.faults.soak --write docs/figures.md
 
+hosts: ## a cluster of several hosts, whose links are cut; needs root and iproute2, takes minutes
+	@$(PYTHON) tools/environment.py .venv-hosts -e '.[cli,dask]' --group test
+	@.venv-hosts/bin/python -m tests.faults.hosts --write docs/cluster.md
+
 gateways: ## a batch behind a real nginx and haproxy, a minute and a half; needs Debian's packages
 	@$(PYTHON) tools/environment.py .venv-soak -e '.[cli]' --group test
 	@.venv-soak/bin/python -m tests.faults.gateways
 
-mutants: ## mutation testing of the modules that decide
+mutants: ## mutation testing of the modules that decide; half an hour, and a table at its end
 	@$(PYTHON) tools/environment.py .venv-mutants -e '.[cli]' --group test --group mutants
-	@.venv-mutants/bin/mutmut run && .venv-mutants/bin/mutmut results
+	@.venv-mutants/bin/mutmut run
+	@.venv-mutants/bin/python tools/mutants.py --write CONTRIBUTING.md
 
 report-picture: ## docs/report.png, the report of a run on the emulator; needs Debian's chromium
 	@$(PYTHON) tools/environment.py .venv-report -e .

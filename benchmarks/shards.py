@@ -42,7 +42,11 @@ def measured(workers: int, base_url: str) -> tuple[int, float]:
     ):
         # The first task of a worker imports the library.
         export_on(
-            cluster.scheduler_address, handles[:workers], Path(folder, "warm"), shards=workers
+            cluster.scheduler_address,
+            handles[:workers],
+            Path(folder, "warm"),
+            shards=workers,
+            exports=False,
         )
         began = time.perf_counter()
         result = export_on(
@@ -51,6 +55,7 @@ def measured(workers: int, base_url: str) -> tuple[int, float]:
             Path(folder, "batch"),
             shards=SHARDS * workers,
             concurrency=CONCURRENCY,
+            exports=False,
         )
         took = time.perf_counter() - began
     if result.pages != len(handles) * PAGES or not result.finished:

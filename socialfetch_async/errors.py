@@ -49,10 +49,13 @@ class SocialFetchError(Exception):
         maybe_charged: Upper bound, in credits, of what these attempts may have been charged
             although no page arrived.
         retry_after: Seconds the API asked to wait, if it did.
+        unanswered: The API is down and this client has no response from it: a run ends, because
+            no other handle would fare better.
     """
 
     advice: ClassVar[str] = ""
     go_on: ClassVar[str] = ""
+    unanswered = False
     # How a batch stood that this ended: its BatchResult.
     result: Any = None
 

@@ -21,6 +21,8 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
         outage_patience: How long waiting for an API that is down, or that limits the rate, may
             take besides the deadline. Attempts during it do not count against `max_attempts`, but
             those that may have been charged.
+        first_patience: How long to wait for an API that is down and has not yet sent this client
+            a response; then a run ends. None: as long as for any other.
     """
 
     max_attempts: int = 6
@@ -30,12 +32,15 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
     retry_after_cap: float = 120.0
     wait_in_outage: bool = True
     outage_patience: float = 0.0
+    first_patience: float | None = None
 
     def __post_init__(self) -> None:
         arguments.required("max_attempts", self.max_attempts)
         arguments.seconds("deadline", self.deadline)
         for name in ("base", "cap", "retry_after_cap", "outage_patience"):
             arguments.seconds(name, getattr(self, name), zero=True)
+        if self.first_patience is not None:
+            arguments.seconds("first_patience", self.first_patience, zero=True)
         arguments.flag("wait_in_outage", self.wait_in_outage)
 
     @classmethod

@@ -25,10 +25,12 @@ collect_ignore = ["plugin_project"]  # test_pytest_plugin.py runs it, in a place
 SLOW = {
     "tests/batch/test_batch.py::test_the_main_job": "a whole batch, in every format",
     "tests/cli/": "each command is a process of its own, and some wait for signals",
-    "tests/cluster/test_call.py": "each has a Dask cluster of several processes",
+    "tests/cluster/test_call.py": "the workers of a Dask cluster are killed",
+    "tests/cluster/test_jobs.py": "as above, on the same cluster",
     "tests/docs/test_docs.py": "each program of the docs is a process of its own",
     "tests/emulator/test_command.py": "each command is a process of its own",
     "tests/export/test_files.py::test_memory": "enough rows to see memory grow",
+    "tests/faults/test_jobs.py": "random commands, each with an oracle's look at all files",
     "tests/faults/test_key.py": "the key is looked for in every text of every fault",
     "tests/faults/test_kills.py": "processes are killed at many moments",
     "tests/faults/test_machines.py": "hundreds of generated programs against the fault server",

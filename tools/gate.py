@@ -38,7 +38,7 @@ GROUPS = ("test", "consumers", "observability", "web")
 ONCE = [
   "tests/web", "tests/faults/test_soak.py", "tests/batch/test_batch.py",
   "tests/batch/test_files.py", "tests/cli/test_export.py",
-  "tests/cluster/test_call.py",
+  "tests/cluster/test_call.py", "tests/cluster/test_jobs.py",
   "tests/docs", "tests/export/test_export.py", "tests/export/test_diff.py",
   "tests/export/test_files.py", "tests/export/test_formats.py", "tests/export/test_rows.py",
   "tests/exchange/test_limiter.py", "tests/test_observability.py", "tests/test_opentelemetry.py",

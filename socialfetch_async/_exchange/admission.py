@@ -13,7 +13,11 @@ from socialfetch_async._log import logger
 from socialfetch_async._protocol.pace import Pace
 from socialfetch_async._protocol.probes import Waiting
 from socialfetch_async._protocol.retry import (
+    concerns_all,
     deadline_passed,
+    first_patience_left,
+    is_spared,
+    never_answered,
     rule,
     slows_down,
     too_long_to_wait,
@@ -57,6 +61,7 @@ class Admission:
         self._reports = reports
         self._turn = asyncio.Lock()  # to keep pace, one after the other
         self._answers = 0
+        self._alive = False  # since it answered for the first time, if only to refuse
         self.slots = asyncio.Semaphore(slots)
         self.breaker = CircuitBreaker(jitter, on_change=self._breaker_changed)
         self._waiting: set[Call] = set()  # for the breaker
@@ -115,7 +120,11 @@ class Admission:
         clock = asyncio.get_running_loop().time
         began = clock()
         patience = self.patience(call, began) if for_api else 0.0
-        limit = asyncio.timeout_at(None if call.deadline is None else call.deadline + patience)
+        first = self._first_patience(began)
+        left = None if call.deadline is None else call.deadline + patience - began
+        if first is not None and left is not None:
+            left = min(left, first)
+        limit = asyncio.timeout_at(None if left is None else began + left)
         try:
             with call.budget.wait() if call.paid else nullcontext():
                 async with limit:
@@ -129,8 +138,16 @@ class Admission:
                 used = min(patience, clock() - began)
                 call.patience_used += used
                 call.deadline += used
-        reason = f"{why} {deadline_passed(self._policy)}".lstrip()
-        raise call.given_up(reason, self.breaker.cause)
+        raise self._given_up(call, f"{why} {deadline_passed(self._policy)}".lstrip())
+
+    def _first_patience(self, now: float) -> float | None:
+        down = now - self.breaker.since if self.breaker.open else None
+        return first_patience_left(self._policy, down, answered=self._alive)
+
+    def _given_up(self, call: Call, why: str) -> SocialFetchError:
+        unanswered = self._first_patience(asyncio.get_running_loop().time()) == 0.0
+        why = never_answered(self._policy) if unanswered else why
+        return call.given_up(why, self.breaker.cause).at(unanswered=unanswered)
 
     def patience(self, call: Call, now: float) -> float:
         """Return the seconds that a call may still wait for the API besides its deadline.
@@ -151,6 +168,8 @@ class Admission:
         if call.deadline is None:
             call.deadline = now + self._policy.deadline
         patience = self.patience(call, now)
+        if self._first_patience(now) == 0.0:
+            raise self._given_up(call, "")
         left = call.deadline + patience - now
         why = too_long_to_wait(self._policy, self.breaker.not_before - now, left, patience)
         if why:
@@ -174,7 +193,8 @@ class Admission:
         return probing
 
     def _who_waits(self) -> Waiting:
-        whole = self._policy.outage_patience
+        first = self._first_patience(self.breaker.since)
+        whole = self._policy.outage_patience if first is None else first
         used = asyncio.get_running_loop().time() - self.breaker.since
         there = [self._attempts_left(call) for call in self._waiting]
         out = 0 if self._probe is None else self._attempts_left(self._probe)
@@ -208,6 +228,7 @@ class Admission:
     def answered(self, now: float) -> None:
         """Note a page or value, at about the time it came."""
         self._answers += 1
+        self._alive = True
         self.pace.allowed(now)
         self.breaker.succeeded()
 
@@ -222,19 +243,22 @@ class Admission:
         what = rule(error)
         answered = call.seen not in {-1, self._answers}  # others, since this call failed last
         call.seen = self._answers
-        limited = slows_down(error)
-        if limited and not self.breaker.open and self._is_crowded(call):
+        call.alone += answered
+        limited, about_all = slows_down(error), concerns_all(call.alone)
+        if limited and about_all and not self.breaker.open and self._is_crowded(call):
             self._slow_down(sent, now)
-        if what.outage:
+        if what.outage and (about_all or self.breaker.open):
             self.breaker.failed(error, now)
         elif what.alive:
+            self._alive = True
             self.breaker.succeeded()
         self._look()
         if self.breaker.open:
             # What was on its way when it opened nobody could have held back.
             spared = not error.maybe_charged or sent < self.breaker.since
             return spared and self.patience(call, now) > 0
-        return limited and answered and self.pace.rate is not None and not error.maybe_charged
+        limited &= answered and self.pace.rate is not None and is_spared(call.alone)
+        return limited and not error.maybe_charged
 
     def _is_crowded(self, call: Call) -> bool:
         """Whether other requests leave at the same time: one alone cannot be fewer at once."""

@@ -20,9 +20,10 @@ class Call:
         patience_used: Seconds waited for the API that the deadline was put off by.
         error: Why the last attempt failed.
         seen: Answers that the client had when the last attempt failed.
+        alone: Failures since the last of which others were answered.
     """
 
-    attempts = counted = reserved = maybe_charged = 0
+    attempts = counted = reserved = maybe_charged = alone = 0
     deadline: float | None = None
     patience_used = 0.0
     error: SocialFetchError | None = None

@@ -4,6 +4,7 @@ import os
 from typing import Final
 
 import aiohttp
+from aiohttp.http import HttpProcessingError
 
 from socialfetch_async.errors import (
     ConnectError,
@@ -27,6 +28,7 @@ _FAILURES: Final[tuple[tuple[type[Exception], type[TransportError]], ...]] = (
     (TimeoutError, RequestTimeoutError),
     (aiohttp.ClientPayloadError, PayloadError),
     (aiohttp.ClientResponseError, PayloadError),  # the head is not HTTP
+    (HttpProcessingError, PayloadError),  # the same, over the connector
     (aiohttp.ClientConnectionError, ConnectionLostError),
     (OSError, ConnectionLostError),
 )

@@ -7,14 +7,18 @@ only while nothing is attached.
 
 import asyncio
 from types import FunctionType
-from typing import Final
+from typing import TYPE_CHECKING, Final, Self
 
 import aiohttp
 from aiohttp import client as aiohttp_client
+from aiohttp.http import RawResponseMessage, StreamWriter
 from multidict import CIMultiDict
 from yarl import URL
 
 from socialfetch_async._exchange.connector import drop_leftovers
+
+if TYPE_CHECKING:
+    from aiohttp.connector import Connection
 
 # A page of 200 followers fits in twice this, so that reading it is not paused.
 READ_BUFFER_BYTES: Final = 2**18
@@ -69,7 +73,7 @@ def _as_written(method: object) -> bool:
     return type(method) is FunctionType and method.__code__.co_filename == aiohttp_client.__file__
 
 
-# `over_connector` uses parts of aiohttp that promise less than its session does: only with the
+# `OverConnector` uses parts of aiohttp that promise less than its session does: only with the
 # versions whose source was read, and on which all tests are run.
 _READ: Final = aiohttp.__version__.startswith("3.14.") and all(map(_as_written, _METHODS))
 
@@ -90,26 +94,64 @@ def untouched(session: aiohttp.ClientSession) -> bool:
     )
 
 
-async def over_connector(
-    session: aiohttp.ClientSession,
-    url: URL,
-    headers: CIMultiDict[str],
-    timeout: aiohttp.ClientTimeout,
-) -> aiohttp.ClientResponse:
-    """Send as the session itself does, without what it decides anew for each request."""
-    connector = session.connector
-    assert connector is not None
-    request = aiohttp.ClientRequest(
-        "GET", url, headers=headers, session=session, loop=asyncio.get_running_loop()
-    )
-    connection = await connector.connect(request, [], timeout)
-    try:
-        assert connection.protocol is not None
-        connection.protocol.set_response_params(read_until_eof=True, read_bufsize=READ_BUFFER_BYTES)
-        response = await request.send(connection)
-        return await response.start(connection)
-    except BaseException:
-        if request.response is not None:
-            request.response.close()
-        connection.close()
-        raise
+class Response:
+    """What came over a connection: as much of aiohttp's own response as is read here.
+
+    The connection goes back to its pool when the body has come, or is closed where it is left.
+    """
+
+    __slots__ = ("_connection", "content", "headers", "status")
+
+    def __init__(
+        self, connection: "Connection", message: RawResponseMessage, content: aiohttp.StreamReader
+    ) -> None:
+        self._connection = connection
+        self.status = message.code
+        self.headers = message.headers
+        self.content = content
+        content.on_eof(connection.release)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._connection.release()
+
+
+class OverConnector:
+    """Sends as an own session does, without what that decides anew for each request.
+
+    Args:
+        session: Whose connections are used.
+        base_url: The server; every request to it has the same headers.
+        headers: Those besides Host and Accept-Encoding.
+    """
+
+    def __init__(
+        self, session: aiohttp.ClientSession, base_url: URL, headers: CIMultiDict[str]
+    ) -> None:
+        assert session.connector is not None
+        self._connector = session.connector
+        self._loop = asyncio.get_running_loop()
+        # The connector takes the address from it, and what is sent the headers.
+        self._request = aiohttp.ClientRequest(
+            "GET", base_url, headers=headers, session=session, loop=self._loop
+        )
+
+    async def get(self, target: str, timeout: aiohttp.ClientTimeout) -> Response:
+        """Send a request for a path and query, percent-encoded; return the head of its answer."""
+        connection = await self._connector.connect(self._request, [], timeout)
+        try:
+            protocol = connection.protocol
+            assert protocol is not None
+            protocol.set_response_params(read_until_eof=True, read_bufsize=READ_BUFFER_BYTES)
+            writer = StreamWriter(protocol, self._loop)
+            await writer.write_headers(f"GET {target} HTTP/1.1", self._request.headers)
+            writer.set_eof()
+            message, content = await protocol.read()
+            while 100 <= message.code < 200 and message.code != 101:  # the answer is still to come
+                message, content = await protocol.read()
+            return Response(connection, message, content)
+        except BaseException:
+            connection.close()
+            raise

@@ -13,6 +13,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import aiohttp
+from aiohttp.http import HttpProcessingError
 from multidict import CIMultiDict
 from yarl import URL
 
@@ -22,9 +23,10 @@ from socialfetch_async._exchange.proxy import Proxy
 from socialfetch_async._exchange.secret import ApiKey
 from socialfetch_async._exchange.sending import (
     READ_BUFFER_BYTES,
+    OverConnector,
+    Response,
     Stopped,
     middlewares,
-    over_connector,
     untouched,
 )
 from socialfetch_async._exchange.timeouts import AttemptTimeouts
@@ -73,9 +75,8 @@ class Transport:
         trace_configs: Sequence[aiohttp.TraceConfig],
         max_response_bytes: int,
     ) -> None:
-        base = URL(base_url)
-        self._scheme, self._authority = base.scheme, base.raw_authority
-        self._prefix = base.raw_path.rstrip("/")
+        self._base = URL(base_url)
+        self._prefix = self._base.raw_path.rstrip("/")
         # For each request: the default headers of a session go to a proxy as well, in clear.
         self._headers = CIMultiDict(
             {
@@ -85,10 +86,11 @@ class Transport:
             }
         )
         self._proxy = proxy
-        if proxy is not None and base.scheme == "http":
+        if proxy is not None and self._base.scheme == "http":
             self._headers.update(proxy.headers)  # there is no CONNECT that could carry it
         self._session = session
         self._owns_session = session is None
+        self._over_connector: OverConnector | None = None
         self._trace_configs = trace_configs
         self._max_response_bytes = max_response_bytes
         self._timeouts = AttemptTimeouts()
@@ -136,15 +138,18 @@ class Transport:
         request: Request[Any],
         timeout: float,
         attempt: Attempt,
-    ) -> Awaitable[aiohttp.ClientResponse]:
+    ) -> Awaitable[Response | aiohttp.ClientResponse]:
         """Send a request; whatever is attached to the session gets to see it."""
         attempt.sent = True  # unless the own connector, which knows better, says otherwise
         PROGRESS.set(attempt)
-        url, connecting, proxy = self._url(request), _connect_timeout(timeout), self._proxy
+        target, connecting = self._prefix + request.target, _connect_timeout(timeout)
+        proxy = self._proxy
         if self._owns_session and proxy is None and untouched(session):
-            return over_connector(session, url, self._headers, connecting)
+            if self._over_connector is None:
+                self._over_connector = OverConnector(session, self._base, self._headers)
+            return self._over_connector.get(target, connecting)
         return session.get(
-            url,
+            _url(self._base, target),
             headers=self._headers,
             allow_redirects=False,
             raise_for_status=False,
@@ -187,8 +192,8 @@ class Transport:
                     return self._too_large() if body is None else Answer(status, body)
         except Stopped as stopped:
             failure = stopped.error
-        except (aiohttp.ClientError, OSError, UnicodeError) as raised:  # and TimeoutError
-            failure = raised
+        except (aiohttp.ClientError, HttpProcessingError, OSError, UnicodeError) as raised:
+            failure = raised  # TimeoutError is an OSError
         error = explained(
             failure,
             timeout,
@@ -199,21 +204,22 @@ class Transport:
         attempt.sent &= not isinstance(error, ConnectError | TLSError)
         return error
 
-    def _url(self, request: Request[Any]) -> URL:
-        # Built and not parsed: what is encoded in the target stays as it is, byte for byte.
-        path, _, query = request.target.partition("?")
-        return URL.build(
-            scheme=self._scheme,
-            authority=self._authority,
-            path=self._prefix + path,
-            query_string=query,
-            encoded=True,
-        )
-
     def _too_large(self) -> ResponseTooLargeError:
         return ResponseTooLargeError(
             f"the response is larger than {self._max_response_bytes} bytes.", maybe_charged=1
         )
+
+
+def _url(base: URL, target: str) -> URL:
+    # Built and not parsed: what is encoded in the target stays as it is, byte for byte.
+    path, _, query = target.partition("?")
+    return URL.build(
+        scheme=base.scheme,
+        authority=base.raw_authority,
+        path=path,
+        query_string=query,
+        encoded=True,
+    )
 
 
 @lru_cache(maxsize=16)
@@ -221,7 +227,7 @@ def _connect_timeout(timeout: float) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(total=None, connect=min(timeout / 2, 10.0))
 
 
-async def _error_answer(response: aiohttp.ClientResponse, timeout: float) -> Answer:
+async def _error_answer(response: Response | aiohttp.ClientResponse, timeout: float) -> Answer:
     body = b""
     # The status says what happened, whether or not the body arrives: a 402 whose body stalls is
     # still a 402, and must not become a timeout that is tried again.
@@ -237,7 +243,7 @@ async def _error_answer(response: aiohttp.ClientResponse, timeout: float) -> Ans
     )
 
 
-async def _read(response: aiohttp.ClientResponse, most: int) -> bytes | None:
+async def _read(response: Response | aiohttp.ClientResponse, most: int) -> bytes | None:
     """Read a body after decompression; None when it is larger than `most` bytes."""
     body = await response.content.readany()
     if response.content.at_eof() and len(body) <= most:

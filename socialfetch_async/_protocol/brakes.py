@@ -54,7 +54,7 @@ class Brakes:
 
     def failed(self, handle: str, error: SocialFetchError) -> bool:
         """Note the failure that a handle ended with; return whether the run is to end with it."""
-        if isinstance(error, _AT_ONCE):
+        if isinstance(error, _AT_ONCE) or error.unanswered:
             return True
         new_format = False
         if _is_unreadable(error):

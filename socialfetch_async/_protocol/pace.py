@@ -7,6 +7,7 @@ from typing import Final
 # those would never end.
 _FEW: Final = 4
 _SHARE: Final = 0.1
+_ENOUGH: Final = 100  # answers to measure the share by; older ones count half at each second
 _DECREASE: Final = 0.85
 _STEP: Final = 0.05  # of the rate that was refused last, each second
 _FIRST: Final = 10.0  # at least, while it is not known what is allowed
@@ -27,6 +28,7 @@ class Pace:
     __slots__ = (
         "_allowed",
         "_allowed_before",
+        "_answered",
         "_changed",
         "_grown",
         "_next",
@@ -40,7 +42,7 @@ class Pace:
         self.rate: float | None = None
         self._second = -1  # the second that is counted in
         self._allowed = self._allowed_before = 0  # answers in it, and in the one before
-        self._refused = 0  # in both of them, and since the last decrease
+        self._refused = self._answered = 0.0  # lately, and since the last decrease
         self._changed = self._grown = self._next = 0.0
         self._too_fast: float | None = None  # the rate that was refused last
 
@@ -49,12 +51,17 @@ class Pace:
         if int(now) != self._second:
             self._turn(int(now))
         self._allowed += 1
+        self._answered += 1
 
     def _turn(self, second: int) -> None:
         follows = second == self._second + 1
         self._allowed_before = self._allowed if follows else 0
         self._allowed, self._second = 0, second
-        self._refused = self._refused if follows else 0
+        if not follows:
+            self._refused = self._answered = 0.0
+        elif self._answered > _ENOUGH:
+            self._refused /= 2
+            self._answered /= 2
 
     def refused(self, sent: float, now: float) -> bool:
         """Count a refusal; slow down if it is one too many, and return whether it was.
@@ -68,8 +75,8 @@ class Pace:
         if self.rate is not None and (sent < self._changed or now - self._changed < _SETTLING):
             return False
         self._refused += 1
-        answered = self._refused + self._allowed + self._allowed_before
-        if self._refused <= _FEW or self._refused <= _SHARE * answered:
+        self._answered += 1
+        if self._refused <= _FEW or self._refused <= _SHARE * self._answered:
             return False
         most = float(max(self._allowed, self._allowed_before))
         if self.rate is None:
@@ -77,7 +84,7 @@ class Pace:
         else:
             self._too_fast = self.rate
             self.rate = max(self.rate / 2, min(self.rate, most) * _DECREASE, _SLOWEST)
-        self._refused = 0
+        self._refused = self._answered = 0.0
         self._changed = self._grown = self._next = now
         return True
 

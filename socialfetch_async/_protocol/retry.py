@@ -40,6 +40,11 @@ RULES: Final[tuple[tuple[type[SocialFetchError], Rule], ...]] = (
     (InvalidHandleError, Rule(handle=True)),
 )
 _NEVER: Final = Rule()
+# Of one page, while others are answered: then it is the page, or if that is less sure, was never
+# the rate. The first failure tells nothing: others may have been answered before it.
+_ALONE: Final = 2
+_ALWAYS: Final = 20
+_MOMENT: Final = 0.001  # seconds that are not waited for
 
 
 def rule(error: SocialFetchError) -> Rule:
@@ -159,6 +164,46 @@ def too_long_to_wait(policy: RetryPolicy, asked: float, left: float, patience: f
 def deadline_passed(policy: RetryPolicy) -> str:
     """Say that there was no time left."""
     return f"The deadline of {policy.deadline:g} s leaves no time for another attempt."
+
+
+def first_patience_left(policy: RetryPolicy, down: float | None, *, answered: bool) -> float | None:
+    """Return how long an API is still waited for that has not answered yet; None for any other.
+
+    Somebody who has just typed a command wants to hear that the network is missing; a batch that
+    has begun is to be finished in the morning.
+
+    Args:
+        policy: The limits.
+        down: Seconds since the outage was found out; None without one.
+        answered: Whether the API has answered anything to this client.
+    """
+    if policy.first_patience is None or down is None or answered:
+        return None
+    left = policy.first_patience - down
+    return left if left > _MOMENT else 0.0
+
+
+def never_answered(policy: RetryPolicy) -> str:
+    """Say that an API that has not answered yet is not waited for any longer."""
+    return f"It has not answered once within first_patience={policy.first_patience:g} s."
+
+
+def concerns_all(alone: int) -> bool:
+    """Whether a failure is a sign of an outage or a rate limit, and not of one bad page.
+
+    Args:
+        alone: Failures of this page so far, with this one, before which others were answered.
+    """
+    return alone < _ALONE
+
+
+def is_spared(alone: int) -> bool:
+    """Whether a refusal for the rate is no attempt: a page that is always refused must end.
+
+    Args:
+        alone: As above.
+    """
+    return alone < _ALWAYS
 
 
 def slows_down(error: SocialFetchError) -> bool:

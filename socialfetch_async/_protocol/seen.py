@@ -5,17 +5,17 @@ price. New followers shift the pages meanwhile, so rows are compared and not pag
 list single rows come again, and that says nothing.
 """
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Hashable, Sequence
+from struct import Struct
 from typing import Final, Literal
 
 # The first rows are all remembered, since most circles lead to the top, and the last ones, for
-# small circles. Of the others those with some zero bits in their hash are, which are the same ones
-# wherever a page begins: more of the earlier ones, so that 235,000 pages of 20 rows take 10 MB.
+# small circles. Of the others those with four zero bits in their hash are, which are the same ones
+# wherever a page begins: 235,000 pages of 20 rows take 3 MB.
 _TOP: Final = 4_096
 _RECENT: Final = 1_024
-_ONE_IN_8: Final = 0b111
-_DENSE: Final = 6_144
-_ONE_IN_32: Final = 0b11111
+_ONE_IN_16: Final = 0b1111
 
 # How many pages that end in a known row, among pages that bring at most as many new rows as known
 # ones, show that the list begins again; and, unless every row on them is known, how many known
@@ -30,12 +30,35 @@ _PAGES_IN_A_ROW: Final = 6
 Repeat = Literal["same_page", "begins_again"]
 
 
-class Seen:
-    """The rows of one list so far, as hashes.
+class _Hashes:
+    """Rows by their hashes, in some eight bytes each; a set of Python's takes eighty.
 
-    They have 64 bits, so two rows of the largest list share one in a million lists or so; and a
-    single row decides nothing.
+    Two rows of the largest list share one in a million lists or so; and a single row decides
+    nothing.
     """
+
+    __slots__ = ("_parts",)
+
+    def __init__(self) -> None:
+        self._parts: defaultdict[int, bytearray] = defaultdict(bytearray)
+
+    def __contains__(self, row: Hashable) -> bool:
+        return _packed(hash(row)) in self._parts.get(_part(hash(row)), b"")
+
+    def update(self, rows: Sequence[Hashable]) -> None:
+        for row in rows:
+            self._parts[_part(hash(row))] += _packed(hash(row))
+
+
+_packed: Final = Struct("q").pack
+
+
+def _part(hash_: int) -> int:
+    return hash_ >> 8 & 0x3FF  # the last bits are zero in all of a sample
+
+
+class Seen:
+    """The rows of one list so far."""
 
     __slots__ = (
         "_before",
@@ -51,22 +74,21 @@ class Seen:
     )
 
     def __init__(self) -> None:
-        self._top: set[int] = set()
-        self._recent: set[int] = set()  # up to 1,024 of the last rows
-        self._before: set[int] = set()  # and the 1,024 before them
-        self._sample: set[int] = set()
-        self._mask = 0  # the bits that are zero in the hash of a row of the sample
-        self._page: Sequence[int] = ()  # the page that came last
+        self._top: set[Hashable] = set()
+        self._recent: set[Hashable] = set()  # up to 1,024 of the last rows
+        self._before: set[Hashable] = set()  # and the 1,024 before them
+        self._sample = _Hashes()
+        self._mask = 0  # bits that are zero in the hash of a row of the sample, once there is one
+        self._page: Sequence[Hashable] = ()  # the page that came last
         self._in_a_row = 0  # pages that end in a known row
         # The same, and rows, since most of the rows began to be known.
         self._pages = self._known = self._new = 0
 
-    def recall(self, rows: Iterable[Hashable]) -> None:
+    def recall(self, rows: Sequence[Hashable]) -> None:
         """Take the rows of an earlier page, which are judged no more."""
-        hashes = list(map(hash, rows))
-        self._remember(hashes, self._sampled(hashes))
+        self._remember(rows, self._sample_of(rows))
 
-    def add(self, rows: Iterable[Hashable]) -> Repeat | None:
+    def add(self, rows: Sequence[Hashable]) -> Repeat | None:
         """Take the rows of a page that came; return what shows that the list leads nowhere.
 
         A page that ends in a new row goes on to further ones, whatever came again before it: new
@@ -76,70 +98,66 @@ class Seen:
         Args:
             rows: For each row, in the order of the page, what makes it the same as another.
         """
-        hashes = list(map(hash, rows))
-        if not hashes:
+        if not rows:
             return None
-        sampled = self._sampled(hashes)
+        sample = self._sample_of(rows)
         why = None
-        if self._is_remembered(hashes[-1]) or (sampled and self._is_old(sampled[-1])):
-            why = self._repeats(hashes)
-        elif sampled:
-            self._goes_on(hashes)
-        self._remember(hashes, sampled)
-        self._page = hashes
+        if self._is_remembered(rows[-1]) or (sample and self._is_old(sample[-1])):
+            why = self._repeats(rows)
+        elif sample:
+            self._goes_on(rows)
+        self._remember(rows, sample)
+        self._page = rows
         return why
 
-    def _repeats(self, hashes: Sequence[int]) -> Repeat | None:
+    def _repeats(self, rows: Sequence[Hashable]) -> Repeat | None:
         """Judge a page that ends in a row which came before."""
-        if set(hashes) == set(self._page):
+        if set(rows) == set(self._page):
             return "same_page"
-        known = self._count_known(hashes)
+        known = self._count_known(rows)
         self._in_a_row += 1
         self._pages += 1
         self._known += known
         # Of the rows that are in no sample nobody can tell.
-        self._new += max(0, sum(not row & self._mask for row in hashes) - known)
+        self._new += max(0, len(self._sample_of(rows)) - known)
         least = _ROWS if self._mask or self._new else _PAGES
         begins_again = self._pages >= _PAGES and self._known >= max(self._new, least)
         if begins_again or self._in_a_row >= _PAGES_IN_A_ROW:
             return "begins_again"
         return None
 
-    def _goes_on(self, hashes: Sequence[int]) -> None:
+    def _goes_on(self, rows: Sequence[Hashable]) -> None:
         """Judge a page that ends in a new row."""
         self._in_a_row = 0
         if not self._pages:
             return
-        known = self._count_known(hashes)
+        known = self._count_known(rows)
         self._known += known
-        self._new += len(hashes) - known
+        self._new += len(rows) - known
         if self._new > self._known:
             self._pages = self._known = self._new = 0
 
-    def _count_known(self, hashes: Sequence[int]) -> int:
-        return sum(self._is_remembered(row) or row in self._sample for row in hashes)
+    def _count_known(self, rows: Sequence[Hashable]) -> int:
+        return sum(self._is_remembered(row) or row in self._sample for row in rows)
 
-    def _is_remembered(self, row: int) -> bool:
+    def _is_remembered(self, row: Hashable) -> bool:
         return row in self._top or row in self._recent or row in self._before
 
-    def _is_old(self, row: int) -> bool:
+    def _is_old(self, row: Hashable) -> bool:
         # A row of the last pages, with a new one behind it, is an overlap with these pages.
         return row in self._sample and not self._is_remembered(row)
 
-    def _sampled(self, hashes: Sequence[int]) -> Sequence[int]:
+    def _sample_of(self, rows: Sequence[Hashable]) -> Sequence[Hashable]:
         mask = self._mask
-        return [row for row in hashes if not row & mask] if mask else hashes
+        return [row for row in rows if not hash(row) & mask] if mask else rows
 
-    def _remember(self, hashes: Sequence[int], sampled: Sequence[int]) -> None:
+    def _remember(self, rows: Sequence[Hashable], sample: Sequence[Hashable]) -> None:
         if not self._mask:
-            self._top.update(hashes)
+            self._top.update(rows)
             if len(self._top) >= _TOP:
-                self._mask = _ONE_IN_8
+                self._mask = _ONE_IN_16
             return
-        self._recent.update(hashes)
+        self._recent.update(rows)
         if len(self._recent) >= _RECENT:
             self._recent, self._before = set(), self._recent
-        if sampled:
-            self._sample.update(sampled)
-            if len(self._sample) >= _DENSE:
-                self._mask = _ONE_IN_32
+        self._sample.update(sample)

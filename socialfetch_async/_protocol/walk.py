@@ -4,7 +4,7 @@ Contract, "Pagination": ask first without a cursor, then with `data.page.nextCur
 `hasMore` is false or `nextCursor` is null.
 """
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Final, Literal
 
 from socialfetch_async._protocol.ending import ended
@@ -17,7 +17,7 @@ from socialfetch_async.errors import (
 )
 from socialfetch_async.models import ListPage
 
-Identity = Callable[[ListPage, Sequence[Any]], Iterable[Hashable]]
+Identity = Callable[[ListPage, Sequence[Any]], Sequence[Hashable]]
 """For each row of a page, in its order, what makes it the same as another."""
 
 # Real lists have single empty pages (deleted accounts); a longer series leads nowhere and costs

@@ -5,6 +5,7 @@ from socialfetch_async.batch.call import (
     estimate_followers,
     estimated as estimated,
     export_followers,
+    price_batch as price_batch,
     run_batch as run_batch,
 )
 from socialfetch_async.batch.estimate import (
@@ -18,6 +19,7 @@ from socialfetch_async.batch.handles_file import (
     read_handles as read_handles,
 )
 from socialfetch_async.batch.progress import BatchEvent as BatchEvent, BatchProgress, BatchResult
+from socialfetch_async.batch.refreshing import finish_refresh as finish_refresh
 from socialfetch_async.batch.settlement import settle as settle
 
 __all__ = [

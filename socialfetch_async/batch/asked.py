@@ -29,6 +29,10 @@ class Order(NamedTuple):
     older_than: float | None = None
     trim: bool = False
 
+    def first_pages(self) -> "Order":
+        """Return what an estimate buys: the first page of each list that has none."""
+        return self._replace(max_pages=1, max_followers=None)
+
     def wanted(self, work: str) -> Wanted:
         """Return what is wanted in a piece of work."""
         before = None if self.older_than is None else time.time() - self.older_than

@@ -176,19 +176,38 @@ async def estimate_followers(
         max_pages_per_handle=max_pages_per_handle,
         trim=trim,
     )
-    files = files_of(output, format, journal)
-    first = asked._replace(max_pages=1, max_followers=None)
-    result = await Job(client, files, first, fsync, None, exports=False).run()
-    found = await asyncio.to_thread(estimated, files, asked)
-    return msgspec.structs.replace(
-        found, credits_charged=result.credits_charged, stop_reason=result.stop_reason
-    )
+    return await price_batch(client, files_of(output, format, journal), asked, fsync)
 
 
-def estimated(files: BatchFiles, asked: Order) -> Estimate:
-    """Return what is left to buy, from the journal alone."""
+async def price_batch(
+    client: SocialFetchClient, files: BatchFiles, asked: Order, fsync: Fsync
+) -> Estimate:
+    """Do what `estimate_followers` does."""
+    job = Job(client, files, asked.first_pages(), fsync, None, exports=False)
+    result = await job.run()
+    charged, reason = result.credits_charged, result.stop_reason
+    return await asyncio.to_thread(estimated, files, asked, charged, reason)
+
+
+def estimated(
+    files: BatchFiles, asked: Order, credits_charged: int = 0, stop_reason: str = "complete"
+) -> Estimate:
+    """Return what is left to buy, from the journal alone.
+
+    Args:
+        files: Where the journal is.
+        asked: What is asked for.
+        credits_charged: By the call that bought the first pages.
+        stop_reason: Why that call ended.
+    """
     saved = read_journal(files.journal) if files.journal.exists() else SavedRun.empty()
     wanted = asked.wanted(saved.work(asked.refresh) or "")
     found = estimate_of(saved, saved.plan(asked.starts, wanted), wanted, saved.price)
     balance = saved.balances[-1].balance if saved.balances else None
-    return msgspec.structs.replace(found, balance=balance, journal=files.journal)
+    return msgspec.structs.replace(
+        found,
+        credits_charged=credits_charged,
+        stop_reason=stop_reason,
+        balance=balance,
+        journal=files.journal,
+    )

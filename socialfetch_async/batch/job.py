@@ -11,6 +11,7 @@ from socialfetch_async.batch.asked import Order
 from socialfetch_async.batch.estimate import estimate_of
 from socialfetch_async.batch.files import BatchFiles
 from socialfetch_async.batch.progress import BatchEvent, BatchProgress, BatchResult
+from socialfetch_async.batch.refreshing import finish_refresh
 from socialfetch_async.client import SocialFetchClient
 from socialfetch_async.errors import ExportError, JournalError, SocialFetchError
 from socialfetch_async.export import Contents, ExportResult
@@ -22,7 +23,6 @@ from socialfetch_async.journal import (
     SavedRun,
     Wanted,
     left,
-    settled,
 )
 from socialfetch_async.run import FollowersRun
 
@@ -139,9 +139,12 @@ class Job:
                 self._failure = self._failure or error
             if self._with_exports:
                 await self._export()
-            # A kill while the files are written must not have the same call begin the next one.
-            if len(self._exports) == len(self._files.exports):
-                self._finish_refresh()
+            finish_refresh(
+                self._journal,
+                self._wanted,
+                lambda: [self._journal.plan(self._order.starts, self._wanted)],
+                exported=len(self._exports) == len(self._files.exports),
+            )
             await asyncio.to_thread(self._sum_up)
 
     def _begin(self, todo: dict[str, str | None]) -> None:
@@ -158,12 +161,6 @@ class Job:
         if todo:
             self._journal.follow(self._wanted, steps)
         return todo
-
-    def _finish_refresh(self) -> None:
-        """Say that a refresh is finished, if the same call would ask for nothing more."""
-        starts, wanted = self._order.starts, self._wanted
-        if wanted.refresh is not None and settled(self._journal.plan(starts, wanted)):
-            self._journal.finish(wanted.work)
 
     async def _buy(self, todo: dict[str, str | None]) -> None:
         """Run until nothing is left, or nothing more may be bought."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from socialfetch_async.client import SocialFetchClient
 from socialfetch_async.errors import JournalError
-from socialfetch_async.journal import Balance, Journal
+from socialfetch_async.journal import Balance, Journal, shard_journals, shards_folder
 
 
 async def settle(client: SocialFetchClient, journal: str | os.PathLike[str]) -> tuple[int, int]:
@@ -28,17 +28,24 @@ async def settle(client: SocialFetchClient, journal: str | os.PathLike[str]) -> 
     with Journal(path) as book:
         book.name_origin(client.base_url)
         before = book.maybe_charged
-        if before:
-            book.note_balance((await client.get_balance()).balance)
-            bound = bound_of(book.saved.balances)
-            if bound is None:
-                raise JournalError(
-                    f"{path}: the account's balance rose since the journal was begun, or was not "
-                    "asked for, so it does not say what was charged. Nothing was changed."
-                )
-            if bound < before:
-                book.settle(bound)
-        return before, book.maybe_charged
+        if not before:
+            return 0, 0
+        book.note_balance((await client.get_balance()).balance)
+        bound = bound_of(book.saved.balances)
+        if bound is None:
+            raise JournalError(
+                f"{path}: the account's balance rose since the journal was begun, or was not "
+                "asked for, so it does not say what was charged. Nothing was changed."
+            )
+        if bound < before:
+            left = bound
+            for shard in shard_journals(shards_folder(path)):
+                with Journal(shard) as part:
+                    if (kept := min(left, part.maybe_charged)) < part.maybe_charged:
+                        part.settle(kept)
+                left -= kept
+            book.settle(left)
+        return before, min(before, bound)
 
 
 def bound_of(balances: Sequence[Balance]) -> int | None:

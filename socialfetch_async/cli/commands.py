@@ -75,7 +75,6 @@ def export(
     estimate: bool,  # noqa: FBT001 - as above
     yes: bool,  # noqa: FBT001 - as above
     settles: bool,  # noqa: FBT001 - as above
-    scheduler: str | None,
     handles: str | None,
     names: tuple[str, ...],
     **options: Any,
@@ -88,7 +87,11 @@ def export(
     HANDLES-FILE has a handle or profile URL on each line, or is CSV with a column `handle` or
     `username`; `-` is stdin. FILE ends in .jsonl, .jsonl.gz, .csv, .parquet or .sqlite.
     """
-    from socialfetch_async.cli.export import Options, run_batch  # noqa: PLC0415
+    from socialfetch_async.cli.export import (  # noqa: PLC0415
+        Options,
+        in_this_process,
+        run_batch,
+    )
 
     if (handles is None) == (not names):
         raise click.UsageError("give either a HANDLES-FILE (- is stdin) or --handle")
@@ -104,19 +107,12 @@ def export(
     chosen = Options(
         **options, handles=handles or "", names=names, connection=connecting, voice=voice
     )
-    if scheduler is not None:
-        for name, typed in (
-            ("--dry-run", dry_run),
-            ("--estimate", estimate),
-            ("--settle", settles),
-            *((word, True) for word in connecting.words()),
-        ):
-            if typed:
-                raise click.UsageError(f"{name} is not for --scheduler: leave one of them out")
-        from socialfetch_async.cli.cluster import run_on_cluster  # noqa: PLC0415
-
-        run_on_cluster(scheduler, chosen)
-    run_batch(chosen, dry_run=dry_run, estimate=estimate, yes=yes, settles=settles)
+    engine = in_this_process
+    if chosen.scheduler is not None:
+        for word in connecting.words():
+            raise click.UsageError(f"{word} is not for --scheduler: leave one of them out")
+        from socialfetch_async.cli.cluster import on_cluster as engine  # noqa: PLC0415
+    run_batch(chosen, engine, dry_run=dry_run, estimate=estimate, yes=yes, settles=settles)
 
 
 @socialfetch.command(epilog=example("socialfetch convert out -o followers.parquet"))

@@ -20,6 +20,7 @@ from socialfetch_async.policy import RetryPolicy
 _KEY: Final = "SOCIALFETCH_API_KEY"
 _LIMIT: Final = "SOCIALFETCH_MAX_CREDITS"
 _CONCURRENCY: Final = 50
+_FIRST_PATIENCE: Final = 30.0  # seconds, for somebody who waits at a terminal
 # What the sentences of errors say to programs, as patterns, and what it is here.
 _OPTIONS: Final = {
     "request id; `error.body` has the response": "request id",
@@ -31,6 +32,7 @@ _OPTIONS: Final = {
     'refresh="all"': "--refresh=all",
     r"base_url\b": "SOCIALFETCH_BASE_URL",
     r"max_credits\b": "--max-credits",
+    "first_patience=": "",
 }
 
 
@@ -86,7 +88,9 @@ class Connection(NamedTuple):
         """Return how often and how long a page is tried, with the options in place."""
         if self.retries is not None:
             policy = msgspec.structs.replace(policy, max_attempts=self.retries + 1)
-        if self.patience is not None:
+        if self.patience is None:
+            policy = msgspec.structs.replace(policy, first_patience=_FIRST_PATIENCE)
+        else:
             policy = msgspec.structs.replace(
                 policy,
                 outage_patience=self.patience,

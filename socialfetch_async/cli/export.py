@@ -3,9 +3,10 @@
 import asyncio
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from socialfetch_async import _arguments as arguments
 from socialfetch_async._text import count
@@ -15,10 +16,10 @@ from socialfetch_async.batch import (
     Estimate,
     HandlesFile,
     Order,
-    estimate_followers,
     estimated,
     files_of,
     order,
+    price_batch,
     read_handles,
     run_batch as run_job,
     settle,
@@ -61,6 +62,7 @@ class Options:
     column: str | None = None
     no_header: bool = False
     overwrite: bool = False
+    scheduler: str | None = None
     connection: Connection = _CONNECTION
     voice: Voice = _VOICE
 
@@ -132,11 +134,38 @@ class Options:
             said.append(f"--fsync={self.fsync}")
         said += ["--trim"] * self.trim + ["--spreadsheet"] * self.spreadsheet
         said += ["--overwrite"] * self.overwrite
+        said += [] if self.scheduler is None else [f"--scheduler={self.scheduler}"]
         return words.command([*said, *self.connection.words(), *self.voice.words()])
+
+
+class Engine(NamedTuple):
+    """What does a batch: this process, or a cluster.
+
+    Attributes:
+        fetch: Runs a batch, says how it ended and how to resume, and returns the exit code.
+        estimate: Buys the first pages, and returns what the rest costs.
+    """
+
+    fetch: Callable[[Order], Coroutine[Any, Any, int]]
+    estimate: Callable[[Order], Coroutine[Any, Any, Estimate]]
+
+
+With = Callable[[Options], AbstractAsyncContextManager[Engine]]
+
+
+@asynccontextmanager
+async def in_this_process(options: Options) -> AsyncIterator[Engine]:
+    """Give what does a batch in this process."""
+    async with connected(options.client()) as client:
+        yield Engine(
+            lambda asked: _fetch(client, asked, options),
+            lambda asked: price_batch(client, options.files(), asked, options.fsync),
+        )
 
 
 def run_batch(
     options: Options,
+    engine: With = in_this_process,
     *,
     dry_run: bool,
     estimate: bool = False,
@@ -158,8 +187,8 @@ def run_batch(
     if settles:
         stopping.run(_settle(options))
     if estimate:
-        stopping.run(_estimate(given, asked, options, yes=yes))
-    stopping.run(_batch(given, asked, options))
+        stopping.run(_estimate(given, asked, options, engine, yes=yes))
+    stopping.run(_batch(given, asked, options, engine))
 
 
 async def _settle(options: Options) -> int:
@@ -174,18 +203,14 @@ async def _settle(options: Options) -> int:
     return exit_codes.DONE
 
 
-async def _estimate(given: HandlesFile, asked: Order, options: Options, *, yes: bool) -> int:
+async def _estimate(
+    given: HandlesFile, asked: Order, options: Options, engine: With, *, yes: bool
+) -> int:
     """Buy the first pages, say what the rest costs, and buy it if that is wished."""
-    async with connected(options.client()) as client:
+    async with engine(options) as one:
         await options.voice.say(words.duplicates(given))
         try:
-            found = await estimate_followers(
-                client, given.handles, options.output,
-                format=options.formats, concurrency=options.concurrency,
-                max_credits=options.max_credits, trim=options.trim, fsync=options.fsync,
-                max_followers_per_handle=options.max_followers_per_handle,
-                max_pages_per_handle=options.max_pages_per_handle,
-            )  # fmt: skip
+            found = await one.estimate(asked)
         except asyncio.CancelledError:
             said = [
                 f"Stopped. The first pages are kept in {options.files().journal}",
@@ -200,11 +225,11 @@ async def _estimate(given: HandlesFile, asked: Order, options: Options, *, yes: 
             await options.voice.say(_after_estimate(found, options))
             raise
         if wished:
-            return await _fetch(client, asked, options)
+            return await one.fetch(asked)
     if options.voice.json:
         await write_json(found)
     await options.voice.say(_after_estimate(found, options))
-    return _code(found)
+    return stopping.code_of(found.stop_reason)
 
 
 def _after_estimate(found: Estimate, options: Options) -> Iterator[str]:
@@ -224,10 +249,10 @@ async def _wished(found: Estimate) -> bool:
     return (await typed_line()).strip().lower() in {"y", "yes"}
 
 
-async def _batch(given: HandlesFile, asked: Order, options: Options) -> int:
-    async with connected(options.client()) as client:
+async def _batch(given: HandlesFile, asked: Order, options: Options, engine: With) -> int:
+    async with engine(options) as one:
         await options.voice.say(words.duplicates(given))
-        return await _fetch(client, asked, options)
+        return await one.fetch(asked)
 
 
 async def _fetch(client: SocialFetchClient, asked: Order, options: Options) -> int:
@@ -245,18 +270,13 @@ async def _fetch(client: SocialFetchClient, asked: Order, options: Options) -> i
         trouble, code = f"socialfetch: {error}", exit_codes.SOME_FAILED
     except SocialFetchError as error:
         trouble, code = f"socialfetch: {told(error)}", stopping.exit_code(error)
+        if error.unanswered:
+            trouble += " Try again later, or wait for the API with --patience=1h."
     except asyncio.CancelledError:
         await _tell_stopped(result, options)
         raise
     await _tell(result, trouble, options)
-    return code or _code(result)
-
-
-def _code(result: BatchResult | Estimate | None) -> int:
-    if result is not None and result.stop_reason == "max_credits":
-        return exit_codes.CREDIT_LIMIT
-    failed = result is not None and result.stop_reason == "failed"
-    return exit_codes.SOME_FAILED if failed else exit_codes.DONE
+    return code or stopping.code_of(None if result is None else result.stop_reason)
 
 
 async def _tell(result: BatchResult | None, trouble: str, options: Options) -> None:

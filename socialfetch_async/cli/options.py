@@ -211,7 +211,8 @@ def connection(command: _F) -> _F:
         click.option(
             "--patience",
             type=Duration(),
-            help="How long to wait while the API is down. Default when buying: 1h.",
+            help="How long to wait while the API is down. Default when buying: 1h, "
+            "but 30s before its first response.",
         ),
         click.option("--rate", type=Decimal(), help="Send at most this many requests per second."),
         click.option(

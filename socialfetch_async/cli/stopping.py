@@ -16,6 +16,7 @@ from socialfetch_async.cli.connecting import told
 from socialfetch_async.cli.output import is_pipe
 from socialfetch_async.errors import (
     AuthenticationError,
+    ConnectError,
     ExportError,
     InsufficientCreditsError,
     InvalidHandleError,
@@ -34,9 +35,22 @@ def exit_code(error: SocialFetchError) -> int:
         return exit_codes.KEY_REFUSED
     if isinstance(error, InsufficientCreditsError):
         return exit_codes.OUT_OF_CREDITS
+    if isinstance(error, ConnectError) or error.unanswered:
+        return exit_codes.NO_ANSWER
     if isinstance(error, InvalidHandleError | JournalError | ExportError):
         return exit_codes.USAGE
     return exit_codes.SOME_FAILED
+
+
+def code_of(stop_reason: str | None) -> int:
+    """Return the exit code of a job that no error ended.
+
+    Args:
+        stop_reason: Why it ended; None if it did not begin.
+    """
+    if stop_reason == "max_credits":
+        return exit_codes.CREDIT_LIMIT
+    return exit_codes.SOME_FAILED if stop_reason == "failed" else exit_codes.DONE
 
 
 def run(command: Coroutine[Any, Any, int]) -> None:

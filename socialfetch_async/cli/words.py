@@ -163,10 +163,11 @@ def stopped(result: BatchResult, refresh: str | None) -> Iterator[str]:
 
 def _refreshing(result: BatchResult) -> str:
     """Say how far a refresh is."""
-    return (
-        f"Refresh ({result.open_refresh}) not finished: {result.refresh_done:,} of "
-        f"{count(result.handles, 'handle')} done, {count(result.refresh_credits, 'credit')} so far"
-    )
+    what, so_far = f"Refresh ({result.open_refresh})", count(result.refresh_credits, "credit")
+    if result.refresh_done == result.handles:
+        return f"{what} of other handles not finished, {so_far} so far"
+    of_all = f"{result.refresh_done:,} of {count(result.handles, 'handle')}"
+    return f"{what} not finished: {of_all} done, {so_far} so far"
 
 
 def _charged(result: BatchResult) -> str:

@@ -1,5 +1,6 @@
 """A Dask cluster as an export needs it: its workers, tasks pinned to them, and a stop for all."""
 
+import asyncio
 import logging
 import threading
 import time
@@ -8,17 +9,20 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
+from socialfetch_async import _arguments as arguments
 from socialfetch_async._text import install
-from socialfetch_async.cluster.shards import ShardResult, lock_path, run_shard
+from socialfetch_async.client import SocialFetchClient
+from socialfetch_async.cluster.attempt import ShardResult, Stop, Task, fetch
+from socialfetch_async.cluster.places import lock_path
 from socialfetch_async.errors import ClusterError, ShardTakenError
 
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-Task = tuple[str, dict[str, str | None], str, str]  # shard, handles, folder, name of the attempt
-
 _CONNECT: Final = 10.0  # seconds
 _GOODBYE: Final = 1.0  # seconds
+_BALANCE: Final = 5.0  # seconds that asking for the balance may take
+_ASKED: Final = 5  # workers, of which the first that gets an answer is enough
 _FETCH: Final = 5.0  # seconds for a result, which is some counters
 _LOOK: Final = 0.5  # seconds between two looks at the list of workers
 _ASK: Final = 0.1  # seconds between two questions of a worker whether to stop
@@ -90,7 +94,27 @@ class Cluster:
                 return None if isinstance(error, KilledWorker | ShardTakenError) else error
         return None
 
-    def submit(self, worker: str, task: Task, options: dict[str, Any]) -> "Future[ShardResult]":
+    def balances(self) -> Iterator[tuple[str, int]]:
+        """Yield APIs that workers buy from, with the account's balance, as some say it.
+
+        That is free. What is wrong with a worker, its first shard will say.
+        """
+        from distributed import as_completed  # noqa: PLC0415 - heavy
+
+        asked: list[Future[tuple[str, int]]] = [
+            self._client.submit(ask_balance, workers=[worker], pure=False, retries=0)
+            for worker in sorted(self.workers())[:_ASKED]
+        ]
+        try:
+            with suppress(Exception):  # a broken line has many kinds, and so has a late answer
+                for future in as_completed(asked, loop=self._client.loop, timeout=2 * _BALANCE):
+                    if future.status == "finished":
+                        yield future.result(timeout=_FETCH)
+        finally:
+            with suppress(Exception):
+                self._client.cancel(asked)
+
+    def submit(self, worker: str, task: Task) -> "Future[ShardResult]":
         """Start an attempt at a shard on a worker, once.
 
         Raises:
@@ -101,8 +125,7 @@ class Cluster:
             attempt,
             task,
             self._stop.name,
-            options,
-            key=f"socialfetch-{task[0]}-{uuid4().hex}",
+            key=f"socialfetch-{task.shard}-{uuid4().hex}",
             workers=[worker],
             allow_other_workers=False,
             pure=False,
@@ -178,21 +201,31 @@ def _give_up(client: "Client") -> None:
         log.disabled = before
 
 
-def attempt(task: Task, stop: str, options: dict[str, Any]) -> ShardResult:
+def ask_balance() -> tuple[str, int]:
+    """Return the API that a worker buys from, and the balance of its account; it runs there."""
+
+    async def ask() -> tuple[str, int]:
+        async with SocialFetchClient() as client, asyncio.timeout(_BALANCE):
+            return arguments.origin(client.base_url), (await client.get_balance()).balance
+
+    return asyncio.run(ask())
+
+
+def attempt(task: Task, stop: str) -> ShardResult:
     """Make one attempt at a shard; it runs in a thread of a worker.
 
     Raises:
         ClusterError: This worker sees another folder than who sent it here.
-        Exception: As `run_shard`.
+        Exception: As `fetch`.
     """
-    shard, handles, folder, name = task
-    if not lock_path(shard, folder).exists():
+    folder = task.journal.parent
+    if not lock_path(task.shard, folder).exists():
         raise ClusterError(
             f"a worker does not see the files in {folder}: the folder must be one that all "
             "machines share, under the same name. Nothing was sent by this worker."
         )
     with _told(stop) as stopped:
-        return run_shard(shard, handles, folder, attempt=name, stop=stopped, **options)
+        return asyncio.run(fetch(task, Stop(stopped)))
 
 
 @contextmanager

@@ -10,14 +10,16 @@ from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 from uuid import uuid4
 
+from socialfetch_async.batch import Order
+from socialfetch_async.cluster.attempt import Part, ShardResult, Task
 from socialfetch_async.cluster.dask import Cluster
 from socialfetch_async.cluster.leases import Leases, Shard, share
-from socialfetch_async.cluster.shards import ShardResult, journal_path, read_shard, shard_lock
+from socialfetch_async.cluster.places import journal_path, read_part, shard_lock
 from socialfetch_async.errors import ClusterError, ShardTakenError
-from socialfetch_async.journal import SavedRun, Wanted, read_journal
+from socialfetch_async.journal import SavedRun, read_journal
 
 if TYPE_CHECKING:
     from distributed import Future
@@ -43,8 +45,8 @@ class HandingOut:
     """One call of `export_on`, from its first task to its last.
 
     Attributes:
-        folder: Where the journals are.
         shards: All of them.
+        stopping: Whether nothing more is to be bought.
         pages: Pages that arrived in this call. `followers`: on them.
         attempts: At shards, that have ended. `losses`: those of them that ended with their worker.
     """
@@ -54,28 +56,33 @@ class HandingOut:
         cluster: Cluster,
         folder: Path,
         shards: list[Shard],
+        asked: Order,
+        part: Part,
         *,
         leases: Leases,
-        rate: float | None,
-        wanted: Wanted,
-        options: dict[str, Any],
+        rate: float | None = None,
+        on_begin: Callable[[str | None], None] = lambda _: None,
+        note_balance: Callable[[int | None], None] = lambda _: None,
     ) -> None:
         self._cluster = cluster
+        self._folder = folder
+        self._asked = asked
+        self._part = part
         self._leases = leases
         self._rate = rate
-        self._options = options
-        self._wanted = wanted
+        self._on_begin = on_begin
+        self._note_balance = note_balance
+        self._begun = False
         self._waiting = deque(shard for shard in shards if shard.left)
         self._running: dict[Future[ShardResult], _Attempt] = {}
         self._lost: dict[_Attempt, float] = {}  # with the time when it was seen
-        self._stopping = False
+        self.stopping = False
         self._failure: Exception | None = None
         self._barren: Counter[str] = Counter()  # shards that failed without a page, by worker
         self._reasons: Counter[tuple[str, str]] = Counter()  # by worker and reason
         self._failed_on: dict[str, str] = {}  # the worker that such a shard failed on first
         self._alive = time.monotonic()  # when there was last a worker, or none was needed
         self._on_ended: Callable[[], None] = lambda: None
-        self.folder = folder
         self.shards = shards
         self.pages = self.followers = self.attempts = self.losses = 0
 
@@ -95,7 +102,7 @@ class HandingOut:
             while self._goes_on():
                 self._hand_out()
                 self._round()
-                if not self._stopping and stop():
+                if not self.stopping and stop():
                     self._stop()
         except BaseException:
             self._stop()
@@ -106,16 +113,18 @@ class HandingOut:
         self._cluster.forget()
         if self._failure is not None:
             raise self._failure
+        if self._begun and not self.stopping:
+            self._note_balance(self._ask_balance())
         if not any(shard.left for shard in self.shards):
             return "complete"
-        if self._stopping:
+        if self.stopping:
             return "stopped"
         return "max_credits" if self._waiting and self._leases.exhausted else "failed"
 
     def _goes_on(self) -> bool:
         if self._running or self._lost:
             return True
-        if not self._waiting or self._stopping or self._leases.exhausted:
+        if not self._waiting or self.stopping or self._leases.exhausted:
             return False
         workers = self._cluster.workers()
         return not workers or any(self._shard_for(worker) is not None for worker in workers)
@@ -139,12 +148,12 @@ class HandingOut:
     def _stop(self, failure: Exception | None = None) -> None:
         """Buy nothing more; what is paid for comes back."""
         self._failure = self._failure or failure
-        self._stopping = True
+        self.stopping = True
         self._cluster.stop()
 
     def _hand_out(self) -> None:
         """Give each worker that has none a shard, while there are shards and credits."""
-        if self._stopping or not self._waiting:
+        if self.stopping or not self._waiting:
             self._alive = time.monotonic()
             return
         workers = self._cluster.workers()
@@ -156,6 +165,11 @@ class HandingOut:
                 f"the cluster has had no worker for {PATIENCE:.0f} seconds. What arrived is in "
                 "the journals: start workers, and the same call goes on."
             )
+        if workers and not self._begun:
+            self._begun = True
+            balance = self._ask_balance()
+            self._on_begin(self._part.origin)
+            self._note_balance(balance)
         busy = {attempt.worker for attempt in self._running.values()}
         for worker in sorted(workers - busy):
             rate = self._share(len(workers))
@@ -163,6 +177,14 @@ class HandingOut:
                 return
             if (shard := self._shard_for(worker)) is not None:
                 self._begin(shard, worker, rate, self._leases.lend(len(workers)))
+
+    def _ask_balance(self) -> int | None:
+        """Return the balance; learn which API it is of, if nobody knew that yet."""
+        for origin, balance in self._cluster.balances():
+            if self._part.origin in {None, origin}:
+                self._part = self._part._replace(origin=origin)
+                return balance
+        return None
 
     def _share(self, workers: int) -> float | None:
         if self._rate is None:
@@ -174,12 +196,10 @@ class HandingOut:
         self._waiting.remove(shard)
         attempt = _Attempt(shard, uuid4().hex[:12], worker, lease, rate)
         limit = None if lease is None else shard.spent + lease
-        future = self._cluster.submit(
-            worker,
-            (shard.name, shard.handles, str(self.folder), attempt.name),
-            self._options | {"max_credits": limit, "rate": rate},
-        )
-        self._running[future] = attempt
+        asked = self._asked._replace(starts=shard.handles, duplicates=0, max_credits=limit)
+        journal = journal_path(shard.name, self._folder, attempt.name)
+        task = Task(shard.name, journal, asked, rate, self._part)
+        self._running[self._cluster.submit(worker, task)] = attempt
 
     def _round(self) -> None:
         """Wait for a moment, or an end; take what attempts return, and see which ones are lost."""
@@ -210,8 +230,8 @@ class HandingOut:
         self._ended(attempt, charged, result.pages, result.followers)
         if result.stop_reason in {"max_credits", "stopped"}:
             if not charged:  # perhaps for what its worker saw in the journals, and this does not
-                with suppress(ShardTakenError), shard_lock(shard.name, self.folder):
-                    read_stock(shard, self.folder, self._wanted)
+                with suppress(ShardTakenError), shard_lock(shard.name, self._folder):
+                    read_stock(shard, self._folder, self._part)
             self._again(shard, charged)
         elif result.stop_reason == "failed" and not result.pages:
             self._barren[attempt.worker] += 1
@@ -224,12 +244,12 @@ class HandingOut:
         """Read what lost attempts have bought, once they can buy nothing more."""
         for attempt, since in list(self._lost.items()):
             shard, before = attempt.shard, attempt.shard.spent
-            path = journal_path(shard.name, self.folder, attempt.name)
+            path = journal_path(shard.name, self._folder, attempt.name)
             try:
-                with shard_lock(shard.name, self.folder):
+                with shard_lock(shard.name, self._folder):
                     # Should its task still begin, it finds its name used, and ends.
                     path.touch()
-                    read_stock(shard, self.folder, self._wanted)
+                    read_stock(shard, self._folder, self._part)
             except ShardTakenError as error:
                 if time.monotonic() - since > PATIENCE:
                     del self._lost[attempt]
@@ -263,7 +283,7 @@ class HandingOut:
     def _again(self, shard: Shard, charged: int) -> None:
         """Queue a shard that is not finished, before those that have not begun."""
         shard.fruitless = 0 if charged else shard.fruitless + 1
-        if shard.fruitless >= _FRUITLESS and not self._stopping:
+        if shard.fruitless >= _FRUITLESS and not self.stopping:
             self._stop(
                 ClusterError(
                     f"{_FRUITLESS} attempts at shard {shard.name} in a row brought nothing: see "
@@ -273,12 +293,12 @@ class HandingOut:
         self._waiting.appendleft(shard)
 
 
-def read_stock(shard: Shard, folder: Path, wanted: Wanted) -> bool:
-    """Read how far a shard is, and what it cost; return whether the work is open there."""
-    saved = read_shard(shard.name, folder) or SavedRun.empty()
-    steps = saved.plan(shard.handles, wanted).values()
+def read_stock(shard: Shard, folder: Path, part: Part) -> SavedRun:
+    """Read how far a shard is, and what it cost; return what its journals hold."""
+    saved, known = read_part(shard.name, folder, part.also)
+    steps = known.plan(shard.handles, part.wanted).values()
     shard.left = sum(step.do != "nothing" for step in steps)
     shard.credits_charged, shard.maybe_charged = saved.credits_charged, saved.maybe_charged
-    spent = saved.spent(wanted.work, wanted.refresh)
+    spent = saved.spent(part.wanted.work, part.wanted.refresh)
     shard.before = saved.credits_charged + saved.maybe_charged - spent
-    return saved.is_open(wanted.work)
+    return saved

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from socialfetch_async.export.columns import COLUMNS, account_columns
-from socialfetch_async.export.rows import Row, rows_of
+from socialfetch_async.export.rows import Rows, rows_of
 from socialfetch_async.journal import SavedHandle, SavedPage, SavedRun
 
 
@@ -23,16 +23,16 @@ class Page(NamedTuple):
     source: str
     number: int
     position: int
-    rows: list[Row]
+    rows: Rows
     fetched_at: str
     saved: SavedPage
 
     def columns(self) -> list[Sequence[Any]]:
         """Return the cells of all rows, column by column, in the order of the columns."""
-        count = len(self.rows)
+        followers, places, extras, _ = self.rows
+        count = len(followers)
         if not count:
             return [()] * len(COLUMNS)
-        places, followers, extras = zip(*self.rows, strict=True)
         return [
             [self.source] * count,
             [self.position + at for at in places],
@@ -43,11 +43,12 @@ class Page(NamedTuple):
 
     def times(self) -> tuple[Sequence[str], Sequence[str], Sequence[str]]:
         """Return the columns of times: fetched, first seen, last seen."""
-        fetched = [self.fetched_at] * len(self.rows)
+        followers = self.rows.followers
+        fetched = [self.fetched_at] * len(followers)
         if self.saved.earlier is None:
             return fetched, fetched, fetched
         first_seen = self.saved.first_seen_at
-        return fetched, [as_text(first_seen(row.follower.handle)) for row in self.rows], fetched
+        return fetched, [as_text(first_seen(follower.handle)) for follower in followers], fetched
 
 
 class Lists:
@@ -78,13 +79,13 @@ class Lists:
                 of = saved.handle.lower()
                 source, number, position = self._saved.handles[of].handle, 0, 0
                 self.without_first_page += saved.cursor is not None
-            rows, total = rows_of(saved.raw_followers)
+            rows = rows_of(saved.raw_followers)
             self.page_count += 1
-            self.rows += len(rows)
-            self.invalid_rows += total - len(rows)
+            self.rows += len(rows.followers)
+            self.invalid_rows += rows.total - len(rows.followers)
             yield Page(source, number, position, rows, as_text(saved.at), saved)
             number += 1
-            position += total
+            position += rows.total
 
 
 def as_text(at: datetime) -> str:

@@ -3,8 +3,7 @@
 Contract: an unknown extra field is normal. The Structs leave it out; an export keeps it.
 """
 
-from collections.abc import Mapping
-from itertools import repeat
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -49,37 +48,44 @@ _KNOWN_INSIDE: Final = {
 }
 
 
-class Row(NamedTuple):
-    """One follower of a page.
+class Rows(NamedTuple):
+    """The followers of a page, and what belongs to each of them.
 
     Attributes:
-        at: Its place on the page, from 0, rows that are no followers counted.
-        extra: The fields that `follower` has no place for, under the API's names, each as the
+        followers: In their order.
+        places: The place of each on the page, from 0, rows that are no followers counted.
+        extras: The fields that a follower has no place for, under the API's names, each as the
             JSON that came; None when there are none.
+        total: How many rows there were.
     """
 
-    at: int
-    follower: Follower
-    extra: Mapping[str, Any] | None
+    followers: Sequence[Follower]
+    places: Sequence[int]
+    extras: Sequence[Mapping[str, Any] | None]
+    total: int
 
 
-def rows_of(raw: bytes | msgspec.Raw) -> tuple[list[Row], int]:
-    """Return the followers among the rows of a page, and how many rows there were."""
+def rows_of(raw: bytes | msgspec.Raw) -> Rows:
+    """Return the followers among the rows of a page."""
     try:
         documented = _documented.decode(raw)
     except _BROKEN:
-        raw_rows = _raw_rows.decode(raw)
-        return [r for at, row in enumerate(raw_rows) if (r := _one(at, row))], len(raw_rows)
-    rows = map(Row._make, zip(range(len(documented)), documented, repeat(None)))
-    return list(rows), len(documented)
+        pass
+    else:
+        count = len(documented)
+        return Rows(documented, range(count), [None] * count, count)
+    raw_rows = _raw_rows.decode(raw)
+    found = [(*one, at) for at, row in enumerate(raw_rows) if (one := _one(row))]
+    followers, extras, places = zip(*found, strict=True) if found else ((), (), ())
+    return Rows(followers, places, extras, len(raw_rows))
 
 
-def _one(at: int, raw: msgspec.Raw) -> Row | None:
+def _one(raw: msgspec.Raw) -> tuple[Follower, Mapping[str, Any] | None] | None:
     try:
         follower = FOLLOWERS_READER.rows.one(raw)
     except (Mismatch, *_BROKEN):
         return None
-    return Row(at, follower, _extra(_fields.decode(_valid(raw))) or None)
+    return follower, _extra(_fields.decode(_valid(raw))) or None
 
 
 def _valid(raw: msgspec.Raw) -> bytes:

@@ -22,7 +22,6 @@ _AT_ITS_BEGINNING: Final = re.compile(rf"[\t\r\n]|{_HIDDEN}{_RUN}")
 _BEHIND_A_SEPARATOR: Final = re.compile(rf"(?<=[^\s][;\t\r\n])(?={_HIDDEN}{_RUN})")
 _TYPES: Final = [column.type for column in COLUMNS]
 _END: Final = "\r\n"
-_QUOTED: Final = ('"', ",", "\r", "\n")
 _WORDS: Final = {True: "true", False: "false"}
 _BYTE_ORDER_MARK: Final = "\ufeff"  # without it Excel reads the code page of the system
 
@@ -46,7 +45,7 @@ def blocks(lists: Lists, *, spreadsheet: bool = False) -> Iterator[bytes]:
     head = f"{_BYTE_ORDER_MARK if spreadsheet else ''}{','.join(NAMES)}{_END}"
     yield head.encode()
     for page in lists.pages():
-        if page.rows:
+        if page.rows.followers:
             columns: list[Sequence[Any]] = page.columns()
             if spreadsheet:
                 columns = [[safe_cell(cell) for cell in column] for column in columns]
@@ -66,18 +65,17 @@ def _texts(cells: Sequence[Any], kind: str) -> Sequence[str]:
         cells = ["" if cell is None else cell for cell in cells]
     if kind == "int":
         return list(map(str, cells))
-    whole = "".join(cells)
-    if any(char in whole for char in _QUOTED):
-        return [_quoted(cell) for cell in cells]
-    return cells
+    if not _needs_quotes("".join(cells)):
+        return cells
+    return [_quoted(cell) if _needs_quotes(cell) else cell for cell in cells]
+
+
+def _needs_quotes(text: str) -> bool:
+    return "," in text or '"' in text or "\n" in text or "\r" in text
 
 
 def _quoted(cell: str) -> str:
-    if '"' in cell:
-        cell = cell.replace('"', '""')
-    elif not any(char in cell for char in _QUOTED):
-        return cell
-    return f'"{cell}"'
+    return '"' + cell.replace('"', '""') + '"'
 
 
 def lines_of(rows: Iterable[Cells]) -> Iterator[bytes]:

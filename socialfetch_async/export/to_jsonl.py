@@ -45,11 +45,11 @@ def write_gzip(path: Path, lists: Lists) -> None:
 
 def blocks(lists: Lists) -> Iterator[bytes]:
     """Yield the lines of page after page."""
-    return (_encoder.encode_lines(_lines(page)) for page in lists.pages() if page.rows)
+    return (_encoder.encode_lines(_lines(page)) for page in lists.pages() if page.rows.followers)
 
 
 def _lines(page: Page) -> list[Any]:
-    places, followers, extras = zip(*page.rows, strict=True)
+    followers, places, extras, _ = page.rows
     return list(
         map(
             _Line,

@@ -67,11 +67,12 @@ def _batches(lists: Lists, schema: Any, pa: Any) -> Iterator[Any]:
 
 
 def _batch(columns: list[list[Any]], schema: Any, pa: Any) -> Any:
-    arrays = [
-        # As text first, which is fast and understands our times.
-        pa.array(cells, pa.string()).cast(field.type)
-        if pa.types.is_timestamp(field.type)
-        else pa.array(cells, field.type)
-        for cells, field in zip(columns, schema, strict=True)
-    ]
+    arrays: list[Any] = []
+    for at, (cells, field) in enumerate(zip(columns, schema, strict=True)):
+        if not pa.types.is_timestamp(field.type):
+            arrays.append(pa.array(cells, field.type))
+        elif cells == columns[at - 1]:  # most often all times are those of the page
+            arrays.append(arrays[-1])
+        else:  # as text first, which is fast and understands our times
+            arrays.append(pa.array(cells, pa.string()).cast(field.type))
     return pa.record_batch(arrays, schema=schema)

@@ -33,6 +33,8 @@ from socialfetch_async.journal.reading import (
     SavedReading,
     SavedRun,
     read_journal,
+    shard_journals as shard_journals,
+    shards_folder as shards_folder,
 )
 from socialfetch_async.journal.recording import new_name as new_name
 from socialfetch_async.journal.writer import Fsync as Fsync

@@ -259,8 +259,10 @@ class Index:
             case Settled():
                 self.ledger.settle(line.maybe_charged)
             case BalanceLine():
-                spent = self.ledger.credits_charged, self.ledger.maybe_charged
-                self.balances.append(Balance(line.at, line.balance, *spent))
+                charged, maybe = line.credits_charged, line.maybe_charged
+                if charged is None:
+                    charged, maybe = self.ledger.credits_charged, self.ledger.maybe_charged
+                self.balances.append(Balance(line.at, line.balance, charged, maybe))
             case _:
                 pass
 

@@ -21,7 +21,15 @@ from socialfetch_async.journal.lines import (
     parse_page,
 )
 from socialfetch_async.journal.plan import Refresh, Step, Wanted, plan
-from socialfetch_async.journal.reading import SavedRun, pending_of
+from socialfetch_async.journal.reading import (
+    SavedRun,
+    page_at,
+    pending_of,
+    read_files,
+    refuse_origins,
+    shard_journals,
+    shards_folder,
+)
 from socialfetch_async.journal.recording import Job, Session, new_name
 from socialfetch_async.journal.writer import FreeBytes, Fsync, Writer
 from socialfetch_async.models import FollowersPage
@@ -66,12 +74,15 @@ class Journal:
         *,
         fsync: Fsync = "second",
         _free_bytes: FreeBytes = free_bytes,
+        _alone: bool = False,
     ) -> None:
         if fsync not in {"page", "second", "never"}:
             raise ValueError(f'fsync must be "page", "second" or "never", not {fsync!r}')
         self.path = Path(path)
         self._fsync: Fsync = fsync
         self._free_bytes = _free_bytes
+        self._alone = _alone
+        self._shards: list[Path] = []
         self._index = Index()
         self._session: Session | None = None
         self._job: Job | None = None
@@ -84,12 +95,17 @@ class Journal:
         file = AppendOnly(self.path)
 
         def stored(number: int) -> SavedPage:
-            _, offset, length = index.place(number)
+            which, offset, length = place = index.place(number)
+            if which:
+                return page_at(place, (self.path, *self._shards))
             return parse_page(file.read(offset, length))
 
         writer = Writer(file, index, fsync=self._fsync, free_bytes=self._free_bytes)
         try:
+            elsewhere = self._read_shards(index)
             writer.begin()
+            refuse_origins(self.path, index.origin, elsewhere)
+            index.origin = index.origin or elsewhere
         except OSError as error:
             writer.close()
             raise JournalError(
@@ -117,6 +133,28 @@ class Journal:
             if exc is None:
                 raise session.writer.error()
             logger.error("%s", session.writer.error())
+
+    def _read_shards(self, index: Index) -> str | None:
+        """Count in what workers of a cluster bought for the same batch; return its API.
+
+        Raises:
+            JournalError: They still do, so that both would buy the same pages.
+        """
+        folder = shards_folder(self.path)
+        if self._alone or not (shards := shard_journals(folder)):
+            return None
+        try:
+            for lock in folder.glob("shard-*.lock"):
+                AppendOnly(lock).close()
+        except JournalError:
+            raise JournalError(
+                f"{self.path}: workers of a cluster still write into {folder}. Two would buy the "
+                "same pages: wait until they have ended. Nothing was sent."
+            ) from None
+        self._shards = shards
+        read_files(shards, index, first=1)
+        origin, index.origin = index.origin, None
+        return origin
 
     @property
     def _open(self) -> Session:
@@ -163,12 +201,23 @@ class Journal:
         Args:
             wanted: What was planned.
             steps: The plan.
-            saved: Other journals, if it was made from these.
+            saved: Other journals, if it was made from these: they hold a part of the batch.
         """
-        index = None if saved is None else saved.index
-        stored = None if saved is None else saved.stored
-        self._job = Job(wanted, steps, len(steps), index, stored)
+        if saved is None:
+            handles = len(steps) if self._are_most(wanted.work, steps) else None
+            self._job = Job(wanted, steps, handles)
+        else:
+            self._job = Job(wanted, steps, None, saved.index, saved.stored)
         self._open.say_work(self._job)
+
+    def begin(self, wanted: Wanted, handles: int | None) -> None:
+        """Say that a piece of work continues, whose pages others buy.
+
+        Args:
+            wanted: What is wanted.
+            handles: How many handles it has; None if others say.
+        """
+        self._open.say_work(Job(wanted, {}, handles))
 
     def work(self, refresh: Refresh | None = None) -> str:
         """Return the name of the work to continue, or of a new one.
@@ -194,11 +243,22 @@ class Journal:
         """
         self._open.name_origin(arguments.origin(url))
 
-    def finish(self, work: str) -> None:
-        """Say that a refresh is finished, if it was begun."""
+    def finish(self, work: str, handles: Iterable[str]) -> None:
+        """Say that a refresh is finished, if it was begun.
+
+        Args:
+            work: The refresh.
+            handles: Those that nothing is left to do for. If they are few of those that it has
+                read, it continues: they were asked for beside it.
+        """
         writer, state = self._open.writer, self._index.works.get(work)
-        if state is not None and not state.finished:
+        if state is not None and not state.finished and self._are_most(work, handles):
             writer.write(Finished(at=writer.now(), work=work))
+
+    def _are_most(self, work: str, handles: Iterable[str]) -> bool:
+        """Return whether a piece of work was for these handles, give or take some."""
+        begun = {key for key, saved in self._index.lists.items() if work in saved.readings}
+        return not begun or 2 * len(begun.intersection(map(str.lower, handles))) > len(begun)
 
     @property
     def open_refresh(self) -> WorkState | None:
@@ -206,10 +266,24 @@ class Journal:
         _ = self._open
         return self._index.open_refresh()
 
-    def note_balance(self, balance: int) -> None:
-        """Keep the balance of the account, in credits, while no request is in flight."""
+    def note_balance(self, balance: int, elsewhere: tuple[int, int] = (0, 0)) -> None:
+        """Keep the balance of the account, in credits, while no request is in flight.
+
+        Args:
+            balance: The balance.
+            elsewhere: What journals that are not read here have confirmed, and what may have been
+                charged besides.
+        """
         writer = self._open.writer
-        writer.write(BalanceLine(at=writer.now(), balance=balance))
+        charged, maybe = elsewhere
+        writer.write(
+            BalanceLine(
+                at=writer.now(),
+                balance=balance,
+                credits_charged=self.credits_charged + charged,
+                maybe_charged=self.maybe_charged + maybe,
+            )
+        )
 
     def settle(self, maybe_charged: int) -> None:
         """Lower what may have been charged to a bound that is known otherwise, in credits."""
@@ -235,7 +309,7 @@ class Journal:
     def saved(self) -> SavedRun:
         """What the journal holds now, without reading it again; also after its end."""
         _ = self._open
-        return SavedRun((self.path,), self._index, 0)
+        return SavedRun((self.path, *self._shards), self._index, 0)
 
     @property
     def written(self) -> list[WrittenFile]:

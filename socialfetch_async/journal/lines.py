@@ -89,9 +89,16 @@ class MaybeCharged(_Line, frozen=True, kw_only=True, tag="maybe_charged"):
 
 
 class BalanceLine(_Line, frozen=True, kw_only=True, tag="balance"):
-    """The account's balance in credits, when nothing was on its way."""
+    """The account's balance in credits, when nothing was on its way.
+
+    Attributes:
+        credits_charged: What all journals of the batch had confirmed by then; None if nobody said.
+        maybe_charged: What may have been charged besides.
+    """
 
     balance: int
+    credits_charged: int | None = None
+    maybe_charged: int = 0
 
 
 class Settled(_Line, frozen=True, kw_only=True, tag="settled"):

@@ -1,7 +1,7 @@
 """Reading journals offline: one or several together, also while one is being written."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple, Self
@@ -179,8 +179,7 @@ class SavedRun:
 
     def stored(self, number: int) -> SavedPage:
         """Return a page by its number in the index."""
-        with _Files(self.paths) as files:
-            return files.page(self.index.place(number))
+        return page_at(self.index.place(number), self.paths)
 
     def refuse_other(self, url: str) -> None:
         """Refuse an API that the pages do not come from, by its base URL.
@@ -238,6 +237,12 @@ def pending_of(index: Index, starts: Mapping[str, str | None] | None) -> dict[st
     if starts is None:
         starts = dict.fromkeys((saved.handle for saved in index.lists.values()), None)
     return left(plan(index, starts, Wanted("")))
+
+
+def page_at(place: tuple[int, int, int], paths: tuple[Path, ...]) -> SavedPage:
+    """Return the page at a place in one of several files."""
+    with _Files(paths) as files:
+        return files.page(place)
 
 
 class _Files:
@@ -322,7 +327,8 @@ def read_journal(*paths: str | os.PathLike[str]) -> SavedRun:
     A journal that is being written can be read: a last line that is not whole yet is left out.
 
     Args:
-        paths: Journals, or folders that a batch has written.
+        paths: Journals, or folders that a batch has written. With the journal of a batch comes
+            what workers of a cluster bought for it.
 
     Raises:
         JournalError: A file is missing, is not a journal, or one of another version; or the
@@ -335,9 +341,24 @@ def read_journal(*paths: str | os.PathLike[str]) -> SavedRun:
     named = [file for path in paths for file in _journals_of(Path(path))]
     files = tuple({os.path.realpath(path): path for path in named}.values())
     index = Index()
+    broken_lines = read_files(files, index)
+    return SavedRun(files, index, broken_lines)
+
+
+def read_files(files: Sequence[Path], index: Index, first: int = 0) -> int:
+    """Count all lines of some journals in; return how many cannot be read, and are left out.
+
+    Args:
+        files: The journals.
+        index: What counts the lines.
+        first: The number of the first of them among the index's files.
+
+    Raises:
+        JournalError: One is not a journal of this version, or they have pages of different APIs.
+    """
     broken_lines = 0
     origins: dict[str, Path] = {}
-    for number, path in enumerate(files):
+    for number, path in enumerate(files, first):
         index.origin = None
         with _opened(path) as file:
             broken = read_lines(file, path, number, index).broken
@@ -350,7 +371,19 @@ def read_journal(*paths: str | os.PathLike[str]) -> SavedRun:
             logger.warning("%s: line %d is not a line of a journal and is left out", path, line)
         broken_lines += len(broken)
     index.origin = next(iter(origins), None)
-    return SavedRun(files, index, broken_lines)
+    return broken_lines
+
+
+def shards_folder(journal: Path) -> Path:
+    """Return where the workers of a cluster keep what they buy for the batch of a journal."""
+    return journal.with_name(f"{journal.name}s")
+
+
+def shard_journals(folder: Path, shard: str = "*") -> list[Path]:
+    """Return the journals of all attempts at the shards in a folder, or at one of them."""
+    if not os.path.isdir(folder):  # noqa: PTH112 - its name may be too long
+        return []
+    return sorted(folder.glob(f"shard-{shard}.attempt-*.journal"))
 
 
 def refuse_origins(path: Path, origin: str | None, other: str | None, where: str = "") -> None:
@@ -367,14 +400,13 @@ def refuse_origins(path: Path, origin: str | None, other: str | None, where: str
 
 
 def _journals_of(path: Path) -> list[Path]:
-    """Return the file that is named, or the journals of the folder: of a batch, or its shards."""
+    """Return the journals of a batch, those of its shards included; it is named, or its folder."""
     if not path.is_dir():
-        return [path]
+        return [path, *shard_journals(shards_folder(path))]
     if (one := path / FOLDER_JOURNAL).exists():
-        return [one]
-    for folder in (path / f"{FOLDER_JOURNAL}s", path):
-        if shards := sorted(folder.glob("shard-*.journal")):
-            return shards
+        return _journals_of(one)
+    if shards := shard_journals(path):
+        return shards
     raise JournalError(
         f"{path} cannot be read: it is a folder without {FOLDER_JOURNAL}. Name a journal."
     )

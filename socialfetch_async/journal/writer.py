@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 
 from socialfetch_async._log import logger
@@ -118,8 +118,8 @@ class Writer:
         return (self.concurrency + 1) * max(_SMALLEST_ROOM, 2 * self._index.largest)
 
     def now(self) -> datetime:
-        """Return the time, never before that of the last line: clocks are set back."""
-        return max(datetime.now(UTC), self._index.latest)
+        """Return the time, always later than that of the last line: clocks are set back."""
+        return max(datetime.now(UTC), self._index.latest + timedelta.resolution)
 
     def write(self, line: Written) -> None:
         """Append a line, or keep it until that is possible. Never raises."""

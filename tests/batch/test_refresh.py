@@ -1,7 +1,8 @@
 """Reading lists again: what is new, what it costs, what is kept; caps, ages and estimates."""
 
 import asyncio
-from datetime import timedelta
+import time
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +140,27 @@ async def test_an_interrupted_refresh_goes_on(
         assert last.pages == 4
 
 
+@pytest.mark.parametrize("refresh", ["new", "all"])
+async def test_a_refresh_of_one_handle_does_not_end_that_of_all(
+    client_of: MakeClient, tmp_path: Path, refresh: Any
+) -> None:
+    """What the open one has bought is not bought again; a shorter list of handles does end it."""
+    handles = [f"h{n}" for n in range(6)]
+    async with Emulator(dict.fromkeys(handles, 50)) as api:
+        client = client_of(api)
+        await export_followers(client, handles, tmp_path)
+        before = len(api.charges)
+        await export_followers(client, handles, tmp_path, refresh=refresh, max_credits=4)
+        one = await export_followers(client, ["h5"], tmp_path, refresh=refresh)
+        assert (one.stop_reason, one.pending, one.open_refresh) == ("complete", {}, refresh)
+        rest = await export_followers(client, handles[1:], tmp_path, refresh=refresh)
+        assert (rest.stop_reason, rest.open_refresh) == ("complete", None)
+        charges = [(charge.handle, charge.cursor) for charge in api.charges[before:]]
+        assert len(set(charges)) == len(charges)
+        again = await export_followers(client, ["h5"], tmp_path, refresh=refresh)
+        assert again.pages > 0, "the next one"
+
+
 async def test_an_unfinished_list_first_goes_on_to_its_end(
     client_of: MakeClient, tmp_path: Path
 ) -> None:
@@ -187,6 +209,31 @@ async def test_older_than_leaves_recent_lists_alone(client_of: MakeClient, tmp_p
                 await export_followers(client, ["ada"], tmp_path, refresh=refresh, older_than=bad)
     with pytest.raises(ValueError, match="refresh must be"):
         await export_followers(client, ["ada"], tmp_path, refresh="some")  # type: ignore[arg-type]
+
+
+async def test_a_clock_that_is_set_back(
+    client_of: MakeClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is saved later is newer all the same, and nothing is bought twice."""
+
+    class Yesterday(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> "Yesterday":
+            return cls.fromtimestamp(time.time() - 86_400, tz)
+
+    async with Emulator({"ada": 50}) as api:
+        client = client_of(api)
+        await export_followers(client, ["ada"], tmp_path)
+        monkeypatch.setattr("socialfetch_async.journal.writer.datetime", Yesterday)
+        refreshes: Any = (("new", 2), ("all", 3), ("new", 2), (None, 0))
+        for refresh, credits_ in refreshes:
+            before, gained = len(api.charges), api.gain("ada", 3) if credits_ else []
+            await export_followers(client, ["ada"], tmp_path, refresh=refresh)
+            assert len(api.charges) - before == credits_
+            assert names(tmp_path, "ada")[: len(gained)] == gained
+        assert names(tmp_path, "ada") == there(api, "ada")
+        readings = read_journal(tmp_path).readings("ada")
+        assert [reading.began_at for reading in readings] == sorted(r.began_at for r in readings)
 
 
 async def test_an_estimate_buys_first_pages_only(client_of: MakeClient, tmp_path: Path) -> None:

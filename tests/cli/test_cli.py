@@ -208,6 +208,15 @@ async def test_the_key_is_refused() -> None:
     assert done.says("Not started") == ["followers", "bo"]
 
 
+async def test_no_connection() -> None:
+    """6, which a job that runs again later can tell from all others."""
+    async with emulator({"ada": 30}) as api:
+        url = api.base_url
+    done = await run(None, "balance", "--retries=0", SOCIALFETCH_BASE_URL=url)
+    assert done.code == 6
+    assert "Check the network and SOCIALFETCH_BASE_URL." in done.err
+
+
 async def test_out_of_credits() -> None:
     """4, with the address to buy some; then the rest is bought and nothing twice."""
     async with emulator({"ada": 70, "bo": 1}, credits=2) as api:

@@ -1,47 +1,41 @@
 """export_on: a batch on two workers, and what ends it; `tests.faults.shards` does it on eight."""
 
 import asyncio
+import dataclasses
 import os
 import pickle
+import shlex
 import signal
 import sys
 import time
-from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from distributed import Client
 
 from socialfetch_async import ClusterError, JournalError, ShardTakenError, convert
 from socialfetch_async.batch import order
-from socialfetch_async.cluster import ClusterResult, dask, export_on, run_shard_async
-from socialfetch_async.cluster.call import take_stock
+from socialfetch_async.cli.cluster import on_cluster
+from socialfetch_async.cli.export import Options
+from socialfetch_async.cluster import ClusterResult, dask, export_on
+from socialfetch_async.cluster.attempt import Part, Stop, Task, fetch
 from socialfetch_async.cluster.dask import connected
 from socialfetch_async.cluster.dispatch import HandingOut
+from socialfetch_async.cluster.job import take_stock
 from socialfetch_async.cluster.leases import Leases, shards_of
-from socialfetch_async.cluster.shards import lock_path, read_shard, shard_lock
+from socialfetch_async.cluster.places import journal_path, lock_path, read_shard, shard_lock
 from socialfetch_async.emulator import Emulator
 from socialfetch_async.journal import Wanted
 from socialfetch_async.journal.file import AppendOnly
+from tests.commands import environment, started
 from tests.faults import shards as scenarios
 from tests.faults.cluster import Cluster
 
-pytestmark = [
-    pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.xdist_group("cluster"),  # `stage` is made once
-]
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 Stage = tuple[Emulator, Cluster]
-
-
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def stage() -> AsyncIterator[Stage]:
-    """The API, and two workers that buy from it."""
-    async with scenarios.stage(2) as both:
-        yield both
 
 
 @pytest.mark.parametrize("scenario", scenarios.SMALL, ids=lambda scenario: scenario.__name__)
@@ -98,7 +92,7 @@ async def test_a_folder_keeps_its_number_of_shards(stage: Stage, tmp_path: Path)
 
 async def test_one_call_has_a_folder(stage: Stage, tmp_path: Path) -> None:
     """Two would buy the same pages."""
-    lock = AppendOnly(tmp_path / "export.lock")
+    lock = AppendOnly(tmp_path / "followers.journal")
     with pytest.raises(JournalError, match="another process"):
         await export(stage, tmp_path, {"lock": 20})
     lock.close()
@@ -108,9 +102,11 @@ async def test_workers_that_an_earlier_call_left_are_waited_for(
     stage: Stage, tmp_path: Path
 ) -> None:
     """Until they let go of their shards nobody knows what they spend."""
-    with shard_lock("0000-of-0001", tmp_path):
+    folder = tmp_path / "followers.journals"
+    folder.mkdir()
+    with shard_lock("0000-of-0001", folder):
         with pytest.raises(ShardTakenError, match="cannot be begun"):
-            take_stock(shards_of({"left": None}, 1), tmp_path, order(["left"]), patience=0)
+            take_stock(shards_of({"left": None}, 1), folder, Part(Wanted("")), patience=0)
         running = asyncio.create_task(export(stage, tmp_path, {"left": 20}, shards=1))
         await asyncio.sleep(0.05)
         assert not running.done()
@@ -132,8 +128,8 @@ async def test_a_folder_that_a_worker_does_not_see(stage: Stage, tmp_path: Path)
 
     def on_a_worker() -> None:
         with Client(cluster.address, set_as_default=False) as client:
-            task = ("0000-of-0001", {"ada": None}, str(tmp_path / "unseen"), "one")
-            client.submit(dask.attempt, task, "no-stop", {}, pure=False).result()
+            task = Task("0000-of-0001", tmp_path / "unseen" / "x.journal", order(["ada"]))
+            client.submit(dask.attempt, task, "no-stop", pure=False).result()
 
     with pytest.raises(ClusterError, match="does not see the files"):
         await asyncio.to_thread(on_a_worker)
@@ -187,7 +183,8 @@ async def test_a_result_that_is_lost_with_its_worker(stage: Stage, tmp_path: Pat
         with Client(cluster.address, set_as_default=False) as client:
             workers = dask.Cluster(client)
             (worker, pid), *_ = client.run(os.getpid).items()
-            future = workers.submit(worker, ("a", {"last": None}, str(tmp_path), "one"), {})
+            task = Task("a", journal_path("a", tmp_path, "one"), order(["last"]))
+            future = workers.submit(worker, task)
             assert workers.ended.wait(10)
             os.kill(pid, signal.SIGKILL)
             while worker in client.nthreads():
@@ -195,9 +192,7 @@ async def test_a_result_that_is_lost_with_its_worker(stage: Stage, tmp_path: Pat
             return workers.outcome(future, timeout=0.3)
 
     assert await asyncio.to_thread(lose) is None
-    saved = read_shard("a", tmp_path)
-    assert saved is not None
-    assert saved.credits_charged == 1
+    assert read_shard("a", tmp_path).credits_charged == 1
 
 
 async def test_what_never_began_is_not_begun_later(stage: Stage, tmp_path: Path) -> None:
@@ -206,7 +201,7 @@ async def test_what_never_began_is_not_begun_later(stage: Stage, tmp_path: Path)
     api.profile("late", 60)
     shards = shards_of({"late": None}, 1)
     shards[0].left = 1
-    tasks: list[dask.Task] = []
+    tasks: list[Task] = []
 
     class Late(dask.Cluster):
         """A cluster whose first worker vanishes before its task has begun."""
@@ -214,9 +209,12 @@ async def test_what_never_began_is_not_begun_later(stage: Stage, tmp_path: Path)
         def workers(self) -> frozenset[str]:
             return super().workers() if tasks else frozenset({"tcp://127.0.0.1:9"})
 
-        def submit(self, worker: str, task: dask.Task, options: dict[str, Any]) -> Any:
+        def balances(self) -> Iterator[tuple[str, int]]:
+            return iter(())
+
+        def submit(self, worker: str, task: Task) -> Any:
             tasks.append(task)
-            return super().submit(worker, task, options)
+            return super().submit(worker, task)
 
     def hand_out() -> HandingOut:
         with Client(cluster.address, set_as_default=False) as client:
@@ -225,36 +223,25 @@ async def test_what_never_began_is_not_begun_later(stage: Stage, tmp_path: Path)
                 Late(client),
                 tmp_path,
                 shards,
+                order(()),
+                Part(Wanted("")),
                 leases=leases,
-                rate=None,
-                wanted=Wanted(""),
-                options={},
             )
             assert work.run(lambda: False, lambda: None) == "complete"
             return work
 
     work = await asyncio.to_thread(hand_out)
     assert (work.attempts, work.losses, work.pages) == (2, 1, 3)
-    shard, handles, folder, name = tasks[0]
     with pytest.raises(ShardTakenError, match="begun before"):
-        await run_shard_async(shard, handles, folder, attempt=name)
+        await fetch(tasks[0], Stop(None))
 
 
-async def command(cluster: Cluster, handles: Path, output: Path, limit: str) -> Process:
-    """Start what `socialfetch export --scheduler` calls."""
-    code = (
-        "import sys; from socialfetch_async.cli.cluster import Options, run_on_cluster\n"
-        "address, handles, output, limit = sys.argv[1:]\n"
-        "run_on_cluster(address, Options(handles, output, max_credits=int(limit), concurrency=2))"
-    )
-    return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-W", "error", "-c", code),
-        *(cluster.address, str(handles), str(output), limit),
-        stderr=PIPE,
-    )  # fmt: skip
-
-
-async def test_the_command_on_a_cluster(stage: Stage, tmp_path: Path) -> None:
+async def test_the_command_on_a_cluster(
+    stage: Stage,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
     """Ctrl-C, then its own limit, then the end: each time the export has what was paid for."""
     api, cluster = stage
     names = [f"command{number}" for number in range(4)]
@@ -263,15 +250,27 @@ async def test_the_command_on_a_cluster(stage: Stage, tmp_path: Path) -> None:
     handles, output = tmp_path / "handles.txt", tmp_path / "out.jsonl"
     await asyncio.to_thread(handles.write_text, "\n".join(names))
     before = len(api.charges)
-    for limit, code, pages in [("100", 130, None), ("60", 5, 60), ("100", 0, 80)]:
-        process = await command(cluster, handles, output, limit)
-        if code == 130:
-            while len(api.charges) < before + 10:
-                await asyncio.sleep(0.005)
-            process.send_signal(signal.SIGINT)
-        _, said = await process.communicate()
-        assert process.returncode == code, said
-        charged = len(api.charges) - before
-        assert pages is None or charged == pages
-        assert len(output.read_bytes().splitlines()) == 20 * charged, said
-        assert (b"Resume with: socialfetch export" in said) == (code != 0), said
+    monkeypatch.setenv("SOCIALFETCH_BASE_URL", api.base_url)
+    options = Options(str(handles), str(output), concurrency=2, scheduler=cluster.address)
+
+    def exported(said: str, *, finished: bool) -> None:
+        assert len(output.read_bytes().splitlines()) == 20 * (len(api.charges) - before), said
+        resume = f"Resume with: {options.command()}"
+        assert (resume in said) != finished, said
+
+    typed = shlex.split(options.command())[1:]
+    async with started(*typed, env=environment(api), stderr=asyncio.subprocess.PIPE) as process:
+        while len(api.charges) < before + 10 and process.returncode is None:
+            await asyncio.sleep(0.005)
+        process.send_signal(signal.SIGINT)
+        _, told = await process.communicate()
+    assert process.returncode == 130, told
+    exported(told.decode(), finished=False)
+    for limit, code, pages in [(60, 5, 60), (100, 0, 80)]:
+        options = dataclasses.replace(options, max_credits=limit)
+        async with on_cluster(options) as engine:
+            found = await engine.estimate(options.order(options.given()))
+            assert found.credits_left == 80 - (len(api.charges) - before)
+            assert await engine.fetch(options.order(options.given())) == code
+        assert len(api.charges) - before == pages
+        exported(capfd.readouterr().err, finished=code == 0)

@@ -1,13 +1,15 @@
 """Which worker gets which shard, when shards fail on some of them."""
 
 import threading
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
+from socialfetch_async.batch import order
+from socialfetch_async.cluster import ShardResult
+from socialfetch_async.cluster.attempt import Part, Task
 from socialfetch_async.cluster.dispatch import HandingOut
 from socialfetch_async.cluster.leases import Leases, Shard
-from socialfetch_async.cluster.shards import ShardResult
 from socialfetch_async.journal import Wanted
 
 
@@ -32,15 +34,19 @@ class Workers:
         """All of them."""
         return frozenset(self._good | self._broken)
 
-    def submit(self, worker: str, task: Any, options: dict[str, Any]) -> Ended:
+    def balances(self) -> Iterator[tuple[str, int]]:
+        """Nobody knows the balance."""
+        return iter(())
+
+    def submit(self, worker: str, task: Task) -> Ended:
         """Run a shard."""
-        assert options["max_credits"] is None
-        self.given.append((worker, task[0]))
+        assert task.asked.max_credits is None
+        self.given.append((worker, task.shard))
         self.ended.set()
         works = worker in self._good
         return Ended(
             ShardResult(
-                shard=task[0],
+                shard=task.shard,
                 stop_reason="complete" if works else "failed",
                 handles=1,
                 handles_done=int(works),
@@ -70,10 +76,9 @@ def handed_out(cluster: Workers, shards: int) -> tuple[str, HandingOut]:
         cluster,  # type: ignore[arg-type]
         Path(),
         parts,
+        order(()),
+        Part(Wanted("")),
         leases=Leases(None, 0, 1),
-        rate=None,
-        wanted=Wanted(""),
-        options={},
     )
     return work.run(lambda: False, lambda: None), work
 

@@ -1,13 +1,16 @@
 """Shards, leases and parts of a rate: what workers are given is never more than there is."""
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from socialfetch_async.cluster.leases import Leases, shards_of, share
 
 HANDLES = st.text("abcXYZ._09", min_size=1, max_size=8)
+# On a busy machine a few texts may take seconds.
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
+@UNHURRIED
 @given(handles=st.dictionaries(HANDLES, st.none() | st.text(min_size=1)), count=st.integers(1, 9))
 def test_every_handle_is_in_one_shard(handles: dict[str, str | None], count: int) -> None:
     """With its cursor, and in the same shard whatever the other handles and its case are."""
@@ -20,6 +23,7 @@ def test_every_handle_is_in_one_shard(handles: dict[str, str | None], count: int
             assert shards_of({handle.swapcase(): None}, count)[number].handles
 
 
+@UNHURRIED
 @given(
     budget=st.integers(1, 3_000),
     workers=st.integers(1, 8),

@@ -16,9 +16,14 @@ from socialfetch_async import (
     SocialFetchClient,
     read_journal,
 )
+from socialfetch_async.batch import export_followers, order
 from socialfetch_async.cluster import ShardResult, run_shard, run_shard_async
-from socialfetch_async.cluster.shards import Pace, journal_path, shard_journals, shard_lock
+from socialfetch_async.cluster.attempt import Pace, Part, Stop, Task, fetch
+from socialfetch_async.cluster.job import take_stock
+from socialfetch_async.cluster.leases import Shard
+from socialfetch_async.cluster.places import journal_path, shard_lock
 from socialfetch_async.emulator import Emulator
+from socialfetch_async.journal import Wanted, shard_journals
 
 SIZES: dict[str, int | str] = {"ada": 100, "bo": 45, "cy": 5, "shut": "private"}
 PAGES = 5 + 3 + 1 + 1
@@ -35,7 +40,7 @@ async def api(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Emulator]:
 
 def complete(folder: Path, shard: str, api: Emulator) -> None:
     """See that every row is there, once, and that no page was bought twice."""
-    saved = read_journal(*shard_journals(shard, folder))
+    saved = read_journal(*shard_journals(folder, shard))
     pages = [(page.handle, page.cursor) for page in saved.pages()]
     assert len(pages) == len(set(pages)) == PAGES
     rows: dict[str, list[str]] = {handle: [] for handle in SIZES}
@@ -63,7 +68,7 @@ async def test_a_shard_is_fetched_once(api: Emulator, tmp_path: Path) -> None:
     again = await run_shard_async(7, ["@ADA", "bo", "cy", "shut"], tmp_path)
     assert again == ShardResult(shard="7", stop_reason="complete", handles=4, handles_done=4)
     complete(tmp_path, "7", api)
-    assert len(shard_journals("7", tmp_path)) == 1
+    assert len(shard_journals(tmp_path, "7")) == 1
 
 
 async def test_it_runs_in_a_thread_without_a_loop(api: Emulator, tmp_path: Path) -> None:
@@ -83,14 +88,14 @@ async def test_a_stopped_shard_goes_on(at: int, api: Emulator, tmp_path: Path) -
     last = await run_shard_async("s", SIZES.keys(), tmp_path)
     assert (last.stop_reason, last.handles_done) == ("complete", 4)
     complete(tmp_path, "s", api)
-    assert len(shard_journals("s", tmp_path)) == 2
+    assert len(shard_journals(tmp_path, "s")) == 2
 
 
 async def test_a_shard_that_is_stopped_before_it_begins(api: Emulator, tmp_path: Path) -> None:
     """Nothing is sent and no file is made."""
     result = await run_shard_async("s", SIZES.keys(), tmp_path, stop=lambda: True)
     assert result == ShardResult(shard="s", stop_reason="stopped", handles=4, handles_done=0)
-    assert (api.requests, shard_journals("s", tmp_path)) == ([], [])
+    assert (api.requests, shard_journals(tmp_path, "s")) == ([], [])
 
 
 async def test_a_stop_is_seen_while_no_page_comes(api: Emulator, tmp_path: Path) -> None:
@@ -110,7 +115,7 @@ async def test_a_stop_that_raises_stops_and_is_raised(api: Emulator, tmp_path: P
 
     with pytest.raises(OSError, match="who cannot ask"):
         await run_shard_async("s", SIZES.keys(), tmp_path, concurrency=1, stop=stop)
-    saved = read_journal(*shard_journals("s", tmp_path))
+    saved = read_journal(*shard_journals(tmp_path, "s"))
     assert saved.credits_charged == len(api.charges) < PAGES
     assert saved.maybe_charged == 0
 
@@ -125,7 +130,7 @@ async def test_a_shard_is_refreshed(api: Emulator, tmp_path: Path) -> None:
     assert second.stop_reason == "complete"
     charges = [(charge.handle, charge.cursor) for charge in api.charges[before:]]
     assert len(charges) == len(set(charges)) == 3 + 3
-    saved = read_journal(*shard_journals("7", tmp_path))
+    saved = read_journal(*shard_journals(tmp_path, "7"))
     names = [name for page in saved.pages("ada") for name in page.names()]
     assert names[:30] == gained
     assert names == [row["handle"] for row in api.followers("ada")]
@@ -187,7 +192,7 @@ async def test_two_attempts_at_once_are_read_as_one(api: Emulator, tmp_path: Pat
                         pass
 
     await asyncio.gather(attempt("one"), attempt("two"))
-    saved = read_journal(*shard_journals("s", tmp_path))
+    saved = read_journal(*shard_journals(tmp_path, "s"))
     pages = [(page.handle, page.cursor) for page in saved.pages()]
     assert len(pages) == len(set(pages)) == PAGES
     assert saved.credits_charged == len(api.charges) == 2 * PAGES
@@ -202,7 +207,7 @@ async def test_no_credits_left_ends_an_attempt(api: Emulator, tmp_path: Path) ->
         await run_shard_async("s", SIZES.keys(), tmp_path, concurrency=2)
     error = pickle.loads(pickle.dumps(caught.value))
     assert (str(error), error.checkout_url) == (str(caught.value), caught.value.checkout_url)
-    assert read_journal(*shard_journals("s", tmp_path)).credits_charged == 4
+    assert read_journal(*shard_journals(tmp_path, "s")).credits_charged == 4
 
 
 async def test_handles_that_fail_are_counted(api: Emulator, tmp_path: Path) -> None:
@@ -246,7 +251,47 @@ async def test_without_a_key_no_file_is_made(
     monkeypatch.delenv("SOCIALFETCH_API_KEY", raising=False)
     with pytest.raises(ValueError, match="no API key"):
         await run_shard_async("s", ["ada"], tmp_path)
-    assert shard_journals("s", tmp_path) == []
+    assert shard_journals(tmp_path, "s") == []
+
+
+async def test_one_process_goes_on_where_workers_ended(api: Emulator, tmp_path: Path) -> None:
+    """What they bought for the same output is not bought again; while they buy, it is refused."""
+    folder = tmp_path / "x.journals"
+    folder.mkdir()
+    await run_shard_async("s", SIZES.keys(), folder, max_credits=4)
+    async with SocialFetchClient() as client:
+        with shard_lock("s", folder), pytest.raises(JournalError, match="workers of a cluster"):
+            await export_followers(client, SIZES.keys(), tmp_path / "x.jsonl")
+        result = await export_followers(client, SIZES.keys(), tmp_path / "x.jsonl")
+        assert (result.pages, result.total_credits_charged) == (PAGES - 4, PAGES)
+        assert len(api.charges) == PAGES
+        assert result.exports[0].rows == 150
+        gained = api.gain("ada", 2)
+        await export_followers(client, SIZES.keys(), tmp_path / "x.jsonl", refresh="new")
+    text = (tmp_path / "x.jsonl").read_text()
+    assert all(name in text for name in gained)
+
+
+async def test_a_worker_that_buys_elsewhere_fails_alone(api: Emulator, tmp_path: Path) -> None:
+    """Its pages are not mixed with those of the batch, and another worker can have the shard."""
+    part = Part(Wanted("w"), origin="https://api.socialfetch.dev")
+    task = Task("s", journal_path("s", tmp_path, "one"), order(["ada"]), part=part)
+    result = await fetch(task, Stop(None))
+    assert (result.stop_reason, result.pages, result.handles_failed) == ("failed", 0, 1)
+    assert f"it would buy from {api.base_url}" in str(result.reason)
+    assert api.requests == []
+
+
+async def test_pages_of_two_apis_are_not_one_batch(
+    api: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seen in the journals of its shards before anything is sent."""
+    await run_shard_async("one", ["ada"], tmp_path)
+    async with Emulator(SIZES) as other:
+        monkeypatch.setenv("SOCIALFETCH_BASE_URL", other.base_url)
+        await run_shard_async("two", ["bo"], tmp_path)
+    with pytest.raises(JournalError, match="their pages are not mixed"):
+        take_stock([Shard("one"), Shard("two")], tmp_path, Part(Wanted("")))
 
 
 async def test_requests_are_spaced_by_the_rate() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from socialfetch_async import ServiceUnavailableError
 from socialfetch_async._exchange.circuit_breaker import CircuitBreaker
+from socialfetch_async._protocol.probes import Waiting
 
 DOWN = ServiceUnavailableError("down", status=503)
 
@@ -185,3 +186,70 @@ def test_a_success_forgets_the_floor() -> None:
     breaker.failed(DOWN.__class__("busy", status=503, retry_after=900.0), 0.0)
     breaker.succeeded()
     assert breaker.not_before == 0.0
+
+
+def test_a_new_breaker_lets_everything_through() -> None:
+    """It knows of no failure, no time and no wait."""
+    breaker = CircuitBreaker()
+    state = (breaker.open, breaker.cause, breaker.since, breaker.not_before, breaker.next_probe)
+    assert state == (False, None, 0.0, 0.0, 0.0)
+
+
+def test_it_tells_since_when_it_is_open() -> None:
+    """From the tenth failure on, whatever fails after that; then it says False."""
+    breaker = CircuitBreaker()
+    for second in range(20):
+        breaker.failed(DOWN, float(second))
+    assert (breaker.open, breaker.since) == (True, 9.0)
+    breaker.succeeded()
+    assert breaker.open is False
+
+
+@pytest.mark.parametrize(("charged", "longest"), [(0, 5.0), (1, 360.0)])
+async def test_probes_that_may_be_charged_become_rarer(charged: int, longest: float) -> None:
+    """As the last failure may have been; `probes.py` says how much."""
+    now, waiting = 0.0, Waiting((6,) * 10, 6, 3600, 3600)
+
+    async def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+
+    breaker = CircuitBreaker(lambda most: most, sleep)
+    for _ in range(10):
+        breaker.failed(DOWN.__class__("down", status=500, maybe_charged=charged), now)
+    for _ in range(25):
+        began = now
+        await breaker.wait(lambda: now, patient=True, waiting=lambda: waiting, attempts=6)
+        breaker.probed()
+    assert now - began == pytest.approx(longest)
+
+
+@pytest.mark.parametrize(("asked", "told"), [(None, [100.1]), (0.5, [100.5])])
+async def test_the_next_probe_is_told(asked: float | None, told: list[float]) -> None:
+    """When it is to leave: after its own wait, and not before what the API asks for."""
+    now, seen = 100.0, list[float]()
+
+    async def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+        seen.append(breaker.next_probe)
+
+    breaker = CircuitBreaker(lambda most: most, sleep)
+    for _ in range(10):
+        breaker.failed(DOWN.__class__("busy", status=503, retry_after=asked), now)
+    assert await breaker.wait(lambda: now, patient=True) is True
+    assert seen == [pytest.approx(moment) for moment in told]
+    assert breaker.next_probe == seen[-1]
+    breaker.probed()
+
+
+async def test_its_own_sleep_waits() -> None:
+    """On the loop's clock."""
+    breaker = CircuitBreaker(lambda most: most)
+    for _ in range(10):
+        breaker.failed(DOWN, 0.0)
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    assert await breaker.wait(loop.time, patient=True) is True
+    assert loop.time() - began >= 0.1
+    breaker.probed()

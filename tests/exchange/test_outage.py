@@ -17,7 +17,7 @@ from socialfetch_async import (
 )
 from socialfetch_async.events import Event, Outage, OutageBegan, OutageEnded
 from tests import travel
-from tests.faults.figures_clock import CONCURRENCY, HTML, Api, client_of, now, outcomes_of
+from tests.faults.figures_clock import CONCURRENCY, DOWN, HTML, Api, client_of, now, outcomes_of
 from tests.scripted import Scripted, Seen, error, http, page
 
 
@@ -34,6 +34,41 @@ def test_few_lists_have_attempts_left_after_forty_minutes(concurrency: int) -> N
 
     assert {outcome.status for outcome in done} == {"complete"}
     assert api.refused == maybe_charged <= 5 * concurrency
+
+
+FIRST = RetryPolicy(outage_patience=3600.0, retry_after_cap=3600.0, first_patience=30.0)
+
+
+@pytest.mark.parametrize("how", ["503", "503 with Retry-After", "500", "connections that end"])
+def test_an_api_that_never_answers_ends_a_run_soon(how: str) -> None:
+    """After half a minute and not an hour, with everything pending and an error that says so."""
+
+    async def main() -> tuple[SocialFetchError, int, float]:
+        began = now()
+        async with Scripted(by=lambda _: DOWN[how]) as server, client_of(server, retry=FIRST) as cl:
+            names = [f"h{number}" for number in range(60)]
+            async with cl.iter_followers_many(names, concurrency=CONCURRENCY) as run:
+                with pytest.raises(SocialFetchError) as raised:
+                    [_ async for _ in run]
+            return raised.value, len(run.pending()), now() - began
+
+    error, pending, seconds = travel.run(main())
+
+    assert error.unanswered
+    assert "It has not answered once within first_patience=30 s." in str(error)
+    assert pending == 60
+    assert 30 <= seconds < 60
+
+
+def test_the_first_patience_is_only_for_the_first_answer() -> None:
+    """An outage in a batch that has begun is waited out."""
+    api = Api(DOWN["503"], 40, after=200)
+
+    async def main() -> list[HandleDone]:
+        async with Scripted(by=api) as server, client_of(server, retry=FIRST) as client:
+            return await outcomes_of(client, 110)
+
+    assert {outcome.status for outcome in travel.run(main())} == {"complete"}
 
 
 def test_the_client_knows_the_outage() -> None:

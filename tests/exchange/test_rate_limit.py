@@ -1,5 +1,6 @@
 """An API that limits the rate: when the client slows down and when not; figure 18 has how much."""
 
+import asyncio
 import logging
 
 import pytest
@@ -8,7 +9,7 @@ from socialfetch_async.emulator import Emulator
 from tests import travel
 from tests.conftest import MakeClient
 from tests.faults.figures_clock import Limited, client_of
-from tests.scripted import Scripted, error, page
+from tests.scripted import Scripted, Seen, error, http, page
 
 
 async def test_a_few_refusals_slow_nobody_down(
@@ -23,6 +24,50 @@ async def test_a_few_refusals_slow_nobody_down(
                 [_ async for _ in run]
         assert {done.status for done in run.outcomes.values()} == {"complete"}
         assert "limits the rate" not in caplog.text
+
+
+class Evenly:
+    """A limiter: so many requests per second, on a clock that may jump."""
+
+    def __init__(self, rate: float) -> None:
+        self._every = 1 / rate
+        self._next = 0.0
+
+    async def __aenter__(self) -> None:
+        now = asyncio.get_running_loop().time()
+        self._next = max(self._next + self._every, now)
+        await asyncio.sleep(self._next - now)
+
+    async def __aexit__(self, *_: object) -> None:
+        return None
+
+
+@pytest.mark.parametrize("refusal", [error(503), http(503, b"<h1>No</h1>")], ids=["API", "gateway"])
+def test_pages_that_are_always_refused_slow_nobody_down(
+    refusal: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """While others are answered it is these pages; nor is it an outage when only they are left."""
+
+    def answer(seen: Seen) -> bytes:
+        if int(seen.target.split("/")[4].removeprefix("h")) % 15 == 0:
+            return refusal
+        number = int(seen.cursor or 0) + 1
+        return page([f"f{number}"], f"{number}" if number < 3 else None)
+
+    async def main() -> list[str]:
+        async with (
+            Scripted(by=answer) as server,
+            client_of(server, limiter=Evenly(50)) as client,
+        ):
+            handles = [f"h{number}" for number in range(150)]
+            async with client.iter_followers_many(handles, concurrency=50) as run:
+                [_ async for _ in run]
+            return [done.handle for done in run.outcomes.values() if done.status == "failed"]
+
+    with caplog.at_level(logging.INFO):
+        assert len(travel.run(main())) == 10
+    assert "limits the rate" not in caplog.text
+    assert "circuit breaker" not in caplog.text
 
 
 async def test_one_list_alone_is_not_slowed_down(client_of: MakeClient) -> None:

@@ -56,10 +56,10 @@ def encoded(*rows: Mapping[str, Any]) -> bytes:
 def test_documented_rows_have_nothing_extra() -> None:
     """Rows as documented, complete or trimmed, are followers and nothing else."""
     whole = ADA | {"avatarUrls": {"large": "l"}, "bio": None, "secUid": "s"}
-    rows, total = rows_of(encoded(ADA, whole, ADA | {"avatarUrls": None}))
-    assert total == 3
-    assert [(row.at, row.extra) for row in rows] == [(0, None), (1, None), (2, None)]
-    assert [row.follower.handle for row in rows] == ["ada"] * 3
+    rows = rows_of(encoded(ADA, whole, ADA | {"avatarUrls": None}))
+    assert rows.total == 3
+    assert list(zip(rows.places, rows.extras, strict=True)) == [(0, None), (1, None), (2, None)]
+    assert [follower.handle for follower in rows.followers] == ["ada"] * 3
 
 
 def test_unknown_fields_are_kept_as_they_came() -> None:
@@ -67,22 +67,22 @@ def test_unknown_fields_are_kept_as_they_came() -> None:
     raw = b"""[{"handle":"bo","verified":true,"privateAccount":false,"region":"DE","n":1.50,
       "avatarUrls":{"huge":"h","thumb":"t"},
       "metrics":{"followers":1,"following":2,"likes": 99999999999999999999}}, %s]"""
-    rows, _ = rows_of(raw % json.dumps(ADA).encode())
-    assert msgspec.json.encode(rows[0].extra) == (
+    rows = rows_of(raw % json.dumps(ADA).encode())
+    assert msgspec.json.encode(rows.extras[0]) == (
         b'{"region":"DE","n":1.50,"metrics":{"likes":99999999999999999999},'
         b'"avatarUrls":{"huge":"h"}}'
     )
-    assert rows[0].follower.avatar_urls == AvatarUrls(thumb="t")
-    assert rows[1].extra is None
+    assert rows.followers[0].avatar_urls == AvatarUrls(thumb="t")
+    assert rows.extras[1] is None
 
 
 @pytest.mark.parametrize("field", [b'"x":"\xff cut"', b'"\xfe":1', b'"x":[{"y":"\xc3"}]'])
 def test_a_broken_character_in_an_unknown_field_is_repaired(field: bytes) -> None:
     """It would make a line, or a whole file, unreadable; the row and its other fields stay."""
     raw = b"[" + json.dumps(ADA | {"new": 1.5}).encode()[:-1] + b"," + field + b"}]"
-    (row,), _ = rows_of(raw)
-    text = msgspec.json.encode(row.extra)
-    assert row.follower.handle == "ada"
+    rows = rows_of(raw)
+    text = msgspec.json.encode(*rows.extras)
+    assert [follower.handle for follower in rows.followers] == ["ada"]
     assert msgspec.json.decode(text)["new"] == 1.5
     assert len(msgspec.json.decode(text)) == 2
 
@@ -92,38 +92,39 @@ def test_a_broken_character_in_an_unknown_field_is_repaired(field: bytes) -> Non
 )
 def test_what_is_no_follower_is_counted_and_leaves_its_place(bad: Any) -> None:
     """The rows around it keep their places on the page."""
-    rows, total = rows_of(encoded(ADA, bad, ADA | {"new": 1}))
-    assert [row.at for row in rows] == [0, 2]
-    assert total == 3
+    rows = rows_of(encoded(ADA, bad, ADA | {"new": 1}))
+    assert rows.places == (0, 2)
+    assert rows.total == 3
 
 
 def test_a_row_is_read_as_the_client_reads_it() -> None:
     """What makes no sense and no column can hold is kept as it came; the follower stays."""
     odd = ADA | {"metrics": {"followers": 7.0, "following": "8"}, "avatarUrls": [1], "bio": {}}
-    (row,), _ = rows_of(encoded(odd))
-    assert row.follower.metrics == FollowerMetrics(followers=7, following=8)
-    assert (row.follower.avatar_urls, row.follower.bio) == (None, None)
-    assert msgspec.json.encode(row.extra) == b'{"avatarUrls":[1]}'
+    (follower,), _, (extra,), _ = rows_of(encoded(odd))
+    assert follower.metrics == FollowerMetrics(followers=7, following=8)
+    assert (follower.avatar_urls, follower.bio) == (None, None)
+    assert msgspec.json.encode(extra) == b'{"avatarUrls":[1]}'
 
 
 @pytest.mark.parametrize("count", [2**63, -(2**63), 10**30])
 def test_a_count_that_no_integer_column_holds_moves_into_extra(count: int) -> None:
     """Nothing is rounded, and nothing is lost; what was extra before stays."""
     row = ADA | {"metrics": {"followers": count, "following": 2, "likes": 3}, "new": "x"}
-    (found,), _ = rows_of(encoded(row))
-    cells = dict(zip(NAMES[3:-3], account_cells(found.follower, found.extra), strict=True))
+    (follower,), _, (extra,), _ = rows_of(encoded(row))
+    cells = dict(zip(NAMES[3:-3], account_cells(follower, extra), strict=True))
     assert (cells["followers"], cells["following"]) == (None, 2)
     assert json.loads(cells["extra"]) == {
         "new": "x",
         "metrics": {"likes": 3, "followers": count},
     }
-    assert account(found.follower)["metrics"].followers == count
+    assert account(follower)["metrics"].followers == count
 
 
 def test_the_largest_count_is_a_count() -> None:
     """2**63 - 1 is what an integer column holds at most."""
-    (row,), _ = rows_of(encoded(ADA | {"metrics": {"followers": 2**63 - 1, "following": 0}}))
-    cells = account_cells(row.follower, row.extra)
+    largest = ADA | {"metrics": {"followers": 2**63 - 1, "following": 0}}
+    (follower,), _, (extra,), _ = rows_of(encoded(largest))
+    cells = account_cells(follower, extra)
     assert 2**63 - 1 in cells
     assert cells[-1] is None
 
@@ -138,9 +139,9 @@ json_values = st.recursive(
 @given(st.lists(json_values | st.dictionaries(st.text(), json_values).map(lambda d: d | ADA)))
 def test_every_row_is_a_follower_or_counted(rows: list[Any]) -> None:
     """Whatever the rows are, each ADA is found, in its place, with all that it came with."""
-    found, total = rows_of(encoded(*rows))
-    assert total == len(rows)
-    for at, follower, extra in found:
+    found = rows_of(encoded(*rows))
+    assert found.total == len(rows)
+    for follower, at, extra in zip(found.followers, found.places, found.extras, strict=True):
         assert follower.handle == "ada"
         unknown = json.loads(msgspec.json.encode(extra or {}))
         assert {k: v for k, v in rows[at].items() if k in unknown} == unknown

@@ -120,7 +120,7 @@ class Cluster(NamedTuple):
         try:
             while not (file.exists() and file.stat().st_size):
                 time.sleep(0.02)
-            processes += [start("worker", "--nthreads", "1") for _ in range(size)]
+            processes += [start("worker", "--nthreads", "1", "--no-nanny") for _ in range(size)]
             address = json.loads(file.read_text())["address"]
             yield Cluster(address, list, size), processes[0].pid
         finally:
@@ -128,6 +128,17 @@ class Cluster(NamedTuple):
                 process.terminate()
             for process in processes:
                 process.wait()
+
+
+def busy(folder: Path, cluster: Cluster) -> list[int]:
+    """Return the workers that are in the middle of an attempt, by the journals in a folder."""
+    pids = set()
+    for journal in folder.glob("*/shard-*.journal"):
+        text = journal.read_bytes()
+        opened = [line for line in text.split(b"\n") if line.startswith(b'{"type":"open"')]
+        if opened and b'"type":"close"' not in text[-200:]:
+            pids.add(json.loads(opened[-1])["pid"])
+    return sorted(pids.intersection(cluster.pids()))
 
 
 class Batch:
@@ -138,7 +149,7 @@ class Batch:
         self.api = api
         self.cluster = cluster
         self.folder = folder
-        self.options = {"shards": 200, "concurrency": 10} | options
+        self.options = {"shards": 200, "concurrency": 10, "exports": False} | options
         self.profiles: Profiles = {}
         self.first = len(api.charges)
         self.broken: list[str] = []
@@ -171,17 +182,7 @@ class Batch:
 
     def saved(self) -> SavedRun:
         """Read all its journals."""
-        return read_journal(*self.folder.glob("shard-*.journal"))
-
-    def busy(self) -> list[int]:
-        """Return the workers that are in the middle of an attempt."""
-        pids = set()
-        for journal in self.folder.glob("shard-*.journal"):
-            text = journal.read_bytes()
-            opened = [line for line in text.split(b"\n") if line.startswith(b'{"type":"open"')]
-            if opened and b'"type":"close"' not in text[-200:]:
-                pids.add(json.loads(opened[-1])["pid"])
-        return sorted(pids.intersection(self.cluster.pids()))
+        return read_journal(self.folder)
 
     def promise(self, kept: bool, what: str) -> None:  # noqa: FBT001 - it is what is said
         """Note a promise that was not kept."""

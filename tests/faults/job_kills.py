@@ -12,9 +12,10 @@ import asyncio
 import csv
 import sys
 import tempfile
-from asyncio.subprocess import DEVNULL, PIPE
+from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from random import Random
 from typing import Any, Final, NamedTuple
@@ -126,7 +127,7 @@ def rows_of(folder: Path) -> Rows:
         ]
 
 
-class _Job:
+class Job:
     """A job in a folder, and the emulator that it buys from."""
 
     def __init__(
@@ -143,7 +144,8 @@ class _Job:
     async def collected(self) -> None:
         """Have the lists, which move then."""
         await self.undisturbed(())
-        for number, handle in enumerate(name for name in self._names if name != "p"):
+        lists = [name for name in self._names if not name.startswith("p")]
+        for number, handle in enumerate(lists):
             self.api.gain(handle, number % 3 * 15)
 
     async def undisturbed(self, options: tuple[str, ...]) -> None:
@@ -155,16 +157,20 @@ class _Job:
         async with SocialFetchClient(self.api.api_key, base_url=self.api.base_url) as client:
             await export_followers(client, self._names, self._folder / OUTPUT, **given)
 
+    def started(self, *options: str) -> AbstractAsyncContextManager[Process]:
+        """Start the command."""
+        return started(
+            *("export", str(self._handles), "-o", str(self._folder / OUTPUT)),
+            *(f"--concurrency={self._concurrency}", "--fsync=never", *options),
+            env=environment(self.api, SOCIALFETCH_API_KEY=self.api.api_key),
+            stdout=DEVNULL,
+            stderr=PIPE,
+        )
+
     async def command(self, options: tuple[str, ...], kill_after: int | None, wait: float) -> int:
         """Run the command; kill it when it has bought some more pages, and after a moment."""
         api, before = self.api, len(self.api.charges)
-        async with started(
-            *("export", str(self._handles), "-o", str(self._folder / OUTPUT)),
-            *(f"--concurrency={self._concurrency}", "--fsync=never", *options),
-            env=environment(api, SOCIALFETCH_API_KEY=api.api_key),
-            stdout=DEVNULL,
-            stderr=PIPE,
-        ) as process:
+        async with self.started(*options) as process:
             if kill_after is not None:
                 while process.returncode is None and len(api.charges) - before < kill_after:
                     await asyncio.sleep(0.001)
@@ -177,12 +183,19 @@ class _Job:
         return process.returncode
 
 
-class _Watched:
-    """What the export and the ledger say after each command of a job."""
+class Watched:
+    """What the export and the ledger say after each command of a job.
 
-    def __init__(self, api: Emulator, folder: Path) -> None:
+    Args:
+        api: What it buys from.
+        folder: Where its files are.
+        begun: How much the API had charged before its lists were there.
+    """
+
+    def __init__(self, api: Emulator, folder: Path, begun: int = 0) -> None:
         self._api = api
         self._folder = folder
+        self._begun = begun
         self._first = self._seen = len(api.charges)
         self._lengths = self._counted()
         self._bought: set[tuple[str, str | None]] = set()
@@ -194,8 +207,26 @@ class _Watched:
         """Credits of the job so far."""
         return len(self._api.charges) - self._first
 
-    def look(self, *, killed: bool) -> None:
-        """Compare with how it was before the command."""
+    def figures(self, kind: str, calm: Rows, concurrency: int) -> Figures:
+        """Return what came of the job, beside the rows of one that was not disturbed."""
+        saved = read_journal(self._folder / "followers.journal")
+        most = saved.credits_charged + saved.maybe_charged
+        charged = len(self._api.charges) - self._begun
+        return Figures(
+            kind=kind,
+            jobs=1,
+            kills=self.kills,
+            concurrency=concurrency,
+            charged=self.charged,
+            bought_twice=self.twice,
+            worst=self.worst,
+            never_shorter=self.never_shorter,
+            equal=rows_of(self._folder) == calm,
+            bracketed=saved.credits_charged <= charged <= most,
+        )
+
+    def look(self, *, killed: int) -> None:
+        """Compare with how it was before the command, in which so many processes were killed."""
         self.kills += killed
         lengths = self._counted()
         self.never_shorter &= all(lengths[name] >= rows for name, rows in self._lengths.items())
@@ -204,7 +235,8 @@ class _Watched:
         self._seen += len(charges)
         again = len(charges) - len(set(charges) - self._bought)
         self._bought.update(charges)
-        self.twice, self.worst = self.twice + again, max(self.worst, again)
+        self.twice += again
+        self.worst = max(self.worst, -(-again // max(1, killed)))
 
     def _counted(self) -> Counter[str]:
         return Counter(row[0] for row in rows_of(self._folder))
@@ -219,17 +251,17 @@ async def killed(
     with tempfile.TemporaryDirectory(prefix="socialfetch-kills-") as root:
         folder, calm = Path(root), Path(root, "undisturbed")
         async with Emulator(profiles, page_size=PAGE) as api:
-            job = _Job(api, profiles, calm, concurrency)
+            job = Job(api, profiles, calm, concurrency)
             if job_kind.collected:
                 await job.collected()
             first = len(api.charges)
             await job.undisturbed(job_kind.commands[-1])
             needed = len(api.charges) - first
         async with Emulator(profiles, page_size=PAGE, latency=0.002) as api:
-            job = _Job(api, profiles, folder, concurrency)
+            job = Job(api, profiles, folder, concurrency)
             if job_kind.collected:
                 await job.collected()
-            watched = _Watched(api, folder)
+            watched = Watched(api, folder)
             for options in job_kind.commands:
                 for _ in range(kills):
                     # Some of them while it only reads, or already writes its files.
@@ -242,20 +274,7 @@ async def killed(
                 else:
                     assert await job.command(options, None, 0) == 0
                     watched.look(killed=False)
-            saved = read_journal(folder / "followers.journal")
-            most = saved.credits_charged + saved.maybe_charged
-            return Figures(
-                kind=kind,
-                jobs=1,
-                kills=watched.kills,
-                concurrency=concurrency,
-                charged=watched.charged,
-                bought_twice=watched.twice,
-                worst=watched.worst,
-                never_shorter=watched.never_shorter,
-                equal=rows_of(folder) == rows_of(calm),
-                bracketed=saved.credits_charged <= len(api.charges) <= most,
-            )
+            return watched.figures(kind, rows_of(calm), concurrency)
 
 
 async def killed_often(kind: str, kills: int, *, seed: int = 1) -> Figures:

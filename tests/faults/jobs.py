@@ -145,7 +145,7 @@ class World:
         before, charged = self._spendable(options), len(self.api.charges)
         async with self.client() as client:
             try:
-                return await export_followers(client, given, output, fsync="never", **options)
+                result = await export_followers(client, given, output, fsync="never", **options)
             except JournalError:
                 raise
             except SocialFetchError as error:
@@ -155,6 +155,11 @@ class World:
                 return None
             finally:
                 self._within(before, charged)
+        saved = read_journal(result.journal)
+        lists = {h: [n for page in saved.pages(h) for n in page.names()] for h in saved.handles}
+        if result.exports and _read(output) != {h: names for h, names in lists.items() if names}:
+            raise Broken(f"{output.name} has not what the journal has")
+        return result
 
     def client(self, key: str | None = None) -> SocialFetchClient:
         """Return a client of the emulator."""

@@ -1,6 +1,6 @@
 """The figures of the fault design, each number beside its goal.
 
-    python -m tests.faults.soak [--small] [--seeds 3] [--write docs/figures.md]
+    python -m tests.faults.soak [--small] [--seeds 3] [--figure 13 18] [--write docs/figures.md]
 
 Exit code 1 if a goal is missed. Beside figures 1 to 3 stands what a plain loop of backoff and
 aiohttp does on the same server, with the same seeds, waits and attempts.
@@ -8,12 +8,9 @@ aiohttp does on the same server, with the same seeds, waits and attempts.
 
 import argparse
 import asyncio
-import os
-import platform
 import sys
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +30,7 @@ from tests.faults.figures_limits import (
 from tests.faults.figures_lists import begins_again
 from tests.faults.figures_many import cancellations, many_faults, mixed_faults, no_credits, outage
 from tests.faults.figures_shapes import new_shapes
+from tests.faults.pages import write_into
 
 Found = Sequence[Line | Compared]
 Measure = Callable[[FaultServer, Scale], Found]
@@ -80,6 +78,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--small", action="store_true", help="less of everything, a minute")
     parser.add_argument("--seeds", type=int, default=3, help="of what is drawn by chance")
+    parser.add_argument("--figure", type=int, nargs="+", help="these only", metavar="N")
     parser.add_argument("--write", type=Path, help="page whose figures are replaced")
     arguments = parser.parse_args()
     scale = SMALL if arguments.small else FULL
@@ -87,6 +86,8 @@ def main() -> int:
     begun = time.monotonic()
     with FaultServer() as server:
         for figure, measure in measures(arguments.seeds).items():
+            if arguments.figure and figure not in arguments.figure:
+                continue
             started = time.monotonic()
             found += measure(server, scale)
             took = time.monotonic() - started
@@ -105,20 +106,8 @@ def main() -> int:
     )
     sys.stdout.write(f"{printed}\n")
     if arguments.write is not None:
-        _write(arguments.write, printed)
+        write_into(arguments.write, "soak", "make soak", printed)
     return bool(failed)
-
-
-def _write(page: Path, printed: str) -> None:
-    """Put the figures between the marks of a page, with what they were measured on."""
-    before, _, rest = page.read_text().partition("<!-- soak -->")
-    _, _, after = rest.partition("<!-- /soak -->")
-    on = (
-        f"{time.strftime('%Y-%m-%d')}, Python {platform.python_version()}, aiohttp "
-        f"{version('aiohttp')}, msgspec {version('msgspec')}, {os.cpu_count()} cores"
-    )
-    figures = f"{on}:\n\n```console\n$ make soak\n{printed}\n```"
-    page.write_text(f"{before}<!-- soak -->\n\n{figures}\n\n<!-- /soak -->{after}")
 
 
 if __name__ == "__main__":

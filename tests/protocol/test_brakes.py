@@ -13,6 +13,7 @@ from socialfetch_async.errors import (
     LookupFailedError,
     NotFoundError,
     PaginationError,
+    PayloadError,
     PermissionDeniedError,
     ServiceUnavailableError,
     SocialFetchError,
@@ -21,12 +22,17 @@ from socialfetch_async.errors import (
 )
 
 UNREADABLE = DecodeError("x.", path="$")
+CUT_OFF = PayloadError("x.")
+DAMAGED = PayloadError("x.", whole=True, attempts=1)
+DAMAGED_TWICE = PayloadError("x.", whole=True, attempts=2)
+UNREADABLE_TWICE = DecodeError("x.", path="$", attempts=2)
 GONE = NotFoundError("x.", status=404)
 REDIRECT = UnexpectedRedirectError("x.")
 NO_TRUST = TLSError("x.")
 BAD = BadRequestError("x.", status=400)
 LOOKUP = LookupFailedError("x.", status=502)
 BUSY = ServiceUnavailableError("x.", status=503)
+UNANSWERED = ServiceUnavailableError("x.", status=503).at(unanswered=True)
 CIRCLE = PaginationError("x.", reason="no_progress")
 PAGE = "page"
 NO_ROWS = "no rows"
@@ -58,9 +64,15 @@ def ends_at(events: Events, handles: int = 1_000) -> int | None:
         ([AuthenticationError("x.", status=401)], 1),
         ([InsufficientCreditsError("x.", status=402)], 1),
         ([PermissionDeniedError("x.", status=403)], 1),
+        ([BUSY, UNANSWERED], 2),
         ([UNREADABLE] * 6, 5),
         ([UNREADABLE] * 4 + [PAGE] + [UNREADABLE] * 4, None),
         ([UNREADABLE, BUSY, UNREADABLE, UNREADABLE, LOOKUP, UNREADABLE, UNREADABLE], 7),
+        ([DAMAGED] * 6, 5),
+        ([DAMAGED_TWICE] * 6, 3),  # each was bought twice
+        ([DAMAGED, DAMAGED_TWICE, DAMAGED, DAMAGED], 4),
+        ([UNREADABLE_TWICE] * 6, 5),  # the attempt before failed otherwise
+        ([CUT_OFF] * 100, None),
         ([NO_ROW_READ] * 6, 5),
         ([NO_ROW_READ, UNREADABLE] * 3, 5),
         ([NO_ROW_READ] * 4 + [IN_PART] + [NO_ROW_READ] * 4, None),
@@ -71,6 +83,7 @@ def ends_at(events: Events, handles: int = 1_000) -> int | None:
         ([GONE] * 9 + [PAGE] + [GONE] * 9, None),
         ([GONE] * 9 + [REDIRECT] * 9, None),
         ([GONE] * 9 + [REDIRECT] * 10, 19),
+        ([REDIRECT, NO_TRUST] * 20, None),
         ([GONE] * 9 + [BAD] + [GONE] * 9, None),
         ([BAD] * 100, None),
         ([LOOKUP] * 100, None),
@@ -97,3 +110,10 @@ def test_different_statuses_are_different_failures() -> None:
     """A 404 and a 410 in turns are not the same thing ten times."""
     other = NotFoundError("x.", status=410)
     assert ends_at([GONE, other] * 20) is None
+
+
+def test_it_says_true_or_false() -> None:
+    """A run asks after every failure."""
+    brakes = Brakes()
+    assert brakes.failed("ada", BUSY) is False
+    assert brakes.failed("ada", GONE) is False

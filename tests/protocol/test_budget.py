@@ -5,7 +5,7 @@ import random
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from socialfetch_async._protocol.budget import Budget
+from socialfetch_async._protocol.budget import Budget, Price
 
 
 def priced(limit: int | None = None, price: int = 1, within: Budget | None = None) -> Budget:
@@ -23,6 +23,15 @@ def state(budget: Budget) -> tuple[int, int]:
 def test_a_new_budget_has_spent_nothing() -> None:
     """A new budget has spent and reserved nothing, with a limit or without."""
     assert state(Budget()) == state(Budget(5)) == (0, 0)
+
+
+def test_a_new_price_is_the_documented_one() -> None:
+    """Nobody has said it yet, and nobody asks; then a page says it."""
+    price = Price()
+    assert (price.credits, price.known, price.asking) == (1, False, False)
+    price.asking = True
+    price.seen(3)
+    assert (price.credits, price.known, price.asking) == (3, True, False)
 
 
 def test_without_a_limit_everything_is_allowed() -> None:
@@ -162,6 +171,54 @@ def test_what_may_have_been_charged_counts() -> None:
     assert budget.maybe_charged == 5
     assert budget.reserve() == 5
     assert budget.reserve() == 0
+
+
+@pytest.mark.parametrize(
+    ("said", "counted", "price"), [(None, 3, 3), (0, 3, 3), (2, 3, 3), (5, 5, 5)]
+)
+def test_an_answer_that_cannot_be_read_may_say_its_price(
+    said: int | None, counted: int, price: int
+) -> None:
+    """It counts as that if it is more, and the next request sets so much aside."""
+    budget = priced(100, 3)
+
+    assert budget.keep(budget.reserve(), said) == counted
+    assert state(budget) == (counted, 0)
+    assert budget.reserve() == price
+
+
+def test_what_was_set_aside_for_nothing_is_counted_as_nothing() -> None:
+    """A route that is free has no reservation."""
+    assert Budget().keep(0) == 0
+
+
+def test_a_price_that_only_an_unreadable_answer_said_is_known() -> None:
+    """The next request does not go first and alone to learn it."""
+    budget = Budget(10)
+    budget.keep(budget.reserve(), 2)
+
+    assert [budget.reserve() for _ in range(5)] == [2, 2, 2, 2, 0]
+
+
+def test_whether_a_request_of_the_client_is_on_the_wire() -> None:
+    """Whichever of its budgets it is paid from."""
+    client = Budget()
+    one, two = Budget(within=client), Budget(within=client)
+    assert not two.in_flight()
+    for _ in range(2):
+        one.reserve()
+        assert two.in_flight()
+        assert one.in_flight()
+        assert client.in_flight()
+        one.release(1)
+    assert not two.in_flight()
+
+
+def test_a_release_lets_the_next_one_ask() -> None:
+    """And says so."""
+    budget = Budget(10)
+    budget.release(budget.reserve())
+    assert budget.price.asking is False
 
 
 def test_settling_removes_what_was_reserved() -> None:

@@ -35,6 +35,8 @@ def test_at_first_nothing_is_limited() -> None:
         (60, 4, None),  # a few refusals say nothing
         (60, 6, None),
         (60, 7, 51.0),  # more than one in ten: 0.85 of what came through
+        (45, 5, None),
+        (44, 5, pytest.approx(37.4)),
         (1000, 111, None),
         (1000, 112, 850.0),
         (0, 4, None),
@@ -43,9 +45,40 @@ def test_at_first_nothing_is_limited() -> None:
     ],
 )
 def test_too_many_refusals_slow_down(pages: int, refusals: int, rate: float | None) -> None:
-    """To a share of what the API has answered in a second."""
-    pace = answered(Pace(), pages, 5.0)
-    refused(pace, refusals, 5.5)
+    """To a share of what the API has answered in a second, the first of a clock included."""
+    for second in (0.0, 5.0):
+        pace = answered(Pace(), pages, second)
+        refused(pace, refusals, second + 0.5)
+
+        assert pace.rate == rate
+
+
+@pytest.mark.parametrize(
+    ("moments", "rate"),
+    [
+        ([(60, 5.0), (0, 6.1)], None),  # six of sixty-six
+        ([(60, 5.0), (0, 7.1)], 10.0),  # the pages are of another time
+        ([(0, 5.0), (60, 6.0), (0, 7.1)], None),
+    ],
+)
+def test_what_was_answered_in_the_second_before_counts(
+    moments: list[tuple[int, float]], rate: float | None
+) -> None:
+    """That and no longer ago."""
+    pace = Pace()
+    for pages, now in moments:
+        answered(pace, pages, now)
+    refused(pace, 6, moments[-1][1])
+
+    assert pace.rate == rate
+
+
+@pytest.mark.parametrize(("second", "rate"), [(5.9, 10.0), (6.1, 10.0), (7.1, None)])
+def test_refusals_of_two_seconds_are_counted_together(second: float, rate: float | None) -> None:
+    """Three and two are more than a few, unless time lies between them."""
+    pace = Pace()
+    refused(pace, 3, 5.5)
+    refused(pace, 2, second)
 
     assert pace.rate == rate
 
@@ -58,6 +91,38 @@ def test_refusals_of_one_burst_are_one_piece_of_news() -> None:
     assert refused(pace, 50, 6.4) == [False] * 50
     assert refused(pace, 50, 7.0, sent=5.4) == [False] * 50
     assert pace.rate == 51.0
+
+
+def test_a_second_after_a_decrease_refusals_count_again() -> None:
+    """From nought, and those that left at its moment are news."""
+    pace = answered(Pace(), 60, 5.0)
+    refused(pace, 7, 5.5)
+
+    assert refused(pace, 7, 6.5, sent=5.5) == [False] * 4 + [True] + [False] * 2
+    assert pace.rate == pytest.approx(51.0 * 0.85)
+
+
+@pytest.mark.parametrize(
+    ("pages", "every", "refusals", "slow"),
+    [
+        (100, 1, 1, False),  # one in a hundred, for ten minutes
+        (100, 1, 9, False),
+        (100, 1, 13, True),
+        (2, 10, 1, False),
+        (1, 1, 1, True),  # half of them, although that is one in a second
+        (1, 5, 1, True),
+    ],
+)
+def test_the_share_of_refusals_counts_and_not_their_number(
+    pages: int, every: int, refusals: int, *, slow: bool
+) -> None:
+    """However long it goes on: so many pages each second, and refusals every so many seconds."""
+    pace, slowed = Pace(), False
+    for second in range(100, 700):
+        answered(pace, pages, float(second))
+        slowed |= second % every == 0 and any(refused(pace, refusals, second + 0.5))
+
+    assert slowed is slow
 
 
 def test_requests_leave_at_even_intervals() -> None:
@@ -101,6 +166,14 @@ def test_the_rate_doubles_until_it_is_refused_and_then_grows_by_steps() -> None:
     assert pace.rate == pytest.approx(44.0)  # a twentieth of 80 in a second
 
 
+def test_a_pause_does_not_raise_the_rate_more_than_a_second_does() -> None:
+    """While it is not known how much is too much: twice."""
+    pace = Pace()
+    refused(pace, 5, 5.0)
+    pace.leaves(8.0)
+    assert pace.rate == pytest.approx(20.0)
+
+
 def test_it_never_stops() -> None:
     """Refused again and again, one request in five seconds still leaves."""
     pace = Pace()
@@ -114,6 +187,7 @@ def test_a_limit_is_forgotten() -> None:
     pace = Pace()
     refused(pace, 5, 5.0)
     assert pace.delay(64.0) == 0.0
+    assert pace.delay(65.0) == 0.0
     assert pace.rate is not None
     pace.delay(65.1)
     assert pace.rate is None

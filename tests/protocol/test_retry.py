@@ -15,11 +15,15 @@ from socialfetch_async import errors
 from socialfetch_async._protocol.retry import (
     Retries,
     about_the_handle,
+    concerns_all,
     deadline_passed,
     delays,
+    first_patience_left,
+    is_spared,
     parse_retry_after,
     rule,
     slows_down,
+    too_long_to_wait,
 )
 from socialfetch_async._protocol.status import Rule
 from socialfetch_async.errors import (
@@ -556,7 +560,16 @@ def test_any_header_is_a_wait_or_none(value: str) -> None:
 
 @pytest.mark.parametrize(
     ("status", "again"),
-    [(None, True), (403, False), (407, False), (502, True), (503, True)],
+    [
+        (None, True),
+        (399, True),
+        (400, False),
+        (403, False),
+        (407, False),
+        (499, False),
+        (500, True),
+        (502, True),
+    ],
 )
 def test_a_proxy_that_refuses_to_connect(status: int | None, *, again: bool) -> None:
     """What it forbids it forbids every time; an API that it does not reach may come back."""
@@ -564,6 +577,19 @@ def test_a_proxy_that_refuses_to_connect(status: int | None, *, again: bool) -> 
 
     assert rule(error).retry is again
     assert about_the_handle(error) is again
+
+
+def test_a_page_that_arrives_whole_and_damaged_twice_is_given_up() -> None:
+    """It would be the same the next time; each page has its own count."""
+    made = retries()
+    whole = PayloadError("x.", whole=True)
+
+    assert made.wait(PayloadError("x."), 1, FOREVER) == 0.5
+    assert made.wait(whole, 1, FOREVER) == 1.0
+    assert made.wait(PayloadError("x."), 1, FOREVER) == 2.0
+    assert made.wait(whole, 1, FOREVER) == "A second response was damaged as well."
+    assert made.wait(whole, 1, FOREVER) == "A second response was damaged as well."
+    assert retries().wait(whole, 1, FOREVER) == 0.5
 
 
 # -- patience -----------------------------------------------------------------------------------
@@ -589,6 +615,30 @@ def test_patience_is_added_to_the_cap_and_the_deadline(
     assert retries().wait(error, 1, 60.0, patience=patience) == answer
 
 
+@pytest.mark.parametrize(
+    ("patience", "down", "answered", "left"),
+    [
+        (None, 5.0, False, None),  # as long as any other outage
+        (30.0, None, False, None),  # there is no outage
+        (30.0, 5.0, True, None),  # something has worked: a night without the API may follow
+        (30.0, 0.0, False, 30.0),
+        (30.0, 29.0, False, 1.0),
+        (30.0, 29.9999, False, 0.0),
+        (30.0, 900.0, False, 0.0),
+        (0.0, 0.0, False, 0.0),
+    ],
+)
+def test_an_api_that_has_not_answered_yet_is_waited_for_less(
+    patience: float | None, down: float | None, *, answered: bool, left: float | None
+) -> None:
+    """Who has just begun wants to hear that the network is missing."""
+    policy = RetryPolicy(first_patience=patience, outage_patience=3600.0)
+
+    found = first_patience_left(policy, down, answered=answered)
+
+    assert found == (left if left is None else pytest.approx(left))
+
+
 def test_what_is_held_back_needs_no_delay_of_its_own() -> None:
     """The circuit breaker or the pace says when; a Retry-After still holds."""
     made = retries()
@@ -597,6 +647,18 @@ def test_what_is_held_back_needs_no_delay_of_its_own() -> None:
     assert made.wait(busy, 1, FOREVER, held=True) == 0.0
     assert made.wait(busy.at(retry_after=3.0), 1, FOREVER, held=True) == pytest.approx(3.3)
     assert made.wait(PayloadError("x."), 1, FOREVER) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("alone", "all_of_them", "spared"),
+    [(0, True, True), (1, True, True), (2, False, True), (19, False, True), (20, False, False)],
+)
+def test_a_page_that_fails_alone_says_nothing_of_others(
+    alone: int, *, all_of_them: bool, spared: bool
+) -> None:
+    """Its third failure while others are answered is no sign of an outage or a rate limit."""
+    assert concerns_all(alone) is all_of_them
+    assert is_spared(alone) is spared
 
 
 @pytest.mark.parametrize(
@@ -614,3 +676,18 @@ def test_what_is_held_back_needs_no_delay_of_its_own() -> None:
 def test_which_refusals_may_be_a_rate_limit(error: SocialFetchError, *, slow: bool) -> None:
     """429 and 503, whoever answers; whether they are one, the others decide."""
     assert slows_down(error) is slow
+
+
+@pytest.mark.parametrize(
+    ("asked", "left", "why"),
+    [
+        (29.9, 30.0, ""),
+        (30.0, 30.0, NO_TIME),
+        (30.1, 30.0, NO_TIME),
+        (120.0, 1000.0, ""),
+        (121.0, 1000.0, "It asks to wait 121 s, longer than retry_after_cap=120 allows."),
+    ],
+)
+def test_what_is_too_long_to_wait(asked: float, left: float, why: str) -> None:
+    """A wait is over before the deadline, and is no longer than the cap."""
+    assert too_long_to_wait(RetryPolicy(), asked, left, 0.0) == why

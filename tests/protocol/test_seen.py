@@ -127,6 +127,35 @@ def test_rows_known_from_elsewhere_count_as_seen() -> None:
     assert [bool(seen.add(page)) for page in pages[40:43]] == [False, False, True]
 
 
+def test_a_circle_deep_inside_what_is_known_from_elsewhere() -> None:
+    """The rows that are recalled are sampled as those that came are."""
+    pages = list(islice(circle(Random(6), DEEP, 1, 0), DEEP))
+    seen = Seen()
+    for page in pages:
+        seen.recall(page)
+
+    assert "begins_again" in [seen.add(page) for page in pages[DEEP // 2 :][:20]]
+
+
+@pytest.mark.parametrize(
+    ("pages", "found"),
+    [
+        ([[1], [2], [3]], [None, None, "begins_again"]),
+        ([[11, 1], [2], [3], [4]], [None, None, None, "begins_again"]),
+        ([[11, 12, 13, 1], [14, 15, 16, 2], [3], [4], [5], [6]], [None] * 5 + ["begins_again"]),
+        ([[1], [11], [2], [3], [4]], [None] * 4 + ["begins_again"]),
+        ([[1], [11, 12], [2], [3], [4]], [None] * 4 + ["begins_again"]),
+        ([[1], [2], [1, 2], [2, 1]], [None, None, "begins_again", "same_page"]),
+    ],
+)
+def test_how_many_known_rows_show_it(pages: list[list[int]], found: list[str | None]) -> None:
+    """Three pages of nothing else; four rows among new ones; six pages whatever they bring."""
+    seen = Seen()
+    assert seen.add(range(1, 9)) is None
+
+    assert [seen.add(page) for page in pages] == found
+
+
 def test_a_page_without_rows_says_nothing() -> None:
     """It neither repeats nor ends a series of repeats."""
     seen = Seen()

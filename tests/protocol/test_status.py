@@ -285,7 +285,13 @@ def test_texts_are_one_line() -> None:
 
 
 @pytest.mark.parametrize(
-    ("host", "place"), [("", "an unnamed place"), ("evil.example", "evil.example")]
+    ("host", "place"),
+    [
+        ("", "an unnamed place"),
+        ("evil.example", "evil.example"),
+        (f"{KEY}.example", "[api key].example"),
+        ("sfk_abc.example", "sfk_abc.example"),
+    ],
 )
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 304, 307, 308, 399])
 @pytest.mark.parametrize("body", [b"", b'{"data": {}}'], ids=["no body", "a body"])

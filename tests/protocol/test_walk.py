@@ -694,8 +694,9 @@ def test_rows_are_counted_from_the_top() -> None:
 
     walk = walk_at("c1")
     walk.recall(None, ["a", "b"])
+    walk.recall("c0", ["x", "y", "z"])
     take(walk, page("c2"), "c")
-    assert walk.found == 3
+    assert walk.found == 6
 
 
 @pytest.mark.parametrize(("limit", "pages"), [(1, 1), (2, 1), (3, 2), (4, 2)])
