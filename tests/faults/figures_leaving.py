@@ -123,7 +123,7 @@ async def cancelled_batches(server: FaultServer, scale: Scale, seed: int) -> lis
         what = f"seed {seed}, {way}"
         charged, lost, again = map(sum, zip(*found, strict=True))
         lines += [
-            Line(16, f"{what}: of {charged} pages charged, not kept", lost, 0),
+            Line(16, f"{what}: not kept of {charged} pages", lost, 0),
             Line(16, f"{what}: bought again", again, 0),
         ]
     return lines
