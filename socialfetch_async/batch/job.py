@@ -142,7 +142,7 @@ class Job:
             finish_refresh(
                 self._journal,
                 self._wanted,
-                lambda: [self._journal.plan(self._order.starts, self._wanted)],
+                lambda: self._journal.plan(self._order.starts, self._wanted),
                 exported=len(self._exports) == len(self._files.exports),
             )
             await asyncio.to_thread(self._sum_up)
@@ -286,14 +286,14 @@ class Job:
     def _open_refresh(self) -> dict[str, Any]:
         """Return how the refresh stands that is not finished, if there is one."""
         journal, going = self._journal, self._journal.open_refresh
-        if going is None or going.kind == "first":
+        if going is None or (kind := going.kind) == "first":
             return {}
-        wanted = self._order._replace(refresh=going.kind).wanted(going.name)
+        wanted = self._order._replace(refresh=kind).wanted(going.name)
         steps = journal.plan(self._order.starts, wanted)
         return {
-            "open_refresh": going.kind,
+            "open_refresh": kind,
             "refresh_done": len(steps) - len(left(steps)),
-            "refresh_credits": journal.spent(going.name, going.kind),
+            "refresh_credits": journal.spent(going.name, kind),
         }
 
     def _reason(self, statuses: Counter[str], pending: dict[str, str | None]) -> str:

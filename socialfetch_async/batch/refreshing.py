@@ -1,6 +1,6 @@
 """When a refresh is finished, so that the same call begins the next one."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 from socialfetch_async.journal import Journal, Step, Wanted, settled
 
@@ -8,7 +8,7 @@ from socialfetch_async.journal import Journal, Step, Wanted, settled
 def finish_refresh(
     journal: Journal,
     wanted: Wanted,
-    plans: Callable[[], Iterable[Mapping[str, Step]]],
+    plan: Callable[[], Mapping[str, Step]],
     *,
     exported: bool = True,
 ) -> None:
@@ -17,12 +17,9 @@ def finish_refresh(
     Args:
         journal: The journal that it was begun in.
         wanted: What was wanted.
-        plans: Returns what is left to do, as one plan or several.
+        plan: Returns what is left to do.
         exported: Whether all exports are written. A kill while they are must not have the same
             call begin the next refresh.
     """
-    if wanted.refresh is None or not exported:
-        return
-    left = list(plans())
-    if all(map(settled, left)):
-        journal.finish(wanted.work, [handle for plan in left for handle in plan])
+    if wanted.refresh is not None and exported and settled(steps := plan()):
+        journal.finish(wanted.work, steps)

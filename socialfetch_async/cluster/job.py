@@ -9,7 +9,7 @@ one machine bought.
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -20,11 +20,11 @@ from socialfetch_async.cluster.attempt import Part
 from socialfetch_async.cluster.dask import Cluster, connected
 from socialfetch_async.cluster.dispatch import PATIENCE, HandingOut, read_stock
 from socialfetch_async.cluster.leases import Leases, Shard, shards_of
-from socialfetch_async.cluster.places import lock_path, read_part, shard_lock
+from socialfetch_async.cluster.places import lock_path, shard_lock
 from socialfetch_async.cluster.result import ClusterResult
 from socialfetch_async.errors import ExportError, JournalError, ShardTakenError, SocialFetchError
 from socialfetch_async.export import Contents, ExportResult
-from socialfetch_async.journal import Journal, SavedRun, Step, read_journal, shards_folder
+from socialfetch_async.journal import Journal, SavedRun, read_journal, shards_folder
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -89,18 +89,25 @@ class ClusterJob:
                 reason = self._buy(work)
             if exports:
                 self._export()
-                finish_refresh(
-                    journal,
-                    self._part.wanted,
-                    self._plans,
-                    exported=len(self._exports) == len(self._files.exports),
-                )
             result = self._result(work, reason)
         if isinstance(self._failure, SocialFetchError):
             self._failure.result = result
         if self._failure is not None:
             raise self._failure
+        self._finish_refresh()
         return result
+
+    def _finish_refresh(self) -> None:
+        """Say that a refresh is finished, by the journal and those of its shards together."""
+        wanted = self._part.wanted
+        if wanted.refresh is not None:
+            with Journal(self._files.journal) as journal:
+                finish_refresh(
+                    journal,
+                    wanted,
+                    lambda: journal.plan(self._asked.starts, wanted),
+                    exported=len(self._exports) == len(self._files.exports),
+                )
 
     def _begin(self) -> None:
         """See what is there, and which piece of work goes on."""
@@ -149,13 +156,6 @@ class ClusterJob:
     def _note_balance(self, balance: int | None) -> None:
         if balance is not None:
             self._journal.note_balance(balance, (self._charged, self._maybe_charged))
-
-    def _plans(self) -> Iterator[Mapping[str, Step]]:
-        """Yield what is left of each shard, as far as something is."""
-        for shard in self._shards:
-            if shard.left:
-                _, known = read_part(shard.name, self._folder, self._part.also)
-                yield known.plan(shard.handles, self._part.wanted)
 
     def _export(self) -> None:
         """Write the exports, as far as nothing hinders."""
@@ -211,7 +211,7 @@ def _number_of_shards(folder: Path, shards: int | None) -> int:
     if len(numbers) > 1 or shards not in {None, *numbers}:
         raise ValueError(
             f"{folder} was begun with {' and '.join(map(str, sorted(numbers)))} shards: the same "
-            "number goes on there, another one needs another folder. Nothing was sent."
+            "number resumes there, another one needs another folder. No request was sent."
         )
     return numbers.pop()
 

@@ -191,6 +191,12 @@ class SavedRun:
             refuse_origins(path, self.origin, arguments.origin(url))
 
     @property
+    def is_one_batch(self) -> bool:
+        """Whether all journals are of one batch: its own, and those of its shards."""
+        folders = {path.parent for path in self.paths[1:]}
+        return folders <= {shards_folder(path) for path in self.paths[:1]}
+
+    @property
     def price(self) -> int:
         """Credits of the dearest page, at least 1."""
         return self.index.ledger.price

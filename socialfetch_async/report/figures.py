@@ -166,8 +166,8 @@ def figures_of(saved: SavedRun) -> Figures:
 
 
 def _balances(saved: SavedRun) -> Balances | None:
-    # Of several journals each counts its own credits: there is no sum between two balances.
-    if len(saved.paths) != 1 or len(saved.balances) < 2:
+    # Of several batches each counts its own credits: there is no sum between two balances.
+    if not saved.is_one_batch or len(saved.balances) < 2:
         return None
     first, last = saved.balances[0], saved.balances[-1]
     return Balances(

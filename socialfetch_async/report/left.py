@@ -55,8 +55,8 @@ def left_of(saved: SavedRun, begins: Mapping[str, str | None]) -> Left:
     for key in capped:
         del steps[key]
     found = estimate_of(saved, steps, wanted, saved.price)
-    # Of several journals each knows the handles of its own part, and parts may overlap.
-    asked = saved.asked if len(saved.paths) == 1 else None
+    # Of several batches each knows the handles of its own part, and parts may overlap.
+    asked = saved.asked if saved.is_one_batch else None
     handles = max(asked or 0, len(saved.handles))
     return Left(
         refresh=refresh,

@@ -4,7 +4,6 @@ import asyncio
 import dataclasses
 import os
 import pickle
-import shlex
 import signal
 import sys
 import time
@@ -29,7 +28,6 @@ from socialfetch_async.cluster.places import journal_path, lock_path, read_shard
 from socialfetch_async.emulator import Emulator
 from socialfetch_async.journal import Wanted
 from socialfetch_async.journal.file import AppendOnly
-from tests.commands import environment, started
 from tests.faults import shards as scenarios
 from tests.faults.cluster import Cluster
 
@@ -155,7 +153,7 @@ async def test_a_caller_s_client_stays_open(stage: Stage, tmp_path: Path) -> Non
 
 async def test_no_scheduler_is_a_sentence() -> None:
     """It names the address, and what starts one."""
-    with pytest.raises(ClusterError, match="no Dask scheduler answers at tcp"):
+    with pytest.raises(ClusterError, match="no Dask scheduler responds at tcp"):
         await asyncio.to_thread(connected("tcp://127.0.0.1:9", timeout=0.2).__enter__)
 
 
@@ -258,14 +256,14 @@ async def test_the_command_on_a_cluster(
         resume = f"Resume with: {options.command()}"
         assert (resume in said) != finished, said
 
-    typed = shlex.split(options.command())[1:]
-    async with started(*typed, env=environment(api), stderr=asyncio.subprocess.PIPE) as process:
-        while len(api.charges) < before + 10 and process.returncode is None:
+    async with on_cluster(options) as engine:
+        running = asyncio.create_task(engine.fetch(options.order(options.given())))
+        while len(api.charges) < before + 10 and not running.done():
             await asyncio.sleep(0.005)
-        process.send_signal(signal.SIGINT)
-        _, told = await process.communicate()
-    assert process.returncode == 130, told
-    exported(told.decode(), finished=False)
+        running.cancel()  # as Ctrl-C does
+        with pytest.raises(asyncio.CancelledError):
+            await running
+    exported(capfd.readouterr().err, finished=False)
     for limit, code, pages in [(60, 5, 60), (100, 0, 80)]:
         options = dataclasses.replace(options, max_credits=limit)
         async with on_cluster(options) as engine:

@@ -23,6 +23,7 @@ from socialfetch_async.batch import (
 )
 from socialfetch_async.cluster import ClusterResult, estimate_on, export_on
 from socialfetch_async.emulator import Emulator
+from socialfetch_async.report import write_report
 from tests.faults.cluster import Cluster
 from tests.faults.dask_kills import killed
 
@@ -87,11 +88,10 @@ async def test_one_process_and_dask_do_the_same(stage: Stage, tmp_path: Path, ki
     """Alone, and taking turns on one batch: equal rows, for equal credits."""
     collected, options = KINDS[kind]
     batch = Batch(stage, 100, 45, 5, "private", 170, 20)
-    ways: dict[str, list[Way]] = {
-        "here": [batch.here],
-        "dask": [batch.on_dask],
-        "both": [batch.here, batch.on_dask],
-    }
+    both: list[Way] = [batch.here, batch.on_dask]
+    if kind in {"capped", "refresh all"}:
+        both.reverse()
+    ways: dict[str, list[Way]] = {"here": [batch.here], "dask": [batch.on_dask], "both": both}
     outputs = {way: tmp_path / f"{way}.jsonl" for way in ways}
     if collected:
         for way, output in outputs.items():
@@ -104,6 +104,7 @@ async def test_one_process_and_dask_do_the_same(stage: Stage, tmp_path: Path, ki
         before, turns = len(batch.api.charges), itertools.cycle(ways[way])
         for limit in [3, 7, None] if way == "both" else [None]:
             result = await next(turns)(output, max_credits=limit, **options)
+            assert len(batch.api.charges) - before == limit or limit is None
         assert result.finished
         charged[way] = len(batch.api.charges) - before
     assert len(set(charged.values())) == 1, charged
@@ -136,6 +137,17 @@ async def test_a_refresh_is_not_finished_before_its_files(stage: Stage, tmp_path
     assert (len(batch.api.charges), again.pages) == (before, 0)
     assert all(name in output.read_text() for name in gained)
     assert (await batch.on_dask(output, refresh="new")).pages == 2, "the next one"
+
+
+async def test_a_report_of_a_batch_on_a_cluster(stage: Stage, tmp_path: Path) -> None:
+    """It has all handles, also those that have not begun, and the balance before and after."""
+    batch, output = Batch(stage, 60, 60, 60), tmp_path / "x.jsonl"
+    result = await batch.on_dask(output, max_credits=1, concurrency=1)
+    assert result.stop_reason == "max_credits"
+    write_report(result.journal, tmp_path / "x.html")
+    text = (tmp_path / "x.html").read_text()
+    assert "0 of 3 handles done" in text
+    assert "Taken from the balance" in text
 
 
 async def test_an_estimate_on_a_cluster(stage: Stage, tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Jobs of every kind on a Dask cluster whose workers and driver are killed again and again.
 
-    python -m tests.faults.dask_kills [--kills 50] [--pages 300] [--seed 1]
+    python -m tests.faults.dask_kills [--kills 50] [--pages 120] [--write docs/cluster.md]
 
 The real command hands shards to two workers; at random moments a worker that is in the middle of a
 shard, or the command itself, is sent SIGKILL; then the same command again. Exit code 1 if a
@@ -9,12 +9,13 @@ promise is broken.
 
 import argparse
 import asyncio
+import itertools
 import os
 import signal
 import sys
 import tempfile
 from asyncio.subprocess import Process
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -22,9 +23,11 @@ from typing import Final
 from socialfetch_async.emulator import Emulator
 from tests.faults.cluster import Cluster, busy
 from tests.faults.job_kills import KINDS, PAGE, Figures, Job, Watched, profiles_of, rows_of
+from tests.faults.pages import write_into
 from tests.faults.shards import stage
 
 _CONCURRENCY: Final = 5
+_OF_A_JOB: Final = 5  # kills, until it is left to end
 
 
 class _Killer:
@@ -125,40 +128,50 @@ async def _ended(
     return process.returncode or 0
 
 
-async def all_of_it(kills: int, pages: int, seed: int) -> bool:
-    """Kill in each kind of job, and print; return whether a promise is broken."""
-    broken = False
+async def killed_often(kills: int, pages: int, seed: int) -> AsyncIterator[Figures]:
+    """Kill so many processes of jobs of each kind; each job has other lists."""
+    numbers = itertools.count(1)
     async with stage(2) as (api, cluster):
-        number = 0
         for kind in KINDS:
-            done: list[Figures] = []
-            while sum(figures.kills for figures in done) < kills:
-                number += 1
-                left = kills - sum(figures.kills for figures in done)
-                found = await killed(
-                    kind, number, pages, api, cluster, kills=min(5, left), seed=seed + number
+            found: Figures | None = None
+            while found is None or found.kills < kills:
+                number = next(numbers)
+                more = min(_OF_A_JOB, kills - (found.kills if found else 0))
+                job = await killed(
+                    kind, number, pages, api, cluster, kills=more, seed=seed + number
                 )
-                done.append(found)
-                for promise in found.broken:
-                    broken = True
-                    sys.stdout.write(f"BROKEN in job {number}: {promise}\n")
-            sys.stdout.write(
-                f"{kind}: {sum(f.kills for f in done)} kills in {len(done)} jobs, "
-                f"{sum(f.charged for f in done):,} charged, "
-                f"{sum(f.bought_twice for f in done)} bought twice\n"
-            )
-            sys.stdout.flush()
-    return broken
+                found = job if found is None else found.plus(job)
+            yield found
+
+
+async def printed(figures: AsyncIterator[Figures]) -> tuple[str, bool]:
+    """Print figures as they come; return what was printed, and whether a promise is broken."""
+    lines, broken = [], False
+    async for one in figures:
+        broken |= bool(one.broken)
+        lines.append(
+            f"{one.kind:<12}{one.kills:>3} kills in {one.jobs:>2} jobs, {one.charged:>5,} charged,"
+            f"{one.bought_twice:>3} bought twice; "
+            + (f"BROKEN: {', '.join(one.broken)}" if one.broken else "every promise kept")
+        )
+        sys.stdout.write(f"{lines[-1]}\n")
+        sys.stdout.flush()
+    return "\n".join(lines), broken
 
 
 def main() -> int:
     """Kill, print, and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--kills", type=int, default=50, help="of each kind of job")
-    parser.add_argument("--pages", type=int, default=300)
+    parser.add_argument("--pages", type=int, default=120)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--write", type=Path, help="page whose figures are replaced")
     given = parser.parse_args()
-    return asyncio.run(all_of_it(given.kills, given.pages, given.seed))
+    said, broken = asyncio.run(printed(killed_often(given.kills, given.pages, given.seed)))
+    if given.write is not None:
+        command = f"python -m tests.faults.dask_kills --kills {given.kills}"
+        write_into(given.write, "kills", command, said)
+    return broken
 
 
 if __name__ == "__main__":

@@ -263,8 +263,6 @@ def main() -> int:
     parser.add_argument("--write", type=Path, help="page whose table is replaced")
     parser.add_argument("--only", default="", help="part of the names of the cases to run")
     arguments = parser.parse_args()
-    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ending, lambda given, _: sys.exit(128 + given))  # the hosts end first
     found: list[Seen] = []
     try:
         with hosts() as on:
@@ -292,4 +290,6 @@ def _keep_logs(folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, lambda given, _: sys.exit(128 + given))  # the hosts end first
     sys.exit(main())
