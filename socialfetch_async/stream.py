@@ -384,7 +384,7 @@ def _warn_missing_cursor(requests: PageRequests[PageT], cursor: str | None) -> N
     """Log that a list ends although the API says that it goes on."""
     logger.warning(
         "%r: the list ends after cursor %r although hasMore is true, because no next cursor "
-        "came. It may be incomplete; nothing more can be asked for.",
+        "came. It may be incomplete; nothing more can be requested.",
         requests.name,
         cursor,
         extra={"handle": requests.handle, "cursor": cursor},
@@ -395,7 +395,7 @@ def _warn_short(requests: PageRequests[PageT], found: int, total: int) -> None:
     """Log that a complete list has far fewer rows than the vendor counts."""
     logger.warning(
         "%r: the API says that the list is complete, but it has %d rows and the API counts %d. "
-        "The API may not give more of it; nothing more can be asked for.",
+        "The API may not give more of it; nothing more can be requested.",
         requests.name,
         found,
         total,

@@ -85,9 +85,8 @@ class Tab:
         assert "error" not in answer, answer
         return answer["result"]
 
-    async def show(self, page: Path | str, *, width: int = 1280, scheme: str = "light") -> None:
-        """Load a file, or an address, into a window of so many CSS pixels."""
-        self._loaded = False
+    async def look(self, width: int, scheme: str) -> None:
+        """Give the window so many CSS pixels, and light or dark colours."""
         await self.call(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -99,6 +98,11 @@ class Tab:
             "Emulation.setEmulatedMedia",
             features=[{"name": "prefers-color-scheme", "value": scheme}],
         )
+
+    async def show(self, page: Path | str, *, width: int = 1280, scheme: str = "light") -> None:
+        """Load a file, or an address, into a window of so many CSS pixels."""
+        self._loaded = False
+        await self.look(width, scheme)
         await self.call("Page.navigate", url=page if isinstance(page, str) else page.as_uri())
         while not self._loaded:
             await self._next()

@@ -95,7 +95,7 @@ async def started(*arguments: str, env: dict[str, str], **streams: Any) -> Async
 
 async def ended(process: Process, given: bytes | None = None) -> Done:
     """Wait for a command's end and what it wrote."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         out, err = await process.communicate(given)
     assert process.returncode is not None
     return seen((process.returncode, out or b"", err or b""))
@@ -144,7 +144,7 @@ async def _forked(
     out, err, end = [await _reader(read) for read, _ in pipes]
     process, code = int(await end.readline()), b""
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             written = await asyncio.gather(out.read(), err.read())
             code = await end.read()
     finally:
@@ -176,7 +176,7 @@ def _forks() -> socket.socket:
 
 async def until(condition: Callable[[], object]) -> None:
     """Wait until something is so."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0.002)
 
@@ -202,6 +202,10 @@ class Terminal:
         if self._master >= 0:
             self._read()
             self.hang_up()
+
+    def type(self, keys: bytes) -> None:
+        """Type something."""
+        os.write(self._master, keys)
 
     def hang_up(self) -> None:
         """Close it: what is written to it from now on is an error."""

@@ -1,7 +1,7 @@
 """Two ways to send a request, and which of them it may be.
 
 What is attached to an aiohttp session (mocks, recorders, tracing, middlewares) sees what goes
-through the session. Going over its connector instead saves a tenth of a page's CPU, and is allowed
+through the session. Going over its connector instead saves a fifth of a page's CPU, and is allowed
 only while nothing is attached.
 """
 

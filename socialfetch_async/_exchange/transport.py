@@ -31,6 +31,7 @@ from socialfetch_async._exchange.sending import (
 )
 from socialfetch_async._exchange.timeouts import AttemptTimeouts
 from socialfetch_async._protocol.endpoints import Request
+from socialfetch_async._protocol.packed import PACKED, unpacked
 from socialfetch_async._protocol.retry import parse_retry_after
 from socialfetch_async._protocol.status import Answer
 from socialfetch_async._version import __version__
@@ -189,6 +190,8 @@ class Transport:
                     if not 200 <= status < 300:
                         return await _error_answer(response, timeout)
                     body = await _read(response, self._max_response_bytes)
+                    if body is not None and body.startswith(PACKED):
+                        body = unpacked(body, self._max_response_bytes)
                     return self._too_large() if body is None else Answer(status, body)
         except Stopped as stopped:
             failure = stopped.error
@@ -237,7 +240,7 @@ async def _error_answer(response: Response | aiohttp.ClientResponse, timeout: fl
     headers = response.headers
     return Answer(
         response.status,
-        body,
+        unpacked(body, _ERROR_BODY_BYTES) or b"",
         retry_after=parse_retry_after(headers.get("Retry-After"), time.time()),
         location_host=_host(headers.get("Location")),
     )

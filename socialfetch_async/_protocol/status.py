@@ -106,9 +106,11 @@ def meaning(status: int, *, vendor: bool) -> Meaning:
     sent.
 
     Args:
-        status: 400 or more.
+        status: Neither 2xx nor 3xx.
         vendor: The body has the vendor's error envelope.
     """
+    if status < 400:  # 101, or a number that is no status: nothing says that it was not charged
+        return Meaning(GatewayError, True, PASSES)
     if vendor or status == 402:
         known = VENDOR.get(status)
         if known is not None:

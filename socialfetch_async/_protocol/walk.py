@@ -197,7 +197,7 @@ class Walk:
         if page.lookup_status != "found" and not rows:
             self._error = self._unavailable(page)
             raise self._error
-        repeat = self._seen.add(self._identity(page, rows)) if rows else None
+        repeat = self._seen.add(self._identity(page, rows))
         if repeat == "same_page":
             self._error = self._pagination(
                 "no_progress", "a new cursor brought the rows of the page before once more"

@@ -13,7 +13,7 @@ _TRIM: Final = "Leave out avatar_urls, platform_user_id and sec_uid; the price i
 _LISTS: Final = "Newest followers per handle, then stop; "
 _PAGES: Final = "Pages per handle, then stop."
 _COLUMN: Final = "The column to read the handles from, if they are CSV."
-_HEADER: Final = "The first line of the handles is a handle and no header."
+_HEADER: Final = "The first line of the handles is a handle, not a header."
 FORMAT = click.Choice(["jsonl", "jsonl.gz", "csv", "parquet", "sqlite"])
 FILE = click.Path(allow_dash=True)  # so that a shell completes file names
 

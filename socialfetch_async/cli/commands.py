@@ -29,9 +29,9 @@ T = TypeVar("T")
 def socialfetch() -> None:
     """Fetch TikTok followers from the Social Fetch API.
 
-    The environment gives the key (SOCIALFETCH_API_KEY), another API (SOCIALFETCH_BASE_URL), a
-    credit limit where --max-credits is not typed (SOCIALFETCH_MAX_CREDITS), and a proxy
-    (HTTPS_PROXY, ALL_PROXY, NO_PROXY). Data goes to stdout, everything else to stderr.
+    Environment: SOCIALFETCH_API_KEY is the key, SOCIALFETCH_BASE_URL another API,
+    SOCIALFETCH_MAX_CREDITS the credit limit if --max-credits is not typed, and HTTPS_PROXY,
+    ALL_PROXY and NO_PROXY name a proxy. Data goes to stdout, everything else to stderr.
     """
 
 
@@ -50,8 +50,8 @@ def followers(
     """Write the followers of each HANDLE as JSON Lines.
 
     HANDLE is a handle or profile URL. `-` reads them from stdin, one per line or as CSV. Every
-    line of the output has `source`, the handle that is followed. A page costs one credit, also
-    one that `| head -1` does not read to its end.
+    line of the output has `source`, the handle that is followed. A page costs one credit, even
+    if `| head -1` does not read it to its end.
     """
     from socialfetch_async.cli import followers as command  # noqa: PLC0415
 

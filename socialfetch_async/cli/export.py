@@ -26,7 +26,7 @@ from socialfetch_async.batch import (
 )
 from socialfetch_async.cli import exit_codes, stopping, words
 from socialfetch_async.cli.connecting import Connection, connected, max_credits, told
-from socialfetch_async.cli.output import Voice, say, write_json
+from socialfetch_async.cli.output import Voice, say, typed_line, write_json
 from socialfetch_async.cli.progress import shown
 from socialfetch_async.client import SocialFetchClient
 from socialfetch_async.errors import ExportError, JournalError, SocialFetchError
@@ -219,7 +219,12 @@ async def _estimate(
             await options.voice.say(said)
             raise
         await options.voice.say(words.priced(found))
-        if yes or (not found.not_asked and found.credits_left and await _wished(found)):
+        try:
+            wished = yes or (not found.not_asked and found.credits_left and await _wished(found))
+        except asyncio.CancelledError:
+            await options.voice.say(_after_estimate(found, options))
+            raise
+        if wished:
             return await one.fetch(asked)
     if options.voice.json:
         await write_json(found)
@@ -233,14 +238,15 @@ def _after_estimate(found: Estimate, options: Options) -> Iterator[str]:
         yield from _limit_reached(found, options)
         rest = replace(options, max_credits=_raised(found, options)).command()
         yield f"To look up the rest: {rest} --estimate"
-    yield f"To buy the rest: {options.command()}"
+    if any(entry.credits_left != 0 for entry in found.handles):
+        yield f"To buy the rest: {options.command()}"
 
 
 async def _wished(found: Estimate) -> bool:
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return False
     await say([f"Buy the rest for {count(found.credits_left, 'credit')}? [y/N]"])
-    return (await asyncio.to_thread(sys.stdin.readline)).strip().lower() in {"y", "yes"}
+    return (await typed_line()).strip().lower() in {"y", "yes"}
 
 
 async def _batch(given: HandlesFile, asked: Order, options: Options, engine: With) -> int:

@@ -101,7 +101,7 @@ async def fetch(task: Task, stop: "Stop") -> ShardResult:
         if task.journal.exists():
             raise ShardTakenError(
                 f"{task.journal} was begun before, and an attempt is made once: leave `attempt` "
-                "out to go on with a new one. Nothing was sent."
+                "out to make a new one. No request was sent."
             )
         one = _Attempt(task, stop)
         if one.todo and not stop.now() and one.left() != 0:

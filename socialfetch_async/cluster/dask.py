@@ -178,8 +178,8 @@ def connected(scheduler: "str | Client", timeout: float = _CONNECT) -> Iterator[
         client = Client(scheduler, timeout=timeout, set_as_default=False)
     except (OSError, ValueError) as error:
         raise ClusterError(
-            f"no Dask scheduler answers at {scheduler}: start one with `dask scheduler`, or "
-            "correct the address. Nothing was sent."
+            f"no Dask scheduler responds at {scheduler}: start one with `dask scheduler`, or "
+            "correct the address. No request was sent."
         ) from error
     try:
         yield Cluster(client)
@@ -222,7 +222,7 @@ def attempt(task: Task, stop: str) -> ShardResult:
     if not lock_path(task.shard, folder).exists():
         raise ClusterError(
             f"a worker does not see the files in {folder}: the folder must be one that all "
-            "machines share, under the same name. Nothing was sent by this worker."
+            "machines share, under the same name. This worker sent no request."
         )
     with _told(stop) as stopped:
         return asyncio.run(fetch(task, Stop(stopped)))

@@ -163,7 +163,7 @@ class HandingOut:
         elif now - self._alive > PATIENCE:
             raise ClusterError(
                 f"the cluster has had no worker for {PATIENCE:.0f} seconds. What arrived is in "
-                "the journals: start workers, and the same call goes on."
+                "the journals: start workers, and the same call resumes."
             )
         if workers and not self._begun:
             self._begun = True

@@ -211,7 +211,7 @@ def _number_of_shards(folder: Path, shards: int | None) -> int:
     if len(numbers) > 1 or shards not in {None, *numbers}:
         raise ValueError(
             f"{folder} was begun with {' and '.join(map(str, sorted(numbers)))} shards: the same "
-            "number goes on there, another one needs another folder. Nothing was sent."
+            "number resumes there, another one needs another folder. No request was sent."
         )
     return numbers.pop()
 

@@ -74,7 +74,7 @@ def shard_lock(shard: str | int, folder: str | os.PathLike[str]) -> Iterator[Non
     if not Path(folder).is_dir():
         raise JournalError(
             f"there is no folder {folder} here: make it where every worker sees it, and name it "
-            "the same on all machines. Nothing was sent."
+            "the same on all machines. No request was sent."
         )
     try:
         lock = AppendOnly(lock_path(shard, folder))

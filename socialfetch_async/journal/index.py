@@ -155,7 +155,7 @@ class WorkState:
 
     def __init__(self, name: str, kind: Kind) -> None:
         self.name = name
-        self.kind = kind
+        self.kind: Kind = kind
         self.handles: int | None = None
         self.finished = False
 

@@ -149,7 +149,7 @@ class Journal:
         except JournalError:
             raise JournalError(
                 f"{self.path}: workers of a cluster still write into {folder}. Two would buy the "
-                "same pages: wait until they have ended. Nothing was sent."
+                "same pages: wait until they have ended. No request was sent."
             ) from None
         self._shards = shards
         read_files(shards, index, first=1)

@@ -68,7 +68,7 @@ class Writer:
             raise JournalError(
                 f"{file.path}: line {tail.broken[0]} is not a line of a journal, so nothing is "
                 "written behind it, and no request was sent. Reading and exporting leave that line "
-                "out. To go on, delete the line in a copy and use the copy."
+                "out. To resume, delete the line in a copy and use the copy."
             )
         self._refuse_full_disk()
         if tail.torn:

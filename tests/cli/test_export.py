@@ -14,7 +14,7 @@ import struct
 import subprocess
 import sys
 import termios
-from asyncio.subprocess import PIPE
+from asyncio.subprocess import DEVNULL, PIPE
 from io import FileIO
 from pathlib import Path
 from typing import Any
@@ -139,6 +139,8 @@ async def test_an_estimate_says_the_price_and_the_command(tmp_path: Path) -> Non
         assert "To buy the rest: socialfetch export" in done.err
         done = await run(api, *arguments, "--estimate", "--yes")
         assert (done.code, len(api.charges)) == (0, 6)
+        done = await run(api, *arguments, "--estimate")
+        assert (done.code, "To buy the rest" in done.err) == (0, False)
         done = await run(api, *arguments)
         assert "newest data from 20" in done.err
         api.gain("ada", 5)
@@ -196,6 +198,31 @@ async def test_an_interrupted_refresh_says_how_far_it_is(tmp_path: Path) -> None
         assert f"Refresh (new) not finished: {bought} of 8 handles done, {credits_}" in done.err
         assert (await run(api, *done.says("Resume with"))).code == 0
         assert len(api.charges) == 16 + 8
+
+
+@pytest.mark.parametrize(
+    ("typed", "code", "charges"), [(b"y\n", 0, 3), (b"\n", 0, 1), (b"\x03", 130, 1)]
+)
+async def test_a_terminal_is_asked_whether_to_buy_the_rest(
+    tmp_path: Path, typed: bytes, code: int, charges: int
+) -> None:
+    """`y` buys it; what else is typed, and Ctrl-C, says the command that does."""
+    async with emulator({"ada": 45}) as api:
+        command = ("export", "--handle=ada", "-o", str(tmp_path / "out"), "--estimate")
+        with Terminal() as terminal:
+            async with started(
+                *command, env=environment(api), start_new_session=True,
+                stdin=terminal.slave, stdout=DEVNULL, stderr=terminal.slave,
+            ) as process:  # fmt: skip
+                await until(lambda: "Buy the rest for 2 credits? [y/N]" in terminal.text)
+                if typed == b"\x03":
+                    process.send_signal(signal.SIGINT)
+                else:
+                    terminal.type(typed)
+                assert (await ended(process)).code == code
+            assert len(api.charges) == charges
+            bought = charges > 1
+            assert ("To buy the rest: socialfetch export --handle=ada" in terminal.text) != bought
 
 
 async def test_some_handles_failed(tmp_path: Path) -> None:

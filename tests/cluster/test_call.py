@@ -153,7 +153,7 @@ async def test_a_caller_s_client_stays_open(stage: Stage, tmp_path: Path) -> Non
 
 async def test_no_scheduler_is_a_sentence() -> None:
     """It names the address, and what starts one."""
-    with pytest.raises(ClusterError, match="no Dask scheduler answers at tcp"):
+    with pytest.raises(ClusterError, match="no Dask scheduler responds at tcp"):
         await asyncio.to_thread(connected("tcp://127.0.0.1:9", timeout=0.2).__enter__)
 
 

@@ -19,6 +19,32 @@ def test_the_readme_has_programs() -> None:
     assert len([p for p in programs() if p.place.startswith("README")]) >= 3
 
 
+# What a newcomer wants, the page that has a program for it, and what only that program says.
+FIRST_PROGRAMS = {
+    "a list to a DataFrame": ("dataframes", "pandas.DataFrame(rows)"),
+    "top followers": ("dataframes", "heapq.nlargest("),
+    "stop early": ("index", "break"),
+    "resume tomorrow": ("resume", "Position.from_json("),
+    "many handles into SQLite": ("databases", '"three.sqlite"'),
+    "an endpoint": ("web", "@app.get("),
+    "a notebook": ("notebooks", "await client.aclose()"),
+    "a progress bar": ("notebooks", "tqdm("),
+    "handle errors": ("errors", "except "),
+    "tests without credits": ("testing", "socialfetch_emulator.charges"),
+}
+
+
+@pytest.mark.parametrize("wish", FIRST_PROGRAMS)
+def test_the_first_programs_of_a_newcomer_are_there(wish: str) -> None:
+    """Each of them also runs, and is clean for the type checkers, as every program here."""
+    page, code = FIRST_PROGRAMS[wish]
+    assert any(
+        code in program.code
+        for program in programs()
+        if program.place.startswith(f"docs/{page}.md:")
+    )
+
+
 PROGRAMS = [program for program in programs() if not program.tests]
 TESTS = [program for program in programs() if program.tests]
 

@@ -142,6 +142,39 @@ async def test_a_compressed_page_is_read(client_of: MakeClient) -> None:
     assert "gzip" in api.seen[0].headers["accept-encoding"]
 
 
+@pytest.mark.parametrize(
+    ("coding", "body"),
+    [
+        ("x-gzip", gzip.compress(BODY)),
+        ("gzip, gzip", gzip.compress(gzip.compress(BODY))),
+        ("", gzip.compress(BODY)),
+    ],
+    ids=["x-gzip", "twice", "unannounced"],
+)
+async def test_a_page_that_nobody_has_unpacked_is_read(
+    client_of: MakeClient, coding: str, body: bytes
+) -> None:
+    """It has arrived: asking once more would buy it again, packed as this one is."""
+    async with Scripted(http(200, body, Content_Encoding=coding)) as api:
+        client = client_of(api)
+        assert (await client.get_followers_page("ada")).followers
+    assert (len(api.seen), client.usage.maybe_charged) == (1, 0)
+
+
+async def test_a_session_that_unpacks_nothing_may_be_injected(client_of: MakeClient) -> None:
+    """Pages and errors are read all the same."""
+    refusal = error(503).partition(b"\r\n\r\n")[2]
+    answers = [http(503, gzip.compress(refusal), Content_Encoding="gzip")]
+    answers.append(http(200, gzip.compress(BODY), Content_Encoding="gzip"))
+    async with (
+        Scripted(*answers) as api,
+        aiohttp.ClientSession(auto_decompress=False) as session,
+    ):
+        client = client_of(api, session=session)
+        assert (await client.get_followers_page("ada")).followers
+        assert client.usage.maybe_charged == 0  # it was the API that refused
+
+
 @pytest.mark.parametrize("body", ["short", "huge", "stalled"])
 async def test_the_status_counts_whatever_becomes_of_its_body(
     client_of: MakeClient, body: str

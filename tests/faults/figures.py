@@ -35,7 +35,7 @@ class Scale:
     outage_minutes: float = 40.0
     outage_handles: int = 1000
     reshaped_handles: int = 300
-    limits: int = 200
+    limits: int = 100
     cancelled_batches: int = 10
     gateway_handles: int = 500
     limited_pages: int = 20

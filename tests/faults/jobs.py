@@ -180,10 +180,15 @@ class World:
             raise Broken(f"{spent} credits were spent, {spendable} were allowed")
 
     async def move(self) -> None:
-        """Lists gain and lose followers, some all of them; a private one opens."""
+        """Lists gain and lose followers, some all of them; they are private for a while."""
         handle = self.draw.choice(list(PROFILES))
-        if handle == "fay" and self.draw.random() < 0.5:
-            self.api.profile("fay", 7 if self.draw.random() < 0.5 else "private")
+        if self.draw.random() < 0.15:
+            was = PROFILES[handle]
+            now: int | str = (
+                "private" if self.draw.random() < 0.5 else (7 if was == "private" else was)
+            )
+            self.said(handle, "is", now)
+            self.api.profile(handle, now)
             return
         there = len(self.api.followers(handle))
         try:

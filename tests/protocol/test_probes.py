@@ -38,6 +38,13 @@ def waits(waiting: Waiting, *, charged: bool, probes: int) -> list[float]:
         (0.0, True, Waiting((1,) * 5, 1, HOUR, HOUR), HOUR),  # the last of each, at the end
         (9.0, True, Waiting((2, 1, 1), 2, 50.0, HOUR), 54.0),  # six times is enough for the rest
         (9.0, True, Waiting((1, 1, 1), 1, -1.0, HOUR), 18.0),  # patience is over
+        (0.5, True, Waiting((2, 1, 1), 2, 0.0, HOUR), 0.65),
+        (0.5, True, Waiting((2, 1, 1), 2, 0.5, HOUR), 1.0),
+        (9.0, True, Waiting((2, 1, 1), 2, 18.0, HOUR), 18.0),  # twice is just enough
+        (9.0, True, Waiting((2, 1, 1), 2, 18.5, HOUR), 27.0),
+        (2.0, True, Waiting((6,) * 10, 6, 50.0, 50.0), 2.6),  # a tenth of it is not rarer
+        (0.1, True, Waiting((4,) * 10, 4, HOUR, HOUR), 0.13),  # thirty are enough
+        (1000.0, True, Waiting((3, 2, 2), 3, HOUR, HOUR), HOUR / 2),  # four, two of them soon
     ],
 )
 def test_the_next_wait(last: float, *, charged: bool, waiting: Waiting, wait: float) -> None:

@@ -592,6 +592,20 @@ def test_a_page_that_arrives_whole_and_damaged_twice_is_given_up() -> None:
     assert retries().wait(whole, 1, FOREVER) == 0.5
 
 
+@pytest.mark.parametrize(
+    ("error", "found"),
+    [
+        (errors.LookupFailedError("x.", status=502), Rule(retry=True, alive=True, handle=True)),
+        (errors.GatewayError("x.", status=502), PASSES),
+        (errors.NotFoundError("x.", status=404), Rule(alive=True)),
+        (errors.GatewayError("x.", status=404), Rule()),
+    ],
+)
+def test_who_refused_decides(error: SocialFetchError, found: Rule) -> None:
+    """The API's own refusals and a gateway's with the same status are not the same."""
+    assert rule(error) == found
+
+
 # -- patience -----------------------------------------------------------------------------------
 
 

@@ -39,6 +39,8 @@ FINAL = Rule()
 
 # status, with the envelope: class, maybe charged, rule; and the same without it.
 MEANINGS: list[tuple[int, type[APIStatusError], bool, Rule, type[APIStatusError], bool, Rule]] = [
+    (0, GatewayError, True, PASSES, GatewayError, True, PASSES),
+    (101, GatewayError, True, PASSES, GatewayError, True, PASSES),
     (400, BadRequestError, False, HANDLE, GatewayError, False, FINAL),
     (401, AuthenticationError, False, CLIENT, GatewayError, False, PASSES),
     (402, InsufficientCreditsError, False, CLIENT, InsufficientCreditsError, False, CLIENT),

@@ -340,6 +340,20 @@ def test_identity_decides_what_is_the_same() -> None:
         walk.receive(page("c2"), ["a", "B"])
 
 
+def test_identity_is_told_the_page() -> None:
+    """What makes rows the same may be found on the page."""
+    pages: list[Any] = []
+
+    def identity(came: ListPage, came_rows: Sequence[Any]) -> Sequence[str]:
+        pages.append(came)
+        return handles_of(came, came_rows)
+
+    walk = Walk("nasa", None, identity=identity)
+    came = page("c1")
+    take(walk, came, "a")
+    assert pages == [came]
+
+
 def test_five_empty_pages_are_gone_through_and_the_sixth_is_not() -> None:
     """Single empty pages are normal; the sixth in a row ends the walk with where to go on."""
     assert EMPTY_PAGES_IN_A_ROW == 6
@@ -680,6 +694,16 @@ def test_what_is_recalled_counts_as_asked_for_and_seen() -> None:
     for number, handles in enumerate(["ab", "cd", "ab"], 3):
         take(walk, page(f"c{number}"), *handles)
     assert refused(walk).reason == "no_progress"
+
+
+def test_the_last_page_says_the_status_and_the_total() -> None:
+    """Nothing before the first page."""
+    walk = walk_at()
+    assert (walk.lookup_status, walk.total) == (None, None)
+    take(walk, replace(page("c1"), total_followers=7), "a")
+    assert (walk.lookup_status, walk.total) == ("found", 7)
+    take(walk, page("c2", status="odd"), "b")
+    assert (walk.lookup_status, walk.total) == ("odd", None)
 
 
 def test_rows_are_counted_from_the_top() -> None:

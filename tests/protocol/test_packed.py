@@ -1,0 +1,61 @@
+"""Bodies that are still compressed when they arrive."""
+
+import gzip
+import zlib
+
+import pytest
+
+from socialfetch_async._protocol.packed import unpacked
+
+PAGE = b'{"data": {"followers": []}}' * 9
+GZIP, ZLIB = gzip.compress(PAGE, mtime=0), zlib.compress(PAGE)
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        (PAGE, PAGE),
+        (b"", b""),
+        (GZIP, PAGE),
+        (ZLIB, PAGE),
+        (gzip.compress(PAGE[:50]) + gzip.compress(PAGE[50:]), PAGE),
+        (gzip.compress(GZIP), PAGE),
+        (gzip.compress(ZLIB), PAGE),
+        (GZIP + b"\0" * 64, PAGE),
+        (GZIP + b"\x1f\x8b garbage", PAGE),
+        (GZIP + GZIP[:-9], GZIP + GZIP[:-9]),  # cut: what is there is not whole
+        (GZIP[:-9], GZIP[:-9]),
+        (GZIP[:2], GZIP[:2]),
+        (b"x marks the spot", b"x marks the spot"),
+        (b"\x1f\x8b\x08 no gzip", b"\x1f\x8b\x08 no gzip"),
+    ],
+    ids=[
+        "page",
+        "nothing",
+        "gzip",
+        "zlib",
+        "two members",
+        "twice",
+        "zlib in gzip",
+        "zeros behind",
+        "magic behind",
+        "second member cut",
+        "cut",
+        "magic alone",
+        "text",
+        "nearly gzip",
+    ],
+)
+def test_what_is_packed_is_unpacked(body: bytes, found: bytes) -> None:
+    """By how it begins; what is cut or something else stays as it came."""
+    assert unpacked(body, 10_000) == found
+
+
+def test_no_more_than_may_be_is_unpacked() -> None:
+    """However little of it arrived, over all its members and layers."""
+    bomb = gzip.compress(b"a" * 1_000_000)
+
+    assert unpacked(bomb, 999_999) is None
+    assert unpacked(gzip.compress(bomb), 999_999) is None
+    assert unpacked(bomb + bomb, 1_999_999) is None
+    assert unpacked(bomb, 1_000_000) == b"a" * 1_000_000
