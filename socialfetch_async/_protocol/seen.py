@@ -11,11 +11,13 @@ from struct import Struct
 from typing import Final, Literal
 
 # The first rows are all remembered, since most circles lead to the top, and the last ones, for
-# small circles. Of the others those with four zero bits in their hash are, which are the same ones
-# wherever a page begins: 235,000 pages of 20 rows take 3 MB.
+# small circles. Of the others those with some zero bits in their hash are, which are the same ones
+# wherever a page begins: more of the earlier ones, so that 235,000 pages of 20 rows take 2 MB.
 _TOP: Final = 4_096
 _RECENT: Final = 1_024
-_ONE_IN_16: Final = 0b1111
+_ONE_IN_8: Final = 0b111
+_DENSE: Final = 6_144
+_ONE_IN_32: Final = 0b11111
 
 # How many pages that end in a known row, among pages that bring at most as many new rows as known
 # ones, show that the list begins again; and, unless every row on them is known, how many known
@@ -70,6 +72,7 @@ class Seen:
         "_pages",
         "_recent",
         "_sample",
+        "_sampled",
         "_top",
     )
 
@@ -78,6 +81,7 @@ class Seen:
         self._recent: set[Hashable] = set()  # up to 1,024 of the last rows
         self._before: set[Hashable] = set()  # and the 1,024 before them
         self._sample = _Hashes()
+        self._sampled = 0  # rows that went into it
         self._mask = 0  # bits that are zero in the hash of a row of the sample, once there is one
         self._page: Sequence[Hashable] = ()  # the page that came last
         self._in_a_row = 0  # pages that end in a known row
@@ -155,9 +159,12 @@ class Seen:
         if not self._mask:
             self._top.update(rows)
             if len(self._top) >= _TOP:
-                self._mask = _ONE_IN_16
+                self._mask = _ONE_IN_8
             return
         self._recent.update(rows)
         if len(self._recent) >= _RECENT:
             self._recent, self._before = set(), self._recent
         self._sample.update(sample)
+        self._sampled += len(sample)
+        if self._sampled >= _DENSE:
+            self._mask = _ONE_IN_32
