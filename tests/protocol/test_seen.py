@@ -145,6 +145,9 @@ def test_a_circle_deep_inside_what_is_known_from_elsewhere() -> None:
         ([[11, 12, 13, 1], [14, 15, 16, 2], [3], [4], [5], [6]], [None] * 5 + ["begins_again"]),
         ([[1], [11], [2], [3], [4]], [None] * 4 + ["begins_again"]),
         ([[1], [11, 12], [2], [3], [4]], [None] * 4 + ["begins_again"]),
+        ([[1], [2, 3, 11], [4], [5]], [None, None, None, "begins_again"]),
+        ([[2, 1], [11, 12], [13], [3], [4], [5]], [None] * 5 + ["begins_again"]),
+        ([[1], [11, 12], [3, 2], [5, 4], [6]], [None] * 4 + ["begins_again"]),
         ([[1], [2], [1, 2], [2, 1]], [None, None, "begins_again", "same_page"]),
     ],
 )
