@@ -9,8 +9,8 @@ import msgspec
 
 from socialfetch_async.journal import SavedHandle, SavedRun, Step, Wanted
 
-# How a batch ends: everything it asked for is there; handles failed; its credits were spent; somebody
-# stopped it; an error ended it.
+# How a batch ends: everything it asked for is there; handles failed; its credits were spent;
+# somebody stopped it; an error ended it.
 BatchStopReason = Literal["complete", "failed", "max_credits", "stopped", "error"]
 
 _ON_A_PAGE: Final = 20  # followers, as long as no page of a list is known
