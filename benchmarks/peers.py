@@ -10,8 +10,7 @@ import niquests
 from benchmarks import bodies, models, raw, stainless, vendor
 from socialfetch_async import SocialFetchClient
 
-# As long as a key that nobody guesses: the library looks for it in every answer, and for a short
-# one longer.
+# As long as a real key: the library looks for it in every response, and for a short one longer.
 KEY = "sfk_benchmark0123456789abcdefghijklm"
 HEADERS = {"x-api-key": KEY}
 

@@ -124,7 +124,7 @@ class OverConnector:
     Args:
         session: Whose connections are used.
         base_url: The server; every request to it has the same headers.
-        headers: Those besides Host and Accept-Encoding.
+        headers: Those besides Host.
     """
 
     def __init__(
@@ -144,7 +144,9 @@ class OverConnector:
         try:
             protocol = connection.protocol
             assert protocol is not None
-            protocol.set_response_params(read_until_eof=True, read_bufsize=READ_BUFFER_BYTES)
+            protocol.set_response_params(
+                read_until_eof=True, read_bufsize=READ_BUFFER_BYTES, auto_decompress=False
+            )
             writer = StreamWriter(protocol, self._loop)
             await writer.write_headers(f"GET {target} HTTP/1.1", self._request.headers)
             writer.set_eof()

@@ -7,7 +7,7 @@ the key, quote the key in the repr of an error, read a body without end.
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -31,7 +31,7 @@ from socialfetch_async._exchange.sending import (
 )
 from socialfetch_async._exchange.timeouts import AttemptTimeouts
 from socialfetch_async._protocol.endpoints import Request
-from socialfetch_async._protocol.packed import PACKED, unpacked
+from socialfetch_async._protocol.packed import unpacked
 from socialfetch_async._protocol.retry import parse_retry_after
 from socialfetch_async._protocol.status import Answer
 from socialfetch_async._version import __version__
@@ -91,6 +91,8 @@ class Transport:
             self._headers.update(proxy.headers)  # there is no CONNECT that could carry it
         self._session = session
         self._owns_session = session is None
+        if session is None:
+            self._headers["Accept-Encoding"] = "gzip, deflate"
         self._over_connector: OverConnector | None = None
         self._trace_configs = trace_configs
         self._max_response_bytes = max_response_bytes
@@ -127,6 +129,7 @@ class Transport:
                 connector=Connector(limit=0),
                 cookie_jar=aiohttp.DummyCookieJar(),  # the vendor's cookies are not kept
                 trust_env=False,  # ~/.netrc would add its own Authorization header
+                auto_decompress=False,  # what is not quite gzip would be an error, its bytes lost
                 trace_configs=list(self._trace_configs),
             )
         if session.closed:
@@ -190,8 +193,8 @@ class Transport:
                     if not 200 <= status < 300:
                         return await _error_answer(response, timeout)
                     body = await _read(response, self._max_response_bytes)
-                    if body is not None and body.startswith(PACKED):
-                        body = unpacked(body, self._max_response_bytes)
+                    if body is not None and not body.startswith(b"{"):
+                        body = _unpacked(body, response.headers, self._max_response_bytes)
                     return self._too_large() if body is None else Answer(status, body)
         except Stopped as stopped:
             failure = stopped.error
@@ -240,14 +243,18 @@ async def _error_answer(response: Response | aiohttp.ClientResponse, timeout: fl
     headers = response.headers
     return Answer(
         response.status,
-        unpacked(body, _ERROR_BODY_BYTES) or b"",
+        _unpacked(body, headers, _ERROR_BODY_BYTES) or b"",
         retry_after=parse_retry_after(headers.get("Retry-After"), time.time()),
         location_host=_host(headers.get("Location")),
     )
 
 
+def _unpacked(body: bytes, headers: Mapping[str, str], most: int) -> bytes | None:
+    return unpacked(body, most, deflate=headers.get("Content-Encoding", "").lower() == "deflate")
+
+
 async def _read(response: Response | aiohttp.ClientResponse, most: int) -> bytes | None:
-    """Read a body after decompression; None when it is larger than `most` bytes."""
+    """Read a body as it comes; None when it is larger than `most` bytes."""
     body = await response.content.readany()
     if response.content.at_eof() and len(body) <= most:
         return body  # the usual page: one piece

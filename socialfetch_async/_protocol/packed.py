@@ -1,19 +1,19 @@
 """Bodies that are still compressed: no JSON begins as gzip and zlib do.
 
-aiohttp unpacks what a header announces in the way it knows. A session may be told not to, a proxy
-may write `x-gzip` or pack what is packed: the page has arrived all the same.
+A header says what a body is packed with, and is not always right: proxies unpack and leave it, pack
+what is packed, write `x-gzip`, or append something. The page has arrived all the same.
 """
 
 import zlib
 from typing import Final
 
-PACKED: Final = (b"\x1f\x8b", b"\x78")
-"""What gzip begins with, and zlib (`Content-Encoding: deflate`)."""
+_PACKED: Final = (b"\x1f\x8b", b"\x78")  # gzip, and zlib (`Content-Encoding: deflate`)
 _EITHER: Final = 32 + zlib.MAX_WBITS
+_RAW: Final = -zlib.MAX_WBITS
 _LAYERS: Final = 3
 
 
-def unpacked(body: bytes, most: int) -> bytes | None:
+def unpacked(body: bytes, most: int, *, deflate: bool = False) -> bytes | None:
     """Return what is packed in a body, or the body if it is not packed or not whole.
 
     What stands behind the packed data is left out, as gzip itself does.
@@ -21,23 +21,35 @@ def unpacked(body: bytes, most: int) -> bytes | None:
     Args:
         body: What came.
         most: How many bytes it may be; None is returned when it is more.
+        deflate: The header says so: some servers leave out how zlib begins.
     """
+    if deflate and not body.startswith(_PACKED):
+        found, _ = _one(body, _RAW, most)
+        return body if found is None else found if len(found) <= most else None
     for _ in range(_LAYERS):
         parts, rest, size = list[bytes](), body, 0
-        while rest.startswith(PACKED):
-            unpack = zlib.decompressobj(_EITHER)
-            try:
-                part = unpack.decompress(rest, most - size + 1)
-            except zlib.error:
+        while rest.startswith(_PACKED):
+            part, rest = _one(rest, _EITHER, most - size)
+            if part is None:
                 break
+            parts.append(part)
             size += len(part)
             if size > most:
                 return None
-            if not unpack.eof:
-                return body
-            parts.append(part)
-            rest = unpack.unused_data
         if not parts:
             break
         body = b"".join(parts)
     return body
+
+
+def _one(body: bytes, kind: int, most: int) -> tuple[bytes | None, bytes]:
+    """Return what the first stream in a body holds, and what stands behind it.
+
+    It is None if the stream is damaged or cut, and one byte more than `most` if it is too large.
+    """
+    unpack = zlib.decompressobj(kind)
+    try:
+        found = unpack.decompress(body, most + 1)
+    except zlib.error:
+        return None, b""
+    return (found if unpack.eof or len(found) > most else None), unpack.unused_data

@@ -9,6 +9,7 @@ from socialfetch_async.batch.call import (
     run_batch as run_batch,
 )
 from socialfetch_async.batch.estimate import (
+    BatchStopReason as BatchStopReason,
     Estimate,
     HandleEstimate,
     estimate_of as estimate_of,

@@ -10,7 +10,7 @@ import msgspec
 
 from socialfetch_async import _arguments as arguments
 from socialfetch_async.batch.asked import Order, order
-from socialfetch_async.batch.estimate import Estimate, estimate_of
+from socialfetch_async.batch.estimate import BatchStopReason, Estimate, estimate_of
 from socialfetch_async.batch.files import BatchFiles, files_of
 from socialfetch_async.batch.job import Job, Watch
 from socialfetch_async.batch.progress import BatchEvent, BatchProgress, BatchResult
@@ -190,7 +190,10 @@ async def price_batch(
 
 
 def estimated(
-    files: BatchFiles, asked: Order, credits_charged: int = 0, stop_reason: str = "complete"
+    files: BatchFiles,
+    asked: Order,
+    credits_charged: int = 0,
+    stop_reason: BatchStopReason = "complete",
 ) -> Estimate:
     """Return what is left to buy, from the journal alone.
 

@@ -3,11 +3,15 @@
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 
 from socialfetch_async.journal import SavedHandle, SavedRun, Step, Wanted
+
+# How a batch ends: everything it asked for is there; handles failed; its credits were spent;
+# somebody stopped it; an error ended it.
+BatchStopReason = Literal["complete", "failed", "max_credits", "stopped", "error"]
 
 _ON_A_PAGE: Final = 20  # followers, as long as no page of a list is known
 
@@ -49,7 +53,7 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
     credits_left: int
     unavailable: int
     not_asked: int = 0
-    stop_reason: str = "complete"
+    stop_reason: BatchStopReason = "complete"
     credits_charged: int = 0
     balance: int | None = None
     journal: Path | None = None

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from socialfetch_async._log import logger
 from socialfetch_async.batch.asked import Order
-from socialfetch_async.batch.estimate import estimate_of
+from socialfetch_async.batch.estimate import BatchStopReason, estimate_of
 from socialfetch_async.batch.files import BatchFiles
 from socialfetch_async.batch.progress import BatchEvent, BatchProgress, BatchResult
 from socialfetch_async.batch.refreshing import finish_refresh
@@ -296,7 +296,7 @@ class Job:
             "refresh_credits": journal.spent(going.name, kind),
         }
 
-    def _reason(self, statuses: Counter[str], pending: dict[str, str | None]) -> str:
+    def _reason(self, statuses: Counter[str], pending: dict[str, str | None]) -> BatchStopReason:
         if self._failure is not None:
             return "error"
         if self._cancellations:

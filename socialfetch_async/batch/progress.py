@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from socialfetch_async.batch.asked import Order
-from socialfetch_async.batch.estimate import HandleEstimate
+from socialfetch_async.batch.estimate import BatchStopReason, HandleEstimate
 from socialfetch_async.events import HandleDone
 from socialfetch_async.export import ExportResult
 from socialfetch_async.journal import Journal, Refresh
@@ -114,7 +114,7 @@ class BatchResult(msgspec.Struct, frozen=True, kw_only=True):
             that `refresh="all"` would find more.
     """
 
-    stop_reason: str
+    stop_reason: BatchStopReason
     handles: int
     duplicates: int
     statuses: dict[str, int]

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from socialfetch_async import _arguments as arguments
-from socialfetch_async.batch import Order, finish_refresh
+from socialfetch_async.batch import BatchStopReason, Order, finish_refresh
 from socialfetch_async.client import SocialFetchClient
 from socialfetch_async.cluster.places import read_part, read_shard, shard_lock
 from socialfetch_async.errors import ShardTakenError
@@ -40,7 +40,7 @@ class ShardResult(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     shard: str
-    stop_reason: str
+    stop_reason: BatchStopReason
     handles: int
     handles_done: int
     handles_failed: int = 0
@@ -204,6 +204,7 @@ class _Attempt:
         left = [handle for handle, step in self._steps.items() if step.do != "nothing"]
         ended, journal = self._rounds.outcomes, self._journal
         short = any(ended.get(handle) in {None, "max_credits"} for handle in left)
+        reason: BatchStopReason
         if not left:
             reason = "complete"
         elif self._stop.was:

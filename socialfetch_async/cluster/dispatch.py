@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 from uuid import uuid4
 
-from socialfetch_async.batch import Order
+from socialfetch_async.batch import BatchStopReason, Order
 from socialfetch_async.cluster.attempt import Part, ShardResult, Task
 from socialfetch_async.cluster.dask import Cluster
 from socialfetch_async.cluster.leases import Leases, Shard, share
@@ -86,7 +86,7 @@ class HandingOut:
         self.shards = shards
         self.pages = self.followers = self.attempts = self.losses = 0
 
-    def run(self, stop: Callable[[], bool], on_ended: Callable[[], None]) -> str:
+    def run(self, stop: Callable[[], bool], on_ended: Callable[[], None]) -> BatchStopReason:
         """Hand shards out until none is left or nothing may be bought; return why it ended.
 
         Args:

@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING, Final
 
 from socialfetch_async import _arguments as arguments
 from socialfetch_async._log import logger
-from socialfetch_async.batch import BatchFiles, Estimate, Order, estimated, finish_refresh
+from socialfetch_async.batch import (
+    BatchFiles,
+    BatchStopReason,
+    Estimate,
+    Order,
+    estimated,
+    finish_refresh,
+)
 from socialfetch_async.cluster.attempt import Part
 from socialfetch_async.cluster.dask import Cluster, connected
 from socialfetch_async.cluster.dispatch import PATIENCE, HandingOut, read_stock
@@ -71,7 +78,7 @@ class ClusterJob:
         asked, self._asked = self._asked, self._asked.first_pages()
         result = self.run(scheduler, exports=False)
         charged = result.credits_charged - self._before
-        return estimated(self._files, asked, charged, result.stop_reason or "")
+        return estimated(self._files, asked, charged, result.stop_reason or "complete")
 
     def run(self, scheduler: "str | Client", *, exports: bool = True) -> ClusterResult:
         """Do it. What ends the buying is raised when the exports are written.
@@ -141,7 +148,7 @@ class ClusterJob:
             note_balance=self._note_balance,
         )
 
-    def _buy(self, work: HandingOut) -> str:
+    def _buy(self, work: HandingOut) -> BatchStopReason:
         try:
             return work.run(self._stop, lambda: self._on_progress(self._result(work, None)))
         except BaseException as error:  # noqa: BLE001 - raised when the exports are written
@@ -180,7 +187,7 @@ class ClusterJob:
     def _maybe_charged(self) -> int:
         return sum(shard.maybe_charged for shard in self._shards)
 
-    def _result(self, work: HandingOut, reason: str | None) -> ClusterResult:
+    def _result(self, work: HandingOut, reason: BatchStopReason | None) -> ClusterResult:
         shards = self._shards
         handles = len(self._asked.starts)
         return ClusterResult(

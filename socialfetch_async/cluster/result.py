@@ -4,6 +4,7 @@ from pathlib import Path
 
 import msgspec
 
+from socialfetch_async.batch import BatchStopReason
 from socialfetch_async.export import ExportResult
 from socialfetch_async.journal import shard_journals
 
@@ -26,7 +27,7 @@ class ClusterResult(msgspec.Struct, frozen=True, kw_only=True):
         trouble: On which worker shards failed without a page most often, and why; None if none.
     """
 
-    stop_reason: str | None
+    stop_reason: BatchStopReason | None
     handles: int
     duplicates: int
     handles_done: int

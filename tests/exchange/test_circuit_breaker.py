@@ -253,3 +253,41 @@ async def test_its_own_sleep_waits() -> None:
     assert await breaker.wait(loop.time, patient=True) is True
     assert loop.time() - began >= 0.1
     breaker.probed()
+
+
+async def test_who_has_fewer_attempts_leaves_the_probe_to_the_next() -> None:
+    """Whose wait is over with that of the one before."""
+    waits = Waits()
+    breaker = open_breaker(waits)
+
+    async def visitor(attempts: int) -> bool:
+        waiting = Waiting((1, 6), 6, 3600, 3600)
+        return await breaker.wait(clock, patient=True, waiting=lambda: waiting, attempts=attempts)
+
+    few, most = asyncio.ensure_future(visitor(1)), asyncio.ensure_future(visitor(6))
+    assert await most is True
+    assert waits.seconds == [pytest.approx(0.1)] * 2  # the clock stands still
+    breaker.succeeded()
+    breaker.probed()
+    assert await few is False
+
+
+async def test_a_retry_after_that_comes_in_a_wait_moves_the_probe() -> None:
+    """By what is left of it, be that less than a second."""
+    now, slept, told = 0.0, list[float](), list[float]()
+
+    async def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+        slept.append(seconds)
+        told.append(breaker.next_probe)
+        if len(slept) == 1:
+            breaker.failed(DOWN.__class__("busy", status=503, retry_after=0.5), now)
+
+    breaker = CircuitBreaker(lambda most: most, sleep)
+    for _ in range(10):
+        breaker.failed(DOWN, now)
+    assert await breaker.wait(lambda: now, patient=True) is True
+    assert slept == [pytest.approx(0.1), pytest.approx(0.5)]
+    assert told == [pytest.approx(0.1), pytest.approx(0.6)]
+    breaker.probed()

@@ -9,6 +9,7 @@ import os
 import pickle
 import socket
 import traceback
+import zlib
 from typing import NoReturn
 
 import aiohttp
@@ -75,7 +76,10 @@ WIRE = {
         http(200, gzip.compress(BODY)[:-30], Content_Encoding="gzip"),
         PayloadError,
     ),
-    "gzip that is none": (http(200, BODY, Content_Encoding="gzip"), PayloadError),
+    "gzip that is none": (
+        http(200, gzip.compress(BODY)[:12] + b"\xff" * 60, Content_Encoding="gzip"),
+        PayloadError,
+    ),
     "nothing": (http(200), PayloadError),
     "HTML": (http(200, b"<html>Welcome</html>"), PayloadError),
 }
@@ -148,10 +152,14 @@ async def test_a_compressed_page_is_read(client_of: MakeClient) -> None:
         ("x-gzip", gzip.compress(BODY)),
         ("gzip, gzip", gzip.compress(gzip.compress(BODY))),
         ("", gzip.compress(BODY)),
+        ("gzip", BODY),
+        ("gzip", gzip.compress(BODY) + b"\0" * 32),
+        ("deflate", zlib.compress(BODY)),
+        ("deflate", zlib.compress(BODY)[2:-4]),
     ],
-    ids=["x-gzip", "twice", "unannounced"],
+    ids=["x-gzip", "twice", "unannounced", "no gzip", "padded", "zlib", "raw deflate"],
 )
-async def test_a_page_that_nobody_has_unpacked_is_read(
+async def test_a_page_packed_in_another_way_than_announced_is_read(
     client_of: MakeClient, coding: str, body: bytes
 ) -> None:
     """It has arrived: asking once more would buy it again, packed as this one is."""

@@ -23,7 +23,7 @@ GZIP, ZLIB = gzip.compress(PAGE, mtime=0), zlib.compress(PAGE)
         (gzip.compress(ZLIB), PAGE),
         (GZIP + b"\0" * 64, PAGE),
         (GZIP + b"\x1f\x8b garbage", PAGE),
-        (GZIP + GZIP[:-9], GZIP + GZIP[:-9]),  # cut: what is there is not whole
+        (GZIP + GZIP[:-9], PAGE),
         (GZIP[:-9], GZIP[:-9]),
         (GZIP[:2], GZIP[:2]),
         (b"x marks the spot", b"x marks the spot"),
@@ -49,6 +49,18 @@ GZIP, ZLIB = gzip.compress(PAGE, mtime=0), zlib.compress(PAGE)
 def test_what_is_packed_is_unpacked(body: bytes, found: bytes) -> None:
     """By how it begins; what is cut or something else stays as it came."""
     assert unpacked(body, 10_000) == found
+
+
+@pytest.mark.parametrize("cut", [0, 9])
+def test_deflate_without_its_beginning_is_known_by_the_header(cut: int) -> None:
+    """Nothing in it says what it is; what is cut stays as it came."""
+    raw = ZLIB[2 : len(ZLIB) - 4 - cut]
+
+    assert unpacked(raw, 10_000) == raw
+    assert unpacked(raw, 10_000, deflate=True) == (raw if cut else PAGE)
+    assert unpacked(ZLIB, 10_000, deflate=True) == PAGE
+    assert unpacked(PAGE, 10_000, deflate=True) == PAGE
+    assert unpacked(raw, 10, deflate=True) is None
 
 
 def test_no_more_than_may_be_is_unpacked() -> None:
