@@ -32,11 +32,10 @@ _PAGES_IN_A_ROW: Final = 6
 Repeat = Literal["same_page", "begins_again"]
 
 
-class _Hashes:
-    """Rows by their hashes, in some eight bytes each; a set of Python's takes eighty.
+class Hashes:
+    """A set of hashes in some eight bytes each; a set of Python's takes eighty.
 
-    Two rows of the largest list share one in a million lists or so; and a single row decides
-    nothing.
+    Two of the values of the largest list share one in a hundred million lists or so.
     """
 
     __slots__ = ("_parts",)
@@ -44,19 +43,19 @@ class _Hashes:
     def __init__(self) -> None:
         self._parts: defaultdict[int, bytearray] = defaultdict(bytearray)
 
-    def __contains__(self, row: Hashable) -> bool:
-        return _packed(hash(row)) in self._parts.get(_part(hash(row)), b"")
+    def __contains__(self, value: Hashable) -> bool:
+        hash_ = hash(value)
+        return _packed(hash_) in self._parts.get(hash_ >> 8 & _PARTS, b"")
 
-    def update(self, rows: Sequence[Hashable]) -> None:
-        for row in rows:
-            self._parts[_part(hash(row))] += _packed(hash(row))
+    def add(self, value: Hashable) -> None:
+        """Keep the hash of a value; twice, if it is there."""
+        hash_ = hash(value)
+        part = self._parts[hash_ >> 8 & _PARTS]
+        part += _packed(hash_)
 
 
 _packed: Final = Struct("q").pack
-
-
-def _part(hash_: int) -> int:
-    return hash_ >> 8 & 0x3FF  # the last bits are zero in all of a sample
+_PARTS: Final = 0x3FF  # not of the last bits, which are zero in all of a sample
 
 
 class Seen:
@@ -80,7 +79,7 @@ class Seen:
         self._top: set[Hashable] = set()
         self._recent: set[Hashable] = set()  # up to 1,024 of the last rows
         self._before: set[Hashable] = set()  # and the 1,024 before them
-        self._sample = _Hashes()
+        self._sample = Hashes()
         self._sampled = 0  # rows that went into it
         self._mask = 0  # bits that are zero in the hash of a row of the sample, once there is one
         self._page: Sequence[Hashable] = ()  # the page that came last
@@ -164,7 +163,8 @@ class Seen:
         self._recent.update(rows)
         if len(self._recent) >= _RECENT:
             self._recent, self._before = set(), self._recent
-        self._sample.update(sample)
+        for row in sample:
+            self._sample.add(row)
         self._sampled += len(sample)
         if self._sampled >= _DENSE:
             self._mask = _ONE_IN_32

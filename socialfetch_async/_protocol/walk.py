@@ -8,7 +8,7 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Final, Literal
 
 from socialfetch_async._protocol.ending import ended
-from socialfetch_async._protocol.seen import Seen
+from socialfetch_async._protocol.seen import Hashes, Seen
 from socialfetch_async._text import shortened
 from socialfetch_async.errors import (
     PaginationError,
@@ -23,11 +23,6 @@ Identity = Callable[[ListPage, Sequence[Any]], Sequence[Hashable]]
 # Real lists have single empty pages (deleted accounts); a longer series leads nowhere and costs
 # a credit per page.
 EMPTY_PAGES_IN_A_ROW: Final = 6
-
-# Hashes have 60 bits here, since an int of 64 takes half as much memory again. Two cursors of
-# one list share one in a hundred million lists or so, and then the walk ends with an error, never
-# silently.
-_SIXTY_BITS: Final = (1 << 60) - 1
 
 
 class Walk:
@@ -92,8 +87,9 @@ class Walk:
         self._request_id: str | None = None
         self._empty_in_a_row = 0
         self._error: SocialFetchError | None = None
-        # Hashes, not cursors: 16 MB for the 235,000 pages of the largest accounts.
-        self._asked: set[int] = set()
+        # Hashes, not cursors: 2 MB for the 235,000 pages of the largest accounts. Two that share
+        # one end the walk with an error, never silently.
+        self._asked = Hashes()
         self._seen = Seen()
         self._begins_again = False
         self._begun_at_top = cursor is None
@@ -116,7 +112,7 @@ class Walk:
             cursor: What it was asked for with.
             rows: What identifies its rows: for followers, their handles.
         """
-        self._asked.add(hash(cursor) & _SIXTY_BITS)
+        self._asked.add(cursor)
         self._begun_at_top |= cursor is None
         self._recalled += len(rows)
         self._seen.recall(rows)
@@ -172,7 +168,7 @@ class Walk:
     def _go_to(self, cursor: str | None) -> None:
         assert cursor is not None
         self.cursor = cursor
-        if hash(cursor) & _SIXTY_BITS in self._asked:
+        if cursor in self._asked:
             self._error = self._pagination(
                 "repeated_cursor", f"the cursor {shortened(cursor)} came again"
             )
@@ -188,7 +184,7 @@ class Walk:
             PaginationError: The page repeats the one before; it is not to be delivered.
             ProfileUnavailableError: The profile has no readable list, and no rows came with that.
         """
-        self._asked.add(hash(self.cursor) & _SIXTY_BITS)
+        self._asked.add(self.cursor)
         self._request_id = page.request_id
         self.pages += 1
         self.credits_charged += page.credits_charged

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import assume, given, settings, strategies as st
 from msgspec.structs import replace
 
+from socialfetch_async._protocol.seen import Hashes
 from socialfetch_async._protocol.walk import EMPTY_PAGES_IN_A_ROW, Walk
 from socialfetch_async.errors import PaginationError, ProfileUnavailableError
 from socialfetch_async.models import FollowersPage, ListPage
@@ -614,7 +615,9 @@ def held(walk: Walk) -> int:
     owners = (walk, walk._seen)
     values = [getattr(owner, name) for owner in owners for name in owner.__slots__]
     sets = [value for value in values if isinstance(value, set)]
-    sizes = [sys.getsizeof(one) for one in chain(sets, *sets)]
+    parts = [value._parts for value in values if isinstance(value, Hashes)]
+    hashes = chain.from_iterable(chain(one, one.values()) for one in parts)
+    sizes = [sys.getsizeof(one) for one in chain(sets, *sets, parts, hashes)]
     return sum(-size // 16 * -16 for size in sizes)
 
 
