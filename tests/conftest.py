@@ -40,7 +40,7 @@ SLOW = {
     "tests/journal/test_journal.py::test_a_journal_cut": "a journal cut at each of its bytes",
     "tests/protocol/test_walk.py::test_the_memory": "a list of 235,000 pages",
     "tests/report/test_report.py::test_ten_thousand": "a report of ten thousand handles",
-    "tests/test_pytest_plugin.py": "the wheel is built, installed and used by other pytests",
+    "tests/test_pytest_plugin.py": "the package is installed, and used by other pytests",
     "tests/test_stream.py::test_any_split": "hundreds of generated interruptions",
     "tests/web/test_apps.py": "each server is a process of its own",
 }

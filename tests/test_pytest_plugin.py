@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 import tomllib
-import venv
 from collections.abc import Callable
 from pathlib import Path
 
@@ -150,7 +149,7 @@ def own_pytest(tmp_path: Path) -> Run:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Install the wheel with its extra and the project's runners; return its Python."""
+    """Install the package with its extra and the project's runners; return its Python."""
     folder = tmp_path_factory.mktemp("plugin_project")
     own = {
         name: value
@@ -163,19 +162,14 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Run:
             list(map(str, command)), cwd=work, env=own, capture_output=True, text=True, check=False
         )
 
-    def install(*command: str | Path) -> None:
-        done = run(python, "-m", "pip", "--disable-pip-version-check", "-q", *command)
-        assert done.returncode == 0, done.stderr
-
     work = shutil.copytree(
         PROJECT, folder / "work", ignore=shutil.ignore_patterns("__pycache__", ".*_cache")
     )
-    venv.create(folder / "venv", with_pip=True)
     python = folder / "venv" / ("Scripts" if sys.platform == "win32" else "bin") / "python"
-    install("wheel", "--no-deps", "--wheel-dir", folder, ROOT)
-    (wheel,) = folder.glob("*.whl")
     runners = tomllib.loads((PROJECT / "pyproject.toml").read_text())["dependency-groups"]["test"]
-    install("install", f"{wheel}[pytest]", *runners)
+    set_up = (sys.executable, ROOT / "tools" / "environment.py", folder / "venv")
+    done = run(*set_up, f"{ROOT}[pytest]", *runners)
+    assert done.returncode == 0, done.stdout + done.stderr
     return lambda *arguments: run(python, "-W", "error", *arguments)
 
 

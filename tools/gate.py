@@ -44,7 +44,13 @@ ONCE = [
   "tests/exchange/test_limiter.py", "tests/test_observability.py", "tests/test_opentelemetry.py",
   "tests/test_pytest_plugin.py", "tests/cluster/test_shards.py",
   "tests/faults/test_kills.py", "tests/faults/test_machines.py", "tests/faults/test_schedules.py",
+  "tests/batch/test_handles_file.py::test_a_list_is_read",
   "tests/journal/test_journal.py::test_a_journal_cut",
+  "tests/protocol/test_decode_bounds.py::test_a_hostile",
+  "tests/protocol/test_decode_damage.py::test_any_structure",
+  "tests/protocol/test_retry.py::test_any_header",
+  "tests/protocol/test_walk.py::test_a_page_in_hand",
+  "tests/protocol/test_walk.py::test_no_cursor",
   "tests/protocol/test_walk.py::test_the_memory",
   "tests/report/test_report.py::test_ten_thousand",
 ]  # fmt: skip

@@ -128,7 +128,7 @@ class Connection(asyncio.Protocol):
     def reset(self) -> None:
         """End the connection with a RST and not a FIN."""
         raw = self._transport.get_extra_info("socket")
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(AttributeError, OSError):  # it may have ended by itself
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
         self._transport.abort()
 

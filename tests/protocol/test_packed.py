@@ -63,6 +63,14 @@ def test_deflate_without_its_beginning_is_known_by_the_header(cut: int) -> None:
     assert unpacked(raw, 10, deflate=True) is None
 
 
+def test_three_layers_are_unpacked_and_no_more() -> None:
+    """One by the API, one by each of two proxies; nobody packs more than that."""
+    twice = gzip.compress(gzip.compress(GZIP))
+
+    assert unpacked(twice, 10_000) == PAGE
+    assert unpacked(gzip.compress(twice), 10_000) == GZIP
+
+
 def test_no_more_than_may_be_is_unpacked() -> None:
     """However little of it arrived, over all its members and layers."""
     bomb = gzip.compress(b"a" * 1_000_000)

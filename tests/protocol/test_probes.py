@@ -45,6 +45,7 @@ def waits(waiting: Waiting, *, charged: bool, probes: int) -> list[float]:
         (2.0, True, Waiting((6,) * 10, 6, 50.0, 50.0), 2.6),  # a tenth of it is not rarer
         (0.1, True, Waiting((4,) * 10, 4, HOUR, HOUR), 0.13),  # thirty are enough
         (1000.0, True, Waiting((3, 2, 2), 3, HOUR, HOUR), HOUR / 2),  # four, two of them soon
+        (0.0, True, Waiting((2, 1, 1), 2, HOUR, HOUR), HOUR),  # one, and no growth is enough
     ],
 )
 def test_the_next_wait(last: float, *, charged: bool, waiting: Waiting, wait: float) -> None:
