@@ -136,7 +136,7 @@ async def test_handles_can_be_kept_out(client_of: MakeClient, tracing: Tracing) 
         page(["b"]),
     ]
     async with Scripted(*answers) as api:
-        client = client_of(api, retry=PATIENT, timeout=0.5)
+        client = client_of(api, retry=PATIENT, timeout=1.5)
         assert [f.handle async for f in client.iter_followers("ada.secret")] == ["a", "b"]
         assert len(tracing.spans) == len(api.seen) == 7
         assert {(span.attributes or {})["http.url"] for span in tracing.spans} == {

@@ -84,7 +84,7 @@ async def test_single_pages_and_lists_share_the_limit_of_the_client(client_of: M
 async def test_what_may_have_been_charged_counts_against_the_client(client_of: MakeClient) -> None:
     """A lost attempt is a credit for all of its lists."""
     async with Scripted(HANG, error(503), page(["a"], "1")) as api:
-        client = client_of(api, max_credits=3, timeout=0.05)
+        client = client_of(api, max_credits=3, timeout=1.0)
         assert (await client.get_followers_page("ada")).followers
         assert (client.usage.credits_charged, client.usage.maybe_charged) == (1, 1)
         await client.get_followers_page("bo")
@@ -98,7 +98,7 @@ async def test_a_lost_attempt_before_the_price_is_known_counts_at_the_price(
 ) -> None:
     """The counters follow when the first page says what pages cost."""
     async with Scripted(HANG, page(["a"], "1", charged=5)) as api:
-        client = client_of(api, max_credits=30, timeout=0.05)
+        client = client_of(api, max_credits=30, timeout=1.0)
         await client.get_followers_page("ada")
         assert (client.usage.credits_charged, client.usage.maybe_charged) == (5, 5)
 

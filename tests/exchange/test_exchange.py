@@ -114,7 +114,7 @@ async def test_a_retry_after_date_is_understood(client_of: MakeClient) -> None:
 async def test_a_timeout_is_per_attempt_and_retried(client_of: MakeClient) -> None:
     """A hanging attempt is cut after `timeout`, counted as maybe charged, and tried again."""
     async with Scripted(HANG, OK) as api:
-        client = client_of(api, timeout=0.3)
+        client = client_of(api, timeout=1.0)
         await client.get_followers_page("ada")
         assert (len(api.seen), client.usage.maybe_charged) == (2, 1)
 

@@ -117,7 +117,7 @@ async def test_it_is_left_after_an_error(
     async with Scripted(*answers) as api:
         limiter = Places(1)
         client = client_of(
-            api, limiter=limiter, timeout=0.3, retry=RetryPolicy(max_attempts=3, base=0.001)
+            api, limiter=limiter, timeout=1.0, retry=RetryPolicy(max_attempts=3, base=0.001)
         )
         with pytest.raises(kind):
             await client.get_followers_page("ada")

@@ -63,7 +63,6 @@ SMALL = Scale(
     cancelled_batches=2,
     gateway_handles=40,
     limited_pages=10,
-    timeout=1.0,
 )
 
 
