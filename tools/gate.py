@@ -227,7 +227,7 @@ def check() -> None:
     """Run what is quick, in an environment that is kept."""
     gate = Gate()
     try:
-        inside = environment.kept(WORK / "check", "-e", EXTRAS, *groups("lint", *GROUPS))
+        inside = environment.kept(WORK / "check", "-e", EXTRAS, *groups("lint", "docs", *GROUPS))
     except subprocess.CalledProcessError as error:
         sys.exit(f"could not set up the environment of the check: {error}")
     gate.ended("environment", gate.began, "", held=True)
