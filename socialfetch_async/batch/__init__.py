@@ -19,6 +19,7 @@ from socialfetch_async.batch.handles_file import (
     HandlesFile as HandlesFile,
     read_handles as read_handles,
 )
+from socialfetch_async.batch.pacing import Pace as Pace
 from socialfetch_async.batch.progress import BatchEvent as BatchEvent, BatchProgress, BatchResult
 from socialfetch_async.batch.refreshing import finish_refresh as finish_refresh
 from socialfetch_async.batch.settlement import settle as settle

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 import msgspec
 
 from socialfetch_async import _arguments as arguments
+from socialfetch_async.batch import Pace
 from socialfetch_async.cli.output import say
-from socialfetch_async.cli.pacing import Pace
 from socialfetch_async.cli.proxies import proxy_for
 from socialfetch_async.client import DEFAULT_BASE_URL, SocialFetchClient
 from socialfetch_async.errors import APIStatusError, SocialFetchError, TransportError

@@ -3,16 +3,14 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
 from typing import Final, NamedTuple
 
 import msgspec
 
 from socialfetch_async import _arguments as arguments
-from socialfetch_async.batch import BatchStopReason, Order, finish_refresh
+from socialfetch_async.batch import BatchStopReason, Order, Pace, finish_refresh
 from socialfetch_async.client import SocialFetchClient
 from socialfetch_async.cluster.places import read_part, read_shard, shard_lock
 from socialfetch_async.errors import ShardTakenError
@@ -269,29 +267,3 @@ class Stop:
         """Raise what asking raised."""
         if self._error is not None:
             raise self._error
-
-
-class Pace(AbstractAsyncContextManager[None]):
-    """A limiter that lets requests go evenly spaced, without a burst at the beginning.
-
-    Args:
-        rate: Requests a second.
-    """
-
-    def __init__(self, rate: float) -> None:
-        self._interval = 1 / arguments.seconds("rate", rate)
-        self._next = 0.0
-
-    async def __aenter__(self) -> None:
-        now = asyncio.get_running_loop().time()
-        at = max(now, self._next)
-        self._next = at + self._interval
-        await asyncio.sleep(at - now)
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        return None

@@ -16,9 +16,9 @@ from socialfetch_async import (
     SocialFetchClient,
     read_journal,
 )
-from socialfetch_async.batch import export_followers, order
+from socialfetch_async.batch import Pace, export_followers, order
 from socialfetch_async.cluster import ShardResult, run_shard, run_shard_async
-from socialfetch_async.cluster.attempt import Pace, Part, Stop, Task, fetch
+from socialfetch_async.cluster.attempt import Part, Stop, Task, fetch
 from socialfetch_async.cluster.job import take_stock
 from socialfetch_async.cluster.leases import Shard
 from socialfetch_async.cluster.places import journal_path, shard_lock

@@ -1,4 +1,4 @@
-"""`--rate`: so many requests per second."""
+"""So many requests per second: `--rate`, and the share of it that an attempt at a shard has."""
 
 import asyncio
 from contextlib import AbstractAsyncContextManager
