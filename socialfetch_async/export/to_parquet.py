@@ -1,6 +1,6 @@
 """Parquet by pyarrow, which comes with the extra `parquet`: typed, compressed with zstd."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from importlib import import_module
 from itertools import islice
 from pathlib import Path
@@ -9,11 +9,10 @@ from typing import Any, Final
 from socialfetch_async._text import install
 from socialfetch_async.errors import ExportError
 from socialfetch_async.export.columns import COLUMNS
-from socialfetch_async.export.lists import Lists
+from socialfetch_async.export.lists import Lists, columns_of
 
-# Rows are Python objects only until a batch is full, and compact columns until a row group is.
+# Rows are Python objects only in their batch, and compact columns until a row group is full.
 # Readers want large groups, memory wants small ones: a million followers take about 100 MB.
-BATCH: Final = 2_048
 BATCHES_A_GROUP: Final = 12
 # Columns whose values repeat. For the others a dictionary would be built and thrown away.
 _REPEATING: Final = ["source", "bio", "fetched_at", "first_seen_at", "last_seen_at"]
@@ -33,7 +32,7 @@ def write(path: Path, lists: Lists) -> None:
         "time": pa.timestamp("us", tz="UTC"),
     }
     schema = pa.schema([pa.field(c.name, types[c.type], nullable=c.nullable) for c in COLUMNS])
-    batches = _batches(lists, schema, pa)
+    batches = (_batch(columns_of(pages), schema, pa) for pages in lists.batches())
     with parquet.ParquetWriter(path, schema, compression="zstd", use_dictionary=_REPEATING) as file:
         while group := list(islice(batches, BATCHES_A_GROUP)):
             file.write_table(pa.Table.from_batches(group))
@@ -54,19 +53,7 @@ def _pyarrow() -> tuple[Any, Any]:
         ) from None
 
 
-def _batches(lists: Lists, schema: Any, pa: Any) -> Iterator[Any]:
-    columns: list[list[Any]] = [[] for _ in COLUMNS]
-    for page in lists.pages():
-        for column, cells in zip(columns, page.columns(), strict=True):
-            column.extend(cells)
-        if len(columns[0]) >= BATCH:
-            yield _batch(columns, schema, pa)
-            columns = [[] for _ in COLUMNS]
-    if columns[0]:
-        yield _batch(columns, schema, pa)
-
-
-def _batch(columns: list[list[Any]], schema: Any, pa: Any) -> Any:
+def _batch(columns: list[Sequence[Any]], schema: Any, pa: Any) -> Any:
     arrays: list[Any] = []
     for at, (cells, field) in enumerate(zip(columns, schema, strict=True)):
         if not pa.types.is_timestamp(field.type):
