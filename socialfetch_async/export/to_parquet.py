@@ -1,6 +1,7 @@
 """Parquet by pyarrow, which comes with the extra `parquet`: typed, compressed with zstd."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from itertools import islice
 from pathlib import Path
@@ -16,6 +17,8 @@ from socialfetch_async.export.lists import Lists, columns_of
 BATCHES_A_GROUP: Final = 12
 # Columns whose values repeat. For the others a dictionary would be built and thrown away.
 _REPEATING: Final = ["source", "bio", "fetched_at", "first_seen_at", "last_seen_at"]
+_EPOCH: Final = datetime.fromtimestamp(0, UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
 
 
 def write(path: Path, lists: Lists) -> None:
@@ -33,13 +36,15 @@ def write(path: Path, lists: Lists) -> None:
     }
     schema = pa.schema([pa.field(c.name, types[c.type], nullable=c.nullable) for c in COLUMNS])
     batches = (_batch(columns_of(pages), schema, pa) for pages in lists.batches())
-    with parquet.ParquetWriter(path, schema, compression="zstd", use_dictionary=_REPEATING) as file:
+    # Not Arrow's own pool, which keeps what was freed for later, for as much again.
+    pool = pa.system_memory_pool()
+    with parquet.ParquetWriter(
+        path, schema, compression="zstd", use_dictionary=_REPEATING, memory_pool=pool
+    ) as file:
         while group := list(islice(batches, BATCHES_A_GROUP)):
             file.write_table(pa.Table.from_batches(group))
             del group
-            # Arrow keeps what it has freed for later, and the next group comes at once: without
-            # this line the peak is twice as high.
-            pa.default_memory_pool().release_unused()
+            pool.release_unused()
 
 
 def _pyarrow() -> tuple[Any, Any]:
@@ -54,12 +59,19 @@ def _pyarrow() -> tuple[Any, Any]:
 
 
 def _batch(columns: list[Sequence[Any]], schema: Any, pa: Any) -> Any:
+    pool = pa.system_memory_pool()
     arrays: list[Any] = []
     for at, (cells, field) in enumerate(zip(columns, schema, strict=True)):
         if not pa.types.is_timestamp(field.type):
-            arrays.append(pa.array(cells, field.type))
+            arrays.append(pa.array(cells, field.type, memory_pool=pool))
         elif cells == columns[at - 1]:  # most often all times are those of the page
             arrays.append(arrays[-1])
-        else:  # as text first, which is fast and understands our times
-            arrays.append(pa.array(cells, pa.string()).cast(field.type))
+        else:
+            times = {text: _microseconds(text) for text in set(cells)}
+            arrays.append(pa.array([times[text] for text in cells], field.type, memory_pool=pool))
     return pa.record_batch(arrays, schema=schema)
+
+
+def _microseconds(text: str) -> int:
+    """Return a time as Parquet has it. Arrow's own reading of a text loads all that it computes."""
+    return (datetime.fromisoformat(text) - _EPOCH) // _MICROSECOND
