@@ -89,7 +89,7 @@ class Lists:
                 of = saved.handle.lower()
                 source, number, position = self._saved.handles[of].handle, 0, 0
                 self.without_first_page += saved.cursor is not None
-            rows = rows_of(saved.raw_followers)
+            rows = rows_of(saved.line)
             self.page_count += 1
             self.rows += len(rows.followers)
             self.invalid_rows += rows.total - len(rows.followers)
