@@ -9,8 +9,8 @@ from socialfetch_async.export.rows import Rows, rows_of
 from socialfetch_async.journal import SavedHandle, SavedPage, SavedRun
 from socialfetch_async.models import Follower
 
-# Rows that are Python objects at the same time: 2 MB.
-_BATCH: Final = 2_048
+# Rows that are Python objects at the same time: about 2 MB.
+_BATCH: Final = 1_024
 
 
 class Page(NamedTuple):
@@ -98,7 +98,7 @@ class Lists:
             position += rows.total
 
     def batches(self) -> Iterator[list[Page]]:
-        """Yield the pages of all lists, some thousand rows at a time."""
+        """Yield the pages of all lists, about a thousand rows at a time."""
         batch: list[Page] = []
         size = 0
         for page in self.pages():
