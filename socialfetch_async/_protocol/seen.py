@@ -25,8 +25,9 @@ _ROWS: Final = 4
 # How many pages in a row that end in a known row show it, whatever they bring at their top.
 _PAGES_IN_A_ROW: Final = 6
 
-# How many pages with a row from between show it, and how many without one may lie between two of
-# them. By chance one page in 400 has one, and five so close together come in no list.
+# How many pages with a row from between show it, and how many of the largest pages hold the rows
+# that may lie between two of them: a circle may bring smaller pages than the walk that it repeats.
+# By chance one page in 400 has one, and five so close together come in no list.
 _MARKED: Final = 5
 _UNMARKED: Final = 3
 
@@ -66,6 +67,7 @@ class Seen:
         "_before",
         "_in_a_row",
         "_known",
+        "_largest",
         "_marked",
         "_marks",
         "_new",
@@ -89,7 +91,8 @@ class Seen:
         self._in_a_row = 0  # pages that end in a known row
         # The same, and rows, since most of the rows began to be known.
         self._pages = self._known = self._new = 0
-        self._marked = self._unmarked = 0  # pages with an old mark, and those since the last one
+        self._marked = self._unmarked = 0  # pages with an old mark, and rows since the last of them
+        self._largest = 0  # rows of the largest page behind the top
 
     def recall(self, rows: Sequence[Hashable]) -> None:
         """Take the rows of an earlier page, which are judged no more."""
@@ -147,8 +150,8 @@ class Seen:
     def _leads_back(self, rows: Sequence[Hashable]) -> Repeat | None:
         """Judge a page by the marks on it; those of the last pages are an overlap with them."""
         if all(map(self._is_remembered, self._marks.intersection(rows))):
-            self._unmarked += 1
-            if self._unmarked > _UNMARKED:
+            self._unmarked += len(rows)
+            if self._unmarked > _UNMARKED * self._largest:
                 self._marked = 0
             return None
         self._marked += 1
@@ -169,6 +172,7 @@ class Seen:
         self._recent.update(rows)
         if len(self._recent) >= _RECENT:
             self._recent, self._before = set(), self._recent
+        self._largest = max(self._largest, len(rows))
         self._with_mark = not self._with_mark
         if self._with_mark:
             self._marks.add(rows[-1])

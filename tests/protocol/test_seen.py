@@ -81,6 +81,21 @@ def test_a_circle_deep_inside_a_long_list(period: int, shift: int) -> None:
         assert bought_after_the_first_repeat(pages, DEEP + period)[0] <= 20
 
 
+@pytest.mark.parametrize(("before", "after"), [(200, 20), (50, 20), (20, 5), (20, 200)])
+def test_a_circle_whose_pages_have_another_size(before: int, after: int) -> None:
+    """It is seen within ten of the larger pages, as many as they make of smaller ones."""
+    people = [*range(before * 1_000)]
+    seen = Seen()
+    for at in range(0, len(people), before):
+        assert seen.add(people[at : at + before]) is None
+    there = len(people) // 2 + 7
+    again = [people[at : at + after] for at in range(there, len(people), after)]
+
+    found = [seen.add(page) for page in again[: 11 * max(before, after) // after]]
+
+    assert "begins_again" in found
+
+
 def test_a_long_list_that_begins_again_at_its_top() -> None:
     """The first rows are remembered however far the walk has come."""
     pages = circle(Random(1), 0, 20_000, 3)
@@ -229,16 +244,22 @@ def test_which_rows_are_remembered(
 
 
 # Twelve pages behind the first rows, whose last rows end in 99, and enough to forget all others.
-MIDDLE = [range(100 * page, 100 * page + 100) for page in range(100, 112)]
-ENOUGH = [range(20_000, 21_024), range(30_000, 31_024)]
+def hundreds(first: int, last: int) -> list[list[int]]:
+    """Return pages of 100 rows each."""
+    return [[*range(100 * page, 100 * page + 100)] for page in range(first, last)]
+
+
+MIDDLE = hundreds(100, 112)
+ENOUGH = hundreds(200, 222)
 MARK = [[page[-1]] for page in MIDDLE[::2]]
-NEW = singly(90_000, 100)
+NEW = hundreds(900, 1_000)
+SMALLER = [half for page in NEW for half in (page[:50], page[50:])]
 
 
-def apart(pages: list[list[int]], between: int) -> list[list[int]]:
+def apart(pages: list[list[int]], between: int, new: list[list[int]] = NEW) -> list[list[int]]:
     """Put new pages between pages."""
-    new = iter(NEW)
-    return [page for one in pages for page in (one, *islice(new, between))]
+    some = iter(new)
+    return [page for one in pages for page in (one, *islice(some, between))]
 
 
 @pytest.mark.parametrize(
@@ -255,6 +276,9 @@ def apart(pages: list[list[int]], between: int) -> list[list[int]]:
         # Three pages without one may lie between two of them, each time.
         (apart(MARK[:5], 3), [None] * 16 + ["begins_again"] + [None] * 3),
         (apart(MARK[:5], 4), [None] * 25),
+        # Or as many rows on smaller pages.
+        (apart(MARK[:5], 6, SMALLER), [None] * 28 + ["begins_again"] + [None] * 6),
+        (apart(MARK[:5], 7, SMALLER), [None] * 40),
         ([*MARK[:4], *NEW[:4], MARK[4], MARK[5]], [None] * 10),
         ([*MARK[:4], *NEW[:3], MARK[4]], [None] * 7 + ["begins_again"]),
         ([MARK[0], *NEW[:4], *MARK[1:5]], [None] * 9),
