@@ -49,8 +49,12 @@ def test_the_docs_show_the_table_of_columns() -> None:
     assert re.findall(r"^\| `\w+` \|.*\|$", DOCS.read_text(), re.MULTILINE)[: len(table)] == table
 
 
+def line(rows: bytes) -> bytes:
+    return b'{"answer":{"data":{"followers":' + rows + b"}}}"
+
+
 def encoded(*rows: Mapping[str, Any]) -> bytes:
-    return json.dumps(rows).encode()
+    return line(json.dumps(rows).encode())
 
 
 def test_documented_rows_have_nothing_extra() -> None:
@@ -67,7 +71,7 @@ def test_unknown_fields_are_kept_as_they_came() -> None:
     raw = b"""[{"handle":"bo","verified":true,"privateAccount":false,"region":"DE","n":1.50,
       "avatarUrls":{"huge":"h","thumb":"t"},
       "metrics":{"followers":1,"following":2,"likes": 99999999999999999999}}, %s]"""
-    rows = rows_of(raw % json.dumps(ADA).encode())
+    rows = rows_of(line(raw % json.dumps(ADA).encode()))
     assert msgspec.json.encode(rows.extras[0]) == (
         b'{"region":"DE","n":1.50,"metrics":{"likes":99999999999999999999},'
         b'"avatarUrls":{"huge":"h"}}'
@@ -80,7 +84,7 @@ def test_unknown_fields_are_kept_as_they_came() -> None:
 def test_a_broken_character_in_an_unknown_field_is_repaired(field: bytes) -> None:
     """It would make a line, or a whole file, unreadable; the row and its other fields stay."""
     raw = b"[" + json.dumps(ADA | {"new": 1.5}).encode()[:-1] + b"," + field + b"}]"
-    rows = rows_of(raw)
+    rows = rows_of(line(raw))
     text = msgspec.json.encode(*rows.extras)
     assert [follower.handle for follower in rows.followers] == ["ada"]
     assert msgspec.json.decode(text)["new"] == 1.5
