@@ -23,7 +23,7 @@ class Column(NamedTuple):
         type: `text`, `int` (64 bits), `bool` or `time`.
         unit: What a number counts, or the time zone.
         nullable: Whether a cell can be empty.
-        field: Where a Follower has it, as `attrgetter` takes it; "" when the export adds it.
+        field: Where a Follower has it, such as `metrics.followers`; "" when the export adds it.
     """
 
     name: str
