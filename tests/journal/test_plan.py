@@ -113,7 +113,7 @@ def test_what_is_left_to_do(
 ) -> None:
     """One row for each thing that can be typed, and each state of a list."""
     saved = read_journal(write(tmp_path / "j", *lines))
-    wanted = Wanted(options.pop("work", NEXT), refresh, **options)
+    wanted = Wanted(**{"work": NEXT, "refresh": refresh, **options})
     found = saved.plan({"A": None}, wanted)["A"]
     cursor = None if found.do == "nothing" and found.why in ENDED else found.cursor
     assert (found.do, found.why, found.reading, cursor, found.base) == step
