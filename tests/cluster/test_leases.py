@@ -65,6 +65,7 @@ def test_without_a_limit_nothing_is_counted() -> None:
         (0, 4, 25),
         (75, 4, 25),
         (80, 4, 20),  # what is left is worth it
+        (87.5, 4, 12.5),  # half of an even part just so
         (90, 4, 0),  # and here it is not
         (100, 1, 0),  # one had it all before the others came
         (0, 1, 100),
