@@ -132,6 +132,20 @@ def test_what_is_left_to_do(
 
 ENDED = {"complete", "private", "repeated_cursor"}
 
+
+@pytest.mark.parametrize(
+    ("lines", "pages", "followers"),
+    [([], 0, 0), (BEGUN, 1, 2), (DEEP, 2, 4), (HOLE, 1, 2), (WHOLE, 2, 3), (MET, 4, 4)],
+)
+def test_a_step_counts_what_is_there(
+    tmp_path: Path, lines: list[Line], pages: int, followers: int
+) -> None:
+    """Of the list, whether or not it goes on; a follower that a refresh saw again once."""
+    saved = read_journal(write(tmp_path / "j", *lines))
+    found = saved.plan({"A": None}, Wanted(NEXT))["A"]
+    assert (found.pages, found.followers) == (pages, followers)
+
+
 READ = Step("read", "not_begun", NEXT)
 ON = Step("go_on", "unfinished", FIRST, "1")
 REFUSES = Step("go_on", "refused", FIRST, "2")
