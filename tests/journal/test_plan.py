@@ -40,6 +40,7 @@ JOINS = reading(
 )
 ANEW = [*WHOLE, *reading(SECOND, page("a", ["n", "m", "o"], seconds=9))]
 NOBODY = [page("a", [])]
+NO_READING = [done("a", "failed", reading=None, error="Why.")]
 HOLE = [
     page("a", ["x", "y"], None, "1"),
     page("a", ["p"], "2", "3", seconds=2),
@@ -52,6 +53,7 @@ HOLE = [
     [
         # The same command again.
         ([], None, {}, ("read", "not_begun", NEXT, None, None)),
+        (NO_READING, None, {}, ("read", "not_begun", NEXT, None, None)),
         (WHOLE, None, {}, ("nothing", "complete", FIRST, None, None)),
         (BEGUN, None, {}, ("go_on", "unfinished", FIRST, "1", None)),
         (PRIVATE, None, {}, ("nothing", "unavailable:private", FIRST, None, None)),
@@ -131,6 +133,26 @@ def test_what_is_left_to_do(
 
 
 ENDED = {"complete", "private", "repeated_cursor"}
+
+
+@pytest.mark.parametrize(
+    ("lines", "start", "step"),
+    [
+        ([], "1", ("read", "not_begun", NEXT, "1")),
+        (BEGUN, "1", ("go_on", "unfinished", FIRST, "1")),
+        (DEEP, "1", ("go_on", "unfinished", FIRST, "2")),
+        (NO_TOP, "1", ("nothing", "complete", FIRST, None)),
+        (NO_TOP, "5", ("go_on", "unfinished", FIRST, "5")),
+    ],
+)
+def test_a_list_that_begins_at_a_cursor(
+    tmp_path: Path, lines: list[Line], start: str, step: tuple[Any, ...]
+) -> None:
+    """What lies before it is not asked for, and what was bought from there on is not again."""
+    saved = read_journal(write(tmp_path / "j", *lines))
+    found = saved.plan({"A": start}, Wanted(NEXT))["A"]
+    cursor = None if found.do == "nothing" else found.cursor
+    assert (found.do, found.why, found.reading, cursor) == step
 
 
 @pytest.mark.parametrize(
