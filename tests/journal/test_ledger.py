@@ -42,6 +42,8 @@ PAID, SETTLED, NEXT_FILE = "paid", "settle", "next_file"
          7, 7, {"a": 7}),
         ([(OPENED, 5, "a"), (NEXT_FILE,), (OPENED, 6, "a"), (NEXT_FILE,), (OPENED, 7, "a")],
          11, 18, {"a": 18}),
+        ([(OPENED, 5, "a"), (CLOSED, 4), (NEXT_FILE,), (OPENED, 6, "a"), (CLOSED, 3), (NEXT_FILE,)],
+         7, 7, {"a": 7}),
     ],
 )  # fmt: skip
 def test_what_may_have_been_charged(
