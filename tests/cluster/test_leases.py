@@ -51,6 +51,28 @@ def test_leases_never_exceed_the_budget_and_use_it_up(
     assert spent == budget
 
 
+@pytest.mark.parametrize(
+    ("spent", "smallest", "workers", "lent"),
+    [
+        (0, 10, 2, [25, 18, 14, 10, 10, 10, 10, 3]),  # a quarter each time, while that is worth it
+        (0, 30, 2, [30, 30, 30, 10]),
+        (0, 10, 5, [10] * 10),
+        (40, 10, 2, [15, 11, 10, 10, 10, 4]),
+        (99, 10, 2, [1]),
+        (100, 10, 2, []),
+        (130, 10, 2, []),  # an earlier call had a higher limit
+    ],
+)
+def test_leases_shrink_with_what_is_left(
+    spent: int, smallest: int, workers: int, lent: list[int]
+) -> None:
+    """Of 100 credits: half of an even part, not less than the smallest, to the last credit."""
+    leases, found = Leases(100, spent, smallest), list[int | None]()
+    while not leases.exhausted:
+        found.append(leases.lend(workers))
+    assert found == lent
+
+
 def test_without_a_limit_nothing_is_counted() -> None:
     """A lease of None is no limit."""
     leases = Leases(None, 0, 10)
