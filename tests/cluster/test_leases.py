@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from socialfetch_async.cluster.leases import Leases, shards_of, share
+from socialfetch_async.cluster.leases import Leases, Shard, shards_of, share
 
 HANDLES = st.text("abcXYZ._09", min_size=1, max_size=8)
 # On a busy machine a few texts may take seconds.
@@ -21,6 +21,15 @@ def test_every_handle_is_in_one_shard(handles: dict[str, str | None], count: int
     for number, shard in enumerate(shards):
         for handle in shard.handles:
             assert shards_of({handle.swapcase(): None}, count)[number].handles
+
+
+def test_what_a_shard_has_spent() -> None:
+    """Nothing at first; then what it cost at most, less what it had cost before this work."""
+    shard = Shard("0000-of-0001")
+    assert (shard.left, shard.failed, shard.fruitless, shard.spent) == (0, 0, 0, 0)
+    assert (shard.credits_charged, shard.maybe_charged, shard.before) == (0, 0, 0)
+    shard.credits_charged, shard.maybe_charged, shard.before = 9, 4, 3
+    assert shard.spent == 10
 
 
 @UNHURRIED
