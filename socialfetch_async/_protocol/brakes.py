@@ -59,11 +59,9 @@ class Brakes:
         """Note the failure that a handle ended with; return whether the run is to end with it."""
         if isinstance(error, _AT_ONCE) or error.unanswered:
             return True
-        new_format = False
-        if _is_unreadable(error):
-            # Text that arrived whole and is beyond repair was bought once more.
-            again = isinstance(error, PayloadError) and error.attempts > 1
-            new_format = self._cannot_read(handle, 2 if again else 1)
+        # Text that arrived whole and is beyond repair was bought once more.
+        answers = 2 if isinstance(error, PayloadError) and error.attempts > 1 else 1
+        new_format = _is_unreadable(error) and self._cannot_read(handle, answers)
         kind = None if about_the_handle(error) else _kind(error)
         if kind != self._kind:
             self._kind, self._alike = kind, set()
