@@ -372,7 +372,8 @@ def parse(text: bytes) -> Line | None:
 
 
 def _check(text: bytes) -> None:
-    end = len(text) - text.endswith(b"\n")
+    # A copy may have been given the line breaks of another system.
+    end = len(text) - (2 if text.endswith(b"\r\n") else text.endswith(b"\n"))
     begin = end - _CRC_LENGTH
     if begin < 0 or text[begin:end] != _CRC % crc32(memoryview(text)[:begin]):
         raise ValueError("not as it was written")

@@ -1,6 +1,7 @@
 """Reading journals offline: one or several together, also while one is being written."""
 
 import os
+import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -503,6 +504,9 @@ def _is_torn_header(text: bytes) -> bool:
 
 def _opened(path: Path) -> BinaryIO:
     try:
+        # Before it is opened: a pipe would wait for somebody to write.
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise JournalError(f"{path} cannot be read: it is not a file. Name a journal.")
         return path.open("rb", buffering=1 << 16)
     except OSError as error:
         raise JournalError(f"{path} cannot be read: {error.strerror}.") from None
