@@ -11,9 +11,10 @@ from typing import Final
 import msgspec
 
 from socialfetch_async._protocol.ending import is_short
+from socialfetch_async._text import count
 from socialfetch_async.errors import ExportError
 from socialfetch_async.export import to_csv, to_jsonl, to_parquet, to_sqlite
-from socialfetch_async.export.atomic import atomic_write
+from socialfetch_async.export.atomic import atomic_write, refuse_in_use
 from socialfetch_async.export.lists import Lists
 from socialfetch_async.export.outputs import (
     STREAMED,
@@ -57,6 +58,15 @@ class Target(msgspec.Struct, frozen=True):
             to_csv.write_for_spreadsheets(path, lists)
         else:
             _WRITERS[self.form](path, lists)
+
+    def refuse_in_use(self, path: Path) -> None:
+        """Refuse a place where what is written would be changed by what another program left.
+
+        Raises:
+            OSError: It is one.
+        """
+        if self.form == "sqlite":
+            refuse_in_use(path)
 
     def blocks(self, lists: Lists) -> Iterator[bytes]:
         """Yield all rows as bytes, for a pipe."""
@@ -123,13 +133,20 @@ def convert(
 
     Raises:
         ValueError: The format is unknown, or `spreadsheet` is not for it.
-        ExportError: The output cannot be written, is a journal, or needs pyarrow.
+        ExportError: The output cannot be written, is a journal, needs pyarrow, or would be
+            replaced although the journals have no page.
         JournalError: A journal cannot be read.
     """
     target = target_of(output, format, spreadsheet=spreadsheet)
     saved = saved_run(journal)
     path = real_path(output)
     refuse_to_replace(path, saved.paths)
+    if not saved.handles and path.exists():
+        broken = f": {count(saved.broken_lines, 'line')} cannot be read" * bool(saved.broken_lines)
+        raise ExportError(
+            f"no page is in {', '.join(map(str, saved.paths))}{broken}. {path} was left as it is: "
+            "an export of nothing replaces no file. Name another journal, or another output."
+        )
     return write_export(saved, path, target)
 
 
@@ -153,6 +170,7 @@ def write_export(
     """
     lists = Lists(saved)
     try:
+        target.refuse_in_use(path)
         with atomic_write(path) as part:
             target.write(part, lists)
             before_rename(part, lists)

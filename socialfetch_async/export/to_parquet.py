@@ -34,7 +34,12 @@ def write(path: Path, lists: Lists) -> None:
     }
     schema = pa.schema([pa.field(c.name, types[c.type], nullable=c.nullable) for c in COLUMNS])
     batches = _batches(lists, schema, pa)
-    with parquet.ParquetWriter(path, schema, compression="zstd", use_dictionary=_REPEATING) as file:
+    with (
+        path.open("wb") as opened,  # pyarrow takes no name that is not UTF-8
+        parquet.ParquetWriter(
+            opened, schema, compression="zstd", use_dictionary=_REPEATING
+        ) as file,
+    ):
         while group := list(islice(batches, BATCHES_A_GROUP)):
             file.write_table(pa.Table.from_batches(group))
             del group
