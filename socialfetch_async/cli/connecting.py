@@ -13,6 +13,7 @@ from socialfetch_async import _arguments as arguments
 from socialfetch_async.batch import Pace
 from socialfetch_async.cli.output import say
 from socialfetch_async.cli.proxies import proxy_for
+from socialfetch_async.cli.words import number
 from socialfetch_async.client import DEFAULT_BASE_URL, SocialFetchClient
 from socialfetch_async.errors import APIStatusError, SocialFetchError, TransportError
 from socialfetch_async.policy import RetryPolicy
@@ -53,7 +54,7 @@ class Connection(NamedTuple):
 
     def words(self) -> list[str]:
         """Return these options as they are typed."""
-        given = [f"--{n}={v:g}" for n, v in self._asdict().items() if v is not None]
+        given = [f"--{n}={number(v)}" for n, v in self._asdict().items() if v is not None]
         return [f"{word}s" if word.startswith("--patience") else word for word in given]
 
     def client(

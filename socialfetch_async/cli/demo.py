@@ -133,6 +133,8 @@ def _folder(output: str | None) -> Path:
     Raises:
         ExportError: It is not a folder, or not empty.
     """
+    if output == "-":
+        raise ExportError("the demo writes to a folder: name one (./- is a folder called -).")
     folder = Path(output or tempfile.mkdtemp(prefix="socialfetch-demo-")).resolve()
     try:
         empty = not folder.exists() or not any(folder.iterdir())

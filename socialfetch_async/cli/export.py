@@ -127,7 +127,7 @@ class Options:
             if (value := getattr(self, name)) is not None:
                 said.append(f"--{name.replace('_', '-')}={value}")
         if self.older_than is not None:
-            said.append(f"--older-than={self.older_than:g}s")
+            said.append(f"--older-than={words.number(self.older_than)}s")
         if self.concurrency != CONCURRENCY:
             said.append(f"--concurrency={self.concurrency}")
         if self.fsync != "second":
@@ -361,14 +361,16 @@ def _plan(files: BatchFiles, asked: Order) -> dict[str, Any]:
     steps = saved.plan(asked.starts, asked.wanted(work or ""))
     left = {handle for handle, step in steps.items() if step.do != "nothing"}
     begun = {h for h in left if (one := saved.handles.get(h.lower())) is not None and one.pages}
-    pages = sum(entry.credits_left or 1 for entry in found.handles if entry.handle in begun)
+    price = saved.price
+    pages = sum(entry.credits_left or price for entry in found.handles if entry.handle in begun)
     spent, limit = saved.spent(work, asked.refresh), asked.max_credits
     return {
         "handles": len(asked.starts),
         "left": len(left),
         "begun": len(begun),
         "credits_for_begun": pages,
-        "credits_at_least": pages + len(left) - len(begun),
+        "credits_at_least": pages + price * (len(left) - len(begun)),
+        "price": price,
         "spent": spent,
         "max_credits": limit,
         "max_credits_left": None if limit is None else max(0, limit - spent),

@@ -49,6 +49,8 @@ async def stream_journals(
 
 def report_journals(journals: tuple[str, ...], output: str, voice: Voice) -> None:
     """Write a report, and say which lists lack followers."""
+    if output == "-":
+        raise ValueError("a report is a file: name one (./- is a file called -)")
     saved = saved_run(journals)
     write_report(saved, output)
     _announce_path(real_path(output), voice, _gaps(saved))

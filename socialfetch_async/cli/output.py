@@ -13,6 +13,8 @@ from typing import Any, Final, NamedTuple, TextIO
 
 import msgspec
 
+from socialfetch_async._text import encodable
+
 # A pipe that is ready takes this much at once (POSIX: PIPE_BUF; Linux and macOS have more).
 _READY_BYTES: Final = 4096
 
@@ -38,8 +40,9 @@ class Voice(NamedTuple):
     def tell(self, lines: Iterable[str]) -> None:
         """Write lines to stderr as `say` does, where there is no event loop."""
         if not self.quiet:
+            text = "".join(f"{line}\n" for line in lines)
             with contextlib.suppress(OSError):
-                sys.stderr.write("".join(f"{line}\n" for line in lines))
+                sys.stderr.write(text)
                 sys.stderr.flush()
 
     def words(self) -> list[str]:
@@ -49,8 +52,9 @@ class Voice(NamedTuple):
 
 async def say(lines: Iterable[str]) -> None:
     """Write lines to stderr. If it takes none, as a closed terminal, the work matters more."""
+    encoded = [f"{line}\n".encode(errors="replace") for line in lines]
     with contextlib.suppress(OSError):
-        await write_lines([f"{line}\n".encode(errors="replace") for line in lines], sys.stderr)
+        await write_lines(encoded, sys.stderr)
 
 
 def plain(value: object) -> Any:
@@ -65,7 +69,7 @@ def plain(value: object) -> Any:
             names = getattr(value, "_fields", None)  # of a NamedTuple
             return items if names is None else dict(zip(names, items, strict=True))
         case Path():
-            return str(value)
+            return encodable(value)
         case _:
             return value
 
@@ -89,7 +93,10 @@ async def write_json(value: object) -> None:
 
 def here(path: Path) -> str:
     """Return a path as it can be typed in the current folder."""
-    folder = Path.cwd()
+    try:
+        folder = Path.cwd()
+    except OSError:  # somebody has deleted it
+        return str(path)
     return str(path.relative_to(folder) if path.is_relative_to(folder) else path)
 
 

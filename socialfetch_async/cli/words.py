@@ -1,7 +1,9 @@
 """What the commands say about results, in words."""
 
+import os
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
 from socialfetch_async._text import count
@@ -44,7 +46,14 @@ def _quoted(word: str) -> str:
 def _escaped(character: str) -> str:
     if character.isprintable() and character not in "\\'":
         return character
-    return "".join(f"\\x{byte:02x}" for byte in character.encode(errors="surrogatepass"))
+    return "".join(f"\\x{byte:02x}" for byte in _bytes(character))
+
+
+def _bytes(character: str) -> bytes:
+    try:
+        return os.fsencode(character)  # also of a name that is not UTF-8
+    except UnicodeEncodeError:
+        return character.encode(errors="surrogatepass")
 
 
 def unavailable(lookup_status: str) -> str:
@@ -70,6 +79,18 @@ def size(amount: int) -> str:
         if amount >= unit:
             return f"{amount / unit:,.1f} {name}"
     return count(amount, "byte")
+
+
+def _size_of(path: Path) -> str:
+    try:
+        return f" ({size(path.stat().st_size)})"
+    except OSError:  # moved or deleted, which an error says
+        return ""
+
+
+def number(value: float) -> str:
+    """Return a number as an option takes it: never with an exponent."""
+    return f"{value:.9f}".rstrip("0").rstrip(".")
 
 
 def named(names: Sequence[str], most: int = _NAMED) -> str:
@@ -134,7 +155,7 @@ def summary(result: BatchResult, refresh: str | None) -> Iterator[str]:
         yield written(file)
     if not result.exports:
         yield "No export was written. The journal has every page that arrived."
-    yield f"journal: {result.journal} ({size(result.journal.stat().st_size)})"
+    yield f"journal: {result.journal}{_size_of(result.journal)}"
     if result.others:
         yield (
             f"{count(result.others, 'handle')} of the journal not among the handles given; "
@@ -234,7 +255,8 @@ def dry_run(plan: Mapping[str, int | None]) -> Iterator[str]:
         credits_ = count(plan["credits_for_begun"] or 0, "credit")
         yield f"{count(begun, 'handle')} started: about {credits_} left to buy"
     if new := left - begun:
-        yield f"{count(new, 'handle')} not started: at least 1 credit each"
+        price = count(plan["price"] or 1, "credit")
+        yield f"{count(new, 'handle')} not started: at least {price} each"
     if (limit := plan["max_credits"]) is not None:
         yield f"limit: {plan['max_credits_left'] or 0:,} of {count(limit, 'credit')} left"
     if (balance := plan["balance"]) is not None:
