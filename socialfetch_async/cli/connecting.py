@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 import msgspec
 
 from socialfetch_async import _arguments as arguments
+from socialfetch_async._terminal import say
 from socialfetch_async.batch import Pace
-from socialfetch_async.cli.output import say
 from socialfetch_async.cli.proxies import proxy_for
 from socialfetch_async.cli.words import number
 from socialfetch_async.client import DEFAULT_BASE_URL, SocialFetchClient
@@ -134,13 +134,6 @@ async def connected(client: SocialFetchClient) -> AsyncIterator[SocialFetchClien
     await name_api(client.base_url)
     async with client:
         yield client
-
-
-def brief(error: SocialFetchError) -> str:
-    """Return an error in a few words."""
-    if isinstance(error, APIStatusError):
-        return f"{error.status} {error.code or 'from a gateway'}".strip()
-    return error.summary.partition(" (")[0]
 
 
 def told(error: Exception, url: str | None = None, *, summary: bool = False) -> str:

@@ -6,8 +6,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
+from socialfetch_async._terminal import Voice, write_lines
 from socialfetch_async.cli.exit_codes import DONE
-from socialfetch_async.cli.output import Voice, as_json, write_lines
+from socialfetch_async.cli.output import as_json
 from socialfetch_async.cli.words import NAMED_LISTS, gaps, named, size, written
 from socialfetch_async.export import (
     Lists,

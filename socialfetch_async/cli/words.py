@@ -7,28 +7,13 @@ from pathlib import Path
 from typing import Final
 
 from socialfetch_async._text import count
-from socialfetch_async.batch import BatchResult, Estimate, HandlesFile
+from socialfetch_async.batch import BatchResult, Estimate, HandlesFile, status
 from socialfetch_async.cli.output import here
-from socialfetch_async.events import HandleDone, is_ours
+from socialfetch_async.events import is_ours
 from socialfetch_async.export import ExportResult
 
 _NAMED: Final = 20
 NAMED_LISTS: Final = 5
-_STATUSES: Final = {
-    "missing_cursor": "ended without a next cursor",
-    "max_followers": "reached the limit of followers",
-    "max_pages": "reached the limit of pages",
-    "max_credits": "reached the credit limit",
-    "stopped": "interrupted",
-    "not_begun": "not started",
-    "not_found": "not found",
-}
-"""Phrases for people, of the statuses that are not one plain word."""
-
-
-def status(name: str) -> str:
-    """Return how a list ended, in words."""
-    return _STATUSES.get(name, name)
 
 
 def command(typed: Sequence[str]) -> str:
@@ -61,18 +46,6 @@ def unavailable(lookup_status: str) -> str:
     return f"unavailable ({lookup_status})" if is_ours(lookup_status) else status(lookup_status)
 
 
-def duration(seconds: float) -> str:
-    """Return a duration as people read it, from whole seconds to days."""
-    minutes, seconds = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    if days:
-        return f"{days:,} d {hours} h"
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
-
-
 def size(amount: int) -> str:
     """Return a number of bytes."""
     for unit, name in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
@@ -97,14 +70,6 @@ def named(names: Sequence[str], most: int = _NAMED) -> str:
     """Return names, and how many more there are."""
     more = f" and {len(names) - most:,} more" * (len(names) > most)
     return f"{', '.join(names[:most])}{more}"
-
-
-def ended(done: HandleDone) -> str:
-    """Return a line about a handle that ended."""
-    parts = [f"{done.handle}: {status(done.outcome)}"]
-    if done.status != "unavailable":
-        parts.append(count(done.followers, "follower"))
-    return ", ".join([*parts, count(done.credits_charged, "credit")])
 
 
 def written(file: ExportResult) -> str:
