@@ -17,7 +17,9 @@ def hidden(module: Path) -> list[str]:
         for call in calls
         if ast.unparse(call.func).split(".")[-1] in {"import_module", "__import__"}
         for text in ast.walk(call)
-        if isinstance(text, ast.Constant) and str(text.value).startswith(("socialfetch", "."))
+        if isinstance(text, ast.Constant)
+        and isinstance(text.value, str)
+        and text.value.startswith(("socialfetch", "."))
     ]
 
 

@@ -111,4 +111,5 @@ def _gaps(saved: SavedRun) -> Iterator[str]:
     handles = saved.handles.values()
     incomplete = [handle.handle for handle in handles if is_incomplete(handle)]
     short = [handle.handle for handle in handles if is_much_shorter(handle)]
-    return gaps(incomplete, short)
+    gone = [handle.handle for handle in handles if handle.gone is not None]
+    return gaps(incomplete, short, gone)

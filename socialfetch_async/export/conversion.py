@@ -89,6 +89,8 @@ class ExportResult(msgspec.Struct, frozen=True, kw_only=True):
             a next cursor. `unfinished`: how many of them a further run would continue.
         short: The handles whose lists are complete, but have less than 90 % of the followers that
             the vendor counts.
+        gone: The handles whose profiles are private, hidden or not found by now. The lists are
+            those that were read before.
         without_first_page: Lists that went on from a cursor and whose beginning is in another
             journal, so that they are short here.
         broken_lines: Lines of the journals that cannot be read; the log names them.
@@ -104,6 +106,7 @@ class ExportResult(msgspec.Struct, frozen=True, kw_only=True):
     statuses: dict[str, int]
     incomplete: tuple[str, ...]
     short: tuple[str, ...]
+    gone: tuple[str, ...] = ()
     unfinished: int
     without_first_page: int
     broken_lines: int
@@ -198,6 +201,7 @@ def result_of(
         statuses=dict(sorted(Counter(handle.status for handle in handles).items())),
         incomplete=tuple(handle.handle for handle in handles if is_incomplete(handle)),
         short=tuple(handle.handle for handle in handles if is_much_shorter(handle)),
+        gone=tuple(handle.handle for handle in handles if handle.gone is not None),
         unfinished=sum(not handle.finished for handle in handles),
         without_first_page=lists.without_first_page,
         broken_lines=saved.broken_lines,
