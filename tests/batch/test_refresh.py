@@ -613,3 +613,13 @@ async def test_a_list_that_is_kept_of_a_profile_without_one_is_named(
         api.profile("ada", 65)
         back = await export_followers(client, handles, tmp_path, refresh=refresh)
         assert back.exports[0].gone == ()
+
+
+async def test_nothing_is_settled_where_nothing_was_bought(
+    client_of: MakeClient, tmp_path: Path
+) -> None:
+    """A name that was mistyped makes no journal."""
+    async with Emulator({"ada": 45}) as api:
+        for _ in range(2):
+            with pytest.raises(JournalError, match="there is no journal"):
+                await settle(client_of(api), tmp_path / "x.journal")
