@@ -19,7 +19,12 @@ what it cost and every export follow from these lines alone.
 from socialfetch_async.journal.file import AppendOnly as AppendOnly
 from socialfetch_async.journal.index import Balance as Balance
 from socialfetch_async.journal.journal import Journal
-from socialfetch_async.journal.lines import HEADER_BEGINS as HEADER_BEGINS, SavedPage, WrittenFile
+from socialfetch_async.journal.lines import (
+    HEADER_BEGINS as HEADER_BEGINS,
+    Answered as Answered,
+    SavedPage,
+    WrittenFile,
+)
 from socialfetch_async.journal.plan import (
     Refresh as Refresh,
     Rounds as Rounds,

@@ -397,7 +397,7 @@ def _summary(index: Index, saved: SavedList) -> SavedHandle:
         status, lookup_status = unavailable(status)
     finished = found.ended is not None or reason in GUARDS
     pages = found.pages + len(strays)
-    times = [index.at(number) for number in [*found.parts[0][1], *strays]]
+    read_at = max(map(index.at, [*found.parts[0][1], *strays]), default=None)
     return SavedHandle(
         handle=saved.handle,
         status=status,
@@ -412,7 +412,7 @@ def _summary(index: Index, saved: SavedList) -> SavedHandle:
         reason=reason,
         first_at=datetime.fromtimestamp(saved.first_at, UTC),
         last_at=datetime.fromtimestamp(saved.last_at, UTC),
-        read_at=datetime.fromtimestamp(max(times), UTC) if times else None,
+        read_at=None if read_at is None else datetime.fromtimestamp(read_at, UTC),
         gone=_gone(index, saved, found),
     )
 
