@@ -35,9 +35,8 @@ def _remembered() -> tuple[float, float]:
         began = time.process_time()
         for cursor, rows in zip(cursors, pages, strict=True):
             # As `Walk` does.
-            if cursor in asked or seen.add(rows) is not None:
+            if not asked.add(cursor) or seen.add(rows) is not None:
                 raise RuntimeError("the guards see a circle where none is")
-            asked.add(cursor)
         spent += time.process_time() - began
     return spent / PAGES, peak() - before
 

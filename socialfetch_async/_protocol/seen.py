@@ -11,13 +11,10 @@ from struct import Struct
 from typing import Final, Literal
 
 # The first rows are all remembered, since most circles lead to the top, and the last ones, for
-# small circles. Of the others those with some zero bits in their hash are, which are the same ones
-# wherever a page begins: more of the earlier ones, so that 235,000 pages of 20 rows take 2 MB.
+# small circles. Of those between, the last one of every second page is: however a circle shifts
+# its pages, every second page or so has one of them. 235,000 pages take 12 MB.
 _TOP: Final = 4_096
 _RECENT: Final = 1_024
-_ONE_IN_8: Final = 0b111
-_DENSE: Final = 6_144
-_ONE_IN_32: Final = 0b11111
 
 # How many pages that end in a known row, among pages that bring at most as many new rows as known
 # ones, show that the list begins again; and, unless every row on them is known, how many known
@@ -27,6 +24,12 @@ _ROWS: Final = 4
 
 # How many pages in a row that end in a known row show it, whatever they bring at their top.
 _PAGES_IN_A_ROW: Final = 6
+
+# How many pages with a row from between show it, and how many of the largest pages hold the rows
+# that may lie between two of them: a circle may bring smaller pages than the walk that it repeats.
+# By chance one page in 400 has one, and five so close together come in no list.
+_MARKED: Final = 5
+_UNMARKED: Final = 3
 
 
 Repeat = Literal["same_page", "begins_again"]
@@ -43,19 +46,18 @@ class Hashes:
     def __init__(self) -> None:
         self._parts: defaultdict[int, bytearray] = defaultdict(bytearray)
 
-    def __contains__(self, value: Hashable) -> bool:
+    def add(self, value: Hashable) -> bool:
+        """Keep the hash of a value; return whether it is new."""
         hash_ = hash(value)
-        return _packed(hash_) in self._parts.get(hash_ >> 8 & _PARTS, b"")
-
-    def add(self, value: Hashable) -> None:
-        """Keep the hash of a value; twice, if it is there."""
-        hash_ = hash(value)
-        part = self._parts[hash_ >> 8 & _PARTS]
-        part += _packed(hash_)
+        part, packed = self._parts[hash_ & _PARTS], _packed(hash_)
+        if packed in part:
+            return False
+        part += packed
+        return True
 
 
 _packed: Final = Struct("q").pack
-_PARTS: Final = 0x3FF  # not of the last bits, which are zero in all of a sample
+_PARTS: Final = 0x3FF
 
 
 class Seen:
@@ -65,31 +67,37 @@ class Seen:
         "_before",
         "_in_a_row",
         "_known",
-        "_mask",
+        "_largest",
+        "_marked",
+        "_marks",
         "_new",
         "_page",
         "_pages",
         "_recent",
-        "_sample",
-        "_sampled",
         "_top",
+        "_top_is_full",
+        "_unmarked",
+        "_with_mark",
     )
 
     def __init__(self) -> None:
         self._top: set[Hashable] = set()
+        self._top_is_full = False
         self._recent: set[Hashable] = set()  # up to 1,024 of the last rows
         self._before: set[Hashable] = set()  # and the 1,024 before them
-        self._sample = Hashes()
-        self._sampled = 0  # rows that went into it
-        self._mask = 0  # bits that are zero in the hash of a row of the sample, once there is one
+        self._marks: set[Hashable] = set()  # behind the top, of every second page the last row
+        self._with_mark = False  # whether the page that came last left one
         self._page: Sequence[Hashable] = ()  # the page that came last
         self._in_a_row = 0  # pages that end in a known row
         # The same, and rows, since most of the rows began to be known.
         self._pages = self._known = self._new = 0
+        self._marked = self._unmarked = 0  # pages with an old mark, and rows since the last of them
+        self._largest = 0  # rows of the largest page behind the top
 
     def recall(self, rows: Sequence[Hashable]) -> None:
         """Take the rows of an earlier page, which are judged no more."""
-        self._remember(rows, self._sample_of(rows))
+        if rows:
+            self._remember(rows)
 
     def add(self, rows: Sequence[Hashable]) -> Repeat | None:
         """Take the rows of a page that came; return what shows that the list leads nowhere.
@@ -103,68 +111,68 @@ class Seen:
         """
         if not rows:
             return None
-        sample = self._sample_of(rows)
-        why = None
-        if self._is_remembered(rows[-1]) or (sample and self._is_old(sample[-1])):
+        why: Repeat | None = None
+        if self._is_remembered(rows[-1]):
             why = self._repeats(rows)
-        elif sample:
+        elif self._pages:
             self._goes_on(rows)
-        self._remember(rows, sample)
+        if self._marked or not self._marks.isdisjoint(rows):
+            why = why or self._leads_back(rows)
+        self._remember(rows)
         self._page = rows
         return why
 
     def _repeats(self, rows: Sequence[Hashable]) -> Repeat | None:
-        """Judge a page that ends in a row which came before."""
+        """Judge a page that ends in a row which is remembered."""
         if set(rows) == set(self._page):
             return "same_page"
-        known = self._count_known(rows)
+        known = self._count_remembered(rows)
         self._in_a_row += 1
         self._pages += 1
         self._known += known
-        # Of the rows that are in no sample nobody can tell.
-        self._new += max(0, len(self._sample_of(rows)) - known)
-        least = _ROWS if self._mask or self._new else _PAGES
+        if not self._top_is_full:  # else nobody can tell which of the others are new
+            self._new += len(rows) - known
+        least = _ROWS if self._top_is_full or self._new else _PAGES
         begins_again = self._pages >= _PAGES and self._known >= max(self._new, least)
         if begins_again or self._in_a_row >= _PAGES_IN_A_ROW:
             return "begins_again"
         return None
 
     def _goes_on(self, rows: Sequence[Hashable]) -> None:
-        """Judge a page that ends in a new row."""
+        """Judge a page that ends in another row, behind some that did not."""
         self._in_a_row = 0
-        if not self._pages:
-            return
-        known = self._count_known(rows)
+        known = self._count_remembered(rows)
         self._known += known
         self._new += len(rows) - known
         if self._new > self._known:
             self._pages = self._known = self._new = 0
 
-    def _count_known(self, rows: Sequence[Hashable]) -> int:
-        return sum(self._is_remembered(row) or row in self._sample for row in rows)
+    def _leads_back(self, rows: Sequence[Hashable]) -> Repeat | None:
+        """Judge a page by the marks on it; those of the last pages are an overlap with them."""
+        if all(map(self._is_remembered, self._marks.intersection(rows))):
+            self._unmarked += len(rows)
+            if self._unmarked > _UNMARKED * self._largest:
+                self._marked = 0
+            return None
+        self._marked += 1
+        self._unmarked = 0
+        return "begins_again" if self._marked >= _MARKED else None
+
+    def _count_remembered(self, rows: Sequence[Hashable]) -> int:
+        return sum(map(self._is_remembered, rows))
 
     def _is_remembered(self, row: Hashable) -> bool:
         return row in self._top or row in self._recent or row in self._before
 
-    def _is_old(self, row: Hashable) -> bool:
-        # A row of the last pages, with a new one behind it, is an overlap with these pages.
-        return row in self._sample and not self._is_remembered(row)
-
-    def _sample_of(self, rows: Sequence[Hashable]) -> Sequence[Hashable]:
-        mask = self._mask
-        return [row for row in rows if not hash(row) & mask] if mask else rows
-
-    def _remember(self, rows: Sequence[Hashable], sample: Sequence[Hashable]) -> None:
-        if not self._mask:
+    def _remember(self, rows: Sequence[Hashable]) -> None:
+        if not self._top_is_full:
             self._top.update(rows)
-            if len(self._top) >= _TOP:
-                self._mask = _ONE_IN_8
+            self._top_is_full = len(self._top) >= _TOP
             return
         self._recent.update(rows)
         if len(self._recent) >= _RECENT:
             self._recent, self._before = set(), self._recent
-        for row in sample:
-            self._sample.add(row)
-        self._sampled += len(sample)
-        if self._sampled >= _DENSE:
-            self._mask = _ONE_IN_32
+        self._largest = max(self._largest, len(rows))
+        self._with_mark = not self._with_mark
+        if self._with_mark:
+            self._marks.add(rows[-1])

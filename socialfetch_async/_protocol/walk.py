@@ -87,9 +87,11 @@ class Walk:
         self._request_id: str | None = None
         self._empty_in_a_row = 0
         self._error: SocialFetchError | None = None
-        # Hashes, not cursors: 2 MB for the 235,000 pages of the largest accounts. Two that share
-        # one end the walk with an error, never silently.
+        # Of this page, and of all that were asked for before. Hashes, not cursors: 2 MB for the
+        # 235,000 pages of the largest accounts. Two that share one end the walk with an error,
+        # never silently.
         self._asked = Hashes()
+        self._asked.add(cursor)
         self._seen = Seen()
         self._begins_again = False
         self._begun_at_top = cursor is None
@@ -116,6 +118,11 @@ class Walk:
         self._begun_at_top |= cursor is None
         self._recalled += len(rows)
         self._seen.recall(rows)
+
+    def skip_to(self, cursor: str | None) -> None:
+        """Go on from another page: those between here and there were recalled."""
+        self.cursor = cursor
+        self._asked.add(cursor)
 
     @property
     def found(self) -> int | None:
@@ -168,7 +175,7 @@ class Walk:
     def _go_to(self, cursor: str | None) -> None:
         assert cursor is not None
         self.cursor = cursor
-        if cursor in self._asked:
+        if not self._asked.add(cursor):
             self._error = self._pagination(
                 "repeated_cursor", f"the cursor {shortened(cursor)} came again"
             )
@@ -184,7 +191,6 @@ class Walk:
             PaginationError: The page repeats the one before; it is not to be delivered.
             ProfileUnavailableError: The profile has no readable list, and no rows came with that.
         """
-        self._asked.add(self.cursor)
         self._request_id = page.request_id
         self.pages += 1
         self.credits_charged += page.credits_charged

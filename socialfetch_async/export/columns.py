@@ -5,8 +5,7 @@ CSV, Parquet and SQLite are flat; a JSON line nests `metrics` and `avatar_urls` 
 does, as `socialfetch followers` writes them, and has the same names for all else.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from operator import attrgetter
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -24,7 +23,7 @@ class Column(NamedTuple):
         type: `text`, `int` (64 bits), `bool` or `time`.
         unit: What a number counts, or the time zone.
         nullable: Whether a cell can be empty.
-        field: Where a Follower has it, as `attrgetter` takes it; "" when the export adds it.
+        field: Where a Follower has it, such as `metrics.followers`; "" when the export adds it.
     """
 
     name: str
@@ -60,74 +59,59 @@ COLUMNS: Final = (
 NAMES: Final = tuple(column.name for column in COLUMNS)
 OF_ACCOUNT: Final = tuple(column for column in COLUMNS if column.field)
 
-_cells: Final[Callable[[Any], tuple[Any, ...]]] = attrgetter(*(c.field for c in OF_ACCOUNT))
-_cells_without_pictures: Final[Callable[[Any], tuple[Any, ...]]] = attrgetter(
-    *(c.field for c in OF_ACCOUNT if not c.field.startswith("avatar_urls."))
-)
-_PICTURES_AT: Final = next(
-    at for at, column in enumerate(OF_ACCOUNT) if column.field.startswith("avatar_urls.")
-)
-_NO_PICTURES: Final = (None,) * len(AvatarUrls.__struct_fields__)
-_COUNTS: Final = tuple((at, column) for at, column in enumerate(OF_ACCOUNT) if column.type == "int")
+_NO_PICTURES: Final = AvatarUrls()
 _encode: Final = msgspec.json.Encoder().encode
 
 
 def account_cells(follower: Follower, extra: Mapping[str, Any] | None) -> tuple[Any, ...]:
     """Return the flat cells of one account: those of `OF_ACCOUNT`, then `extra` as text."""
-    if follower.avatar_urls is None:
-        cells = _cells_without_pictures(follower)
-        cells = cells[:_PICTURES_AT] + _NO_PICTURES + cells[_PICTURES_AT:]
-    else:
-        cells = _cells(follower)
-    metrics = follower.metrics
-    if not -HIGHEST <= metrics.followers <= HIGHEST or not (
-        -HIGHEST <= metrics.following <= HIGHEST
-    ):
-        cells, extra = _without_large_counts(cells, extra)
-    return *cells, None if extra is None else _encode(extra).decode()
+    return tuple(cell for (cell,) in account_columns([follower], [extra]))
 
 
 def account_columns(
     followers: Sequence[Follower], extras: Sequence[Mapping[str, Any] | None]
 ) -> list[Sequence[Any]]:
-    """Return the cells of `account_cells` for many accounts, column by column.
+    """Return the cells of `account_cells` for many accounts, column by column."""
+    metrics = [follower.metrics for follower in followers]
+    pictures = [follower.avatar_urls or _NO_PICTURES for follower in followers]
+    followers_, extras = _bounded("followers", [one.followers for one in metrics], extras)
+    following, extras = _bounded("following", [one.following for one in metrics], extras)
+    # Written out: by names from a table each cell would take twice as long.
+    return [
+        [follower.handle for follower in followers],
+        [follower.display_name for follower in followers],
+        [follower.avatar_url for follower in followers],
+        [follower.bio for follower in followers],
+        [follower.verified for follower in followers],
+        [follower.private_account for follower in followers],
+        followers_,
+        following,
+        [one.large for one in pictures],
+        [one.medium for one in pictures],
+        [one.thumb for one in pictures],
+        [follower.platform_user_id for follower in followers],
+        [follower.sec_uid for follower in followers],
+        [None if extra is None else _encode(extra).decode() for extra in extras],
+    ]
 
-    Most pages are of one kind, and then no account is touched by itself.
-    """
-    pictures = [follower.avatar_urls is not None for follower in followers]
-    texts: Sequence[str | None] = [None] * len(extras)
-    if any(extras) or (any(pictures) and not all(pictures)):
-        return _by_account(followers, extras)
-    columns: list[Sequence[Any]]
-    if all(pictures):
-        columns = list(zip(*map(_cells, followers), strict=True))
-    else:
-        columns = list(zip(*map(_cells_without_pictures, followers), strict=True))
-        columns[_PICTURES_AT:_PICTURES_AT] = [texts] * len(_NO_PICTURES)
-    if any(max(columns[at]) > HIGHEST or min(columns[at]) < -HIGHEST for at, _ in _COUNTS):
-        return _by_account(followers, extras)
-    return [*columns, texts]
+
+def _bounded(
+    name: str, counts: Sequence[int], extras: Sequence[Mapping[str, Any] | None]
+) -> tuple[Sequence[int | None], Sequence[Mapping[str, Any] | None]]:
+    """Move the counts that no integer column holds into `extra`."""
+    if not counts or (max(counts) <= HIGHEST and min(counts) >= -HIGHEST):
+        return counts, extras
+    kept = [int64(count) for count in counts]
+    extras = [
+        extra if count is not None else _with_count(extra, name, counts[at])
+        for at, (count, extra) in enumerate(zip(kept, extras, strict=True))
+    ]
+    return kept, extras
 
 
-def _by_account(
-    followers: Sequence[Follower], extras: Sequence[Mapping[str, Any] | None]
-) -> list[Sequence[Any]]:
-    return list(zip(*map(account_cells, followers, extras), strict=True))
-
-
-def _without_large_counts(
-    cells: tuple[Any, ...], extra: Mapping[str, Any] | None
-) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
-    """Move counts that no integer column holds into `extra`."""
-    kept = list(cells)
-    large = {}
-    for at, column in _COUNTS:
-        if not -HIGHEST <= kept[at] <= HIGHEST:
-            large[column.name] = kept[at]
-            kept[at] = None
-    extra = dict(extra or {})
-    extra["metrics"] = {**extra.get("metrics", {}), **large}
-    return tuple(kept), extra
+def _with_count(extra: Mapping[str, Any] | None, name: str, count: int) -> Mapping[str, Any]:
+    extra = extra or {}
+    return {**extra, "metrics": {**extra.get("metrics", {}), name: count}}
 
 
 def int64(count: int | None) -> int | None:

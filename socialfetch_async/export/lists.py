@@ -1,12 +1,16 @@
 """What an export reads: every list page by page, its rows numbered, and what was read counted."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from socialfetch_async.export.columns import COLUMNS, account_columns
+from socialfetch_async.export.columns import account_columns
 from socialfetch_async.export.rows import Rows, rows_of
 from socialfetch_async.journal import SavedHandle, SavedPage, SavedRun
+from socialfetch_async.models import Follower
+
+# Rows that are Python objects at the same time: about 2 MB.
+_BATCH: Final = 1_024
 
 
 class Page(NamedTuple):
@@ -27,28 +31,34 @@ class Page(NamedTuple):
     fetched_at: str
     saved: SavedPage
 
-    def columns(self) -> list[Sequence[Any]]:
-        """Return the cells of all rows, column by column, in the order of the columns."""
-        followers, places, extras, _ = self.rows
-        count = len(followers)
-        if not count:
-            return [()] * len(COLUMNS)
-        return [
-            [self.source] * count,
-            [self.position + at for at in places],
-            [self.number] * count,
-            *account_columns(followers, extras),
-            *self.times(),
-        ]
+    def first_seen(self) -> Sequence[str]:
+        """Return when each follower was first seen, as text."""
+        followers, saved = self.rows.followers, self.saved
+        if saved.earlier is None:
+            return [self.fetched_at] * len(followers)
+        return [as_text(saved.first_seen_at(follower.handle)) for follower in followers]
 
-    def times(self) -> tuple[Sequence[str], Sequence[str], Sequence[str]]:
-        """Return the columns of times: fetched, first seen, last seen."""
-        followers = self.rows.followers
-        fetched = [self.fetched_at] * len(followers)
-        if self.saved.earlier is None:
-            return fetched, fetched, fetched
-        first_seen = self.saved.first_seen_at
-        return fetched, [as_text(first_seen(follower.handle)) for follower in followers], fetched
+
+def columns_of(pages: Sequence[Page]) -> list[Sequence[Any]]:
+    """Return the cells of all rows of some pages, column by column, in the order of `COLUMNS`."""
+    sources: list[str] = []
+    positions: list[int] = []
+    numbers: list[int] = []
+    followers: list[Follower] = []
+    extras: list[Mapping[str, Any] | None] = []
+    fetched: list[str] = []
+    first_seen: list[str] = []
+    for page in pages:
+        rows, count = page.rows, len(page.rows.followers)
+        sources += [page.source] * count
+        positions += [page.position + at for at in rows.places]
+        numbers += [page.number] * count
+        followers += rows.followers
+        extras += rows.extras
+        fetched += [page.fetched_at] * count
+        first_seen += page.first_seen()
+    accounts = account_columns(followers, extras)
+    return [sources, positions, numbers, *accounts, fetched, first_seen, fetched]
 
 
 class Lists:
@@ -79,13 +89,26 @@ class Lists:
                 of = saved.handle.lower()
                 source, number, position = self._saved.handles[of].handle, 0, 0
                 self.without_first_page += saved.cursor is not None
-            rows = rows_of(saved.raw_followers)
+            rows = rows_of(saved.line)
             self.page_count += 1
             self.rows += len(rows.followers)
             self.invalid_rows += rows.total - len(rows.followers)
             yield Page(source, number, position, rows, as_text(saved.at), saved)
             number += 1
             position += rows.total
+
+    def batches(self) -> Iterator[list[Page]]:
+        """Yield the pages of all lists, about a thousand rows at a time."""
+        batch: list[Page] = []
+        size = 0
+        for page in self.pages():
+            batch.append(page)
+            size += 1 + len(page.rows.followers)  # there may be many without any
+            if size >= _BATCH:
+                yield batch
+                batch, size = [], 0
+        if batch:
+            yield batch
 
 
 def as_text(at: datetime) -> str:

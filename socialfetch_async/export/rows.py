@@ -11,6 +11,7 @@ import msgspec
 from socialfetch_async._protocol.endpoints import FOLLOWERS_READER
 from socialfetch_async._protocol.fields import Mismatch
 from socialfetch_async._protocol.repair import repaired
+from socialfetch_async.journal import Answered
 from socialfetch_async.models import AvatarUrls, Follower, FollowerMetrics
 
 
@@ -33,8 +34,8 @@ class _Documented(
 
 # Most pages have documented fields only, and are decoded as a whole, in C. Only the others are
 # looked at field by field, which takes five times as long.
-_documented: Final = msgspec.json.Decoder(list[_Documented])
-_raw_rows: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_documented: Final = msgspec.json.Decoder(Answered[list[_Documented]])
+_raw_rows: Final = msgspec.json.Decoder(Answered[list[msgspec.Raw]])
 _NULL: Final = msgspec.Raw(b"null")
 _fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -65,16 +66,16 @@ class Rows(NamedTuple):
     total: int
 
 
-def rows_of(raw: bytes | msgspec.Raw) -> Rows:
-    """Return the followers among the rows of a page."""
+def rows_of(line: bytes) -> Rows:
+    """Return the followers among the rows of a page, from its line in a journal."""
     try:
-        documented = _documented.decode(raw)
+        documented = _documented.decode(line).rows
     except _BROKEN:
         pass
     else:
         count = len(documented)
         return Rows(documented, range(count), [None] * count, count)
-    raw_rows = _raw_rows.decode(raw)
+    raw_rows = _raw_rows.decode(line).rows
     found = [(*one, at) for at, row in enumerate(raw_rows) if (one := _one(row))]
     followers, extras, places = zip(*found, strict=True) if found else ((), (), ())
     return Rows(followers, places, extras, len(raw_rows))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from socialfetch_async.export.columns import COLUMNS, NAMES
-from socialfetch_async.export.lists import Lists
+from socialfetch_async.export.lists import Lists, columns_of
 
 # What a spreadsheet takes for a formula (OWASP, "CSV Injection"), its full-width twins, and both
 # behind characters that a reader trims or does not show. Where the system's separator is another
@@ -44,13 +44,13 @@ def blocks(lists: Lists, *, spreadsheet: bool = False) -> Iterator[bytes]:
     """Yield the names, then the rows of page after page."""
     head = f"{_BYTE_ORDER_MARK if spreadsheet else ''}{','.join(NAMES)}{_END}"
     yield head.encode()
-    for page in lists.pages():
-        if page.rows.followers:
-            columns: list[Sequence[Any]] = page.columns()
-            if spreadsheet:
-                columns = [[safe_cell(cell) for cell in column] for column in columns]
-            texts = map(_texts, columns, _TYPES)
-            yield (_END.join(map(",".join, zip(*texts, strict=True))) + _END).encode()
+    for pages in lists.batches():
+        columns = columns_of(pages)
+        if spreadsheet:
+            columns = [[safe_cell(cell) for cell in column] for column in columns]
+        texts = map(_texts, columns, _TYPES)
+        lines = map(",".join, zip(*texts, strict=True))
+        yield "".join([line + _END for line in lines]).encode()
 
 
 def _texts(cells: Sequence[Any], kind: str) -> Sequence[str]:

@@ -58,7 +58,9 @@ def _lines(page: Page) -> list[Any]:
             repeat(page.number),
             *zip(*map(_values, followers), strict=True),
             extras,
-            *page.times(),
+            repeat(page.fetched_at),
+            page.first_seen(),
+            repeat(page.fetched_at),
         )
     )
 

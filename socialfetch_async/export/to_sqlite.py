@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from socialfetch_async.export.columns import COLUMNS, NAMES, OF_ACCOUNT, Column, int64
-from socialfetch_async.export.lists import Lists, Page, as_text
+from socialfetch_async.export.lists import Lists, Page, as_text, columns_of
 from socialfetch_async.journal import SavedHandle
 
 # `PRAGMA user_version` of the files: it grows when a table changes.
@@ -97,9 +97,9 @@ def write(path: Path, lists: Lists) -> None:
         )
         database.execute("BEGIN")
         database.executemany(_insert("handles", 11), map(_handle, lists.handles))
-        for page in lists.pages():
-            columns = page.columns()
-            database.execute(_insert("pages", 12), _page(page))
+        for pages in lists.batches():
+            columns = columns_of(pages)
+            database.executemany(_insert("pages", 12), map(_page, pages))
             database.executemany(_ACCOUNT, zip(*_account(columns), strict=True))
             database.executemany(
                 _insert("follows", len(_FOLLOW)), zip(*_follow(columns), strict=True)

@@ -8,6 +8,7 @@ what it cost and every export follow from these lines alone.
     ledger.py     what was charged, and what may have been
     plan.py       what is left to do for each handle
     first_seen.py when followers were first seen
+    scan.py       the files of a batch, and all their lines counted into the index
     reading.py    `read_journal`: one or several journals, offline
     file.py       the file as the operating system has it: lock, append, cut, sync
     course.py     how what is stored steers a run
@@ -18,7 +19,12 @@ what it cost and every export follow from these lines alone.
 from socialfetch_async.journal.file import AppendOnly as AppendOnly
 from socialfetch_async.journal.index import Balance as Balance
 from socialfetch_async.journal.journal import Journal
-from socialfetch_async.journal.lines import HEADER_BEGINS as HEADER_BEGINS, SavedPage, WrittenFile
+from socialfetch_async.journal.lines import (
+    HEADER_BEGINS as HEADER_BEGINS,
+    Answered as Answered,
+    SavedPage,
+    WrittenFile,
+)
 from socialfetch_async.journal.plan import (
     Refresh as Refresh,
     Rounds as Rounds,
@@ -27,16 +33,13 @@ from socialfetch_async.journal.plan import (
     left as left,
     settled as settled,
 )
-from socialfetch_async.journal.reading import (
+from socialfetch_async.journal.reading import SavedHandle, SavedReading, SavedRun, read_journal
+from socialfetch_async.journal.recording import new_name as new_name
+from socialfetch_async.journal.scan import (
     FOLDER_JOURNAL as FOLDER_JOURNAL,
-    SavedHandle,
-    SavedReading,
-    SavedRun,
-    read_journal,
     shard_journals as shard_journals,
     shards_folder as shards_folder,
 )
-from socialfetch_async.journal.recording import new_name as new_name
 from socialfetch_async.journal.writer import Fsync as Fsync
 
 __all__ = [

@@ -97,7 +97,7 @@ class Course:
             self._feed(walk, chain.pages)
             self._pages += len(chain.pages)
             self._followers += self._index.followers(List([(reading, chain.pages)], None, None))
-            walk.cursor = chain.cursor
+            walk.skip_to(chain.cursor)
         return self._wanted.capped(self._pages, self._followers)
 
     def _begin(self, saved: SavedList | None, walk: Walk) -> None:

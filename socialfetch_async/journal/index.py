@@ -373,20 +373,22 @@ class Index:
     def chain(self, saved: SavedList, reading: Reading, start: str | None = None) -> Chain:
         """Follow a reading from a cursor on; None is the top of the list."""
         cursor = start
-        seen: dict[int, str | None] = {}
+        pages: list[int] = []
         while (number := reading.pages.get(cursor)) is not None:
-            if number in seen:
-                return Chain(list(seen), list(seen.values())[-1], "failed")
-            seen[number] = cursor
+            if len(pages) == len(reading.pages):  # so that one of them is there twice
+                pages = list(dict.fromkeys(pages))
+                last = next(c for c, number in reading.pages.items() if number == pages[-1])
+                return Chain(pages, last, "failed")
+            pages.append(number)
             then = self._then[number]
             if isinstance(then, Met):
                 if then.reading in saved.readings and then.reading < reading.name:
-                    return Chain(list(seen), then.cursor, None, then.reading)
+                    return Chain(pages, then.cursor, None, then.reading)
                 then = then.cursor or "" if then.status is None else Ended(then.status)
             if isinstance(then, Ended):
-                return Chain(list(seen), cursor, then.status)
+                return Chain(pages, cursor, then.status)
             cursor = then
-        return Chain(list(seen), cursor, None)
+        return Chain(pages, cursor, None)
 
     def list_of(self, saved: SavedList, reading: Reading, start: str | None = None) -> List:
         """Return a list as a reading left it."""

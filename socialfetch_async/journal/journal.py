@@ -21,16 +21,14 @@ from socialfetch_async.journal.lines import (
     parse_page,
 )
 from socialfetch_async.journal.plan import Refresh, Step, Wanted, plan
-from socialfetch_async.journal.reading import (
-    SavedRun,
-    page_at,
-    pending_of,
+from socialfetch_async.journal.reading import SavedRun, page_at, pending_of
+from socialfetch_async.journal.recording import Job, Session, new_name
+from socialfetch_async.journal.scan import (
     read_files,
     refuse_origins,
     shard_journals,
     shards_folder,
 )
-from socialfetch_async.journal.recording import Job, Session, new_name
 from socialfetch_async.journal.writer import FreeBytes, Fsync, Writer
 from socialfetch_async.models import FollowersPage
 from socialfetch_async.run import FollowersRun

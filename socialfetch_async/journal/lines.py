@@ -8,11 +8,12 @@ before it.
 from base64 import b64decode, b64encode
 from codecs import utf_8_decode
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final, Literal, NamedTuple
+from typing import Annotated, Any, Final, Generic, Literal, NamedTuple, TypeVar
 from zlib import crc32
 
 import msgspec
 from msgspec import Meta, Raw, Struct
+from msgspec.structs import force_setattr, replace
 
 from socialfetch_async._protocol.decode import decode_page
 from socialfetch_async._protocol.ending import ended
@@ -28,6 +29,7 @@ VERSION: Final = 2
 HEADER_BEGINS: Final = b'{"type":"header",'
 
 Kind = Literal["first", "new", "all"]
+Rows = TypeVar("Rows")
 
 
 class _Line(Struct, frozen=True, kw_only=True, tag_field="type"):
@@ -203,26 +205,29 @@ def unavailable(ending: str) -> tuple[str, str]:
     return ("unavailable" if is_ours(said) else said), said
 
 
-class _Data(Struct):
-    followers: Raw
+class _Data(Struct, Generic[Rows]):
+    followers: Rows
 
 
-class _Answer(Struct):
-    data: _Data
+class _Answer(Struct, Generic[Rows]):
+    data: _Data[Rows]
 
 
-class _CountedData(Struct):
-    followers: list[Raw]
+class Answered(Struct, Generic[Rows]):
+    """The line of a page, of which only the rows are read."""
 
+    answer: _Answer[Rows]
 
-class _CountedAnswer(Struct):
-    data: _CountedData
+    @property
+    def rows(self) -> Rows:
+        """The rows."""
+        return self.answer.data.followers
 
 
 class PageHead(PageFields, frozen=True, kw_only=True, tag="page"):
     """The line of a page whose rows are only counted."""
 
-    answer: _CountedAnswer
+    answer: _Answer[list[Raw]]
 
 
 class SavedPage(PageFields, frozen=True, kw_only=True, tag="page"):
@@ -243,13 +248,13 @@ class SavedPage(PageFields, frozen=True, kw_only=True, tag="page"):
         invalid_rows: Rows in `raw_followers` that are not valid, and not in `followers`.
     """
 
-    answer: _Answer
+    line: bytes = b""  # with the answer, whose rows are read when they are used
     earlier: Any = None  # a FirstSeen, where older readings may have had its followers
 
     @property
     def raw_followers(self) -> Raw:
         """The JSON array as received, with every field the vendor sent."""
-        return self.answer.data.followers
+        return _answered.decode(self.line).rows
 
     @property
     def followers(self) -> list[Follower]:
@@ -331,10 +336,12 @@ _TYPES: Final = {
     *("header", "work", "finished", "open", "close", "maybe_charged", "balance", "settled"),
     *("written", "handle", "unread", "page"),
 }
-_counted: Final = msgspec.json.Decoder(_CountedAnswer)
+_counted: Final = msgspec.json.Decoder(_Answer[list[Raw]])
+_answered: Final = msgspec.json.Decoder(Answered[Raw])
 _saved_page: Final = msgspec.json.Decoder(SavedPage)
 _encoder: Final = msgspec.json.Encoder()
 _PART: Final = 1 << 13  # bytes
+_ANSWER: Final = b',"answer":'
 _CRC: Final = b',"crc":"%08x"}'
 _CRC_LENGTH: Final = len(_CRC % 0)
 
@@ -342,7 +349,7 @@ _CRC_LENGTH: Final = len(_CRC % 0)
 def encode(line: "OtherLine | PageLine") -> list[bytes]:
     """Return a line as it stands in the file, in pieces: an answer is not copied."""
     if isinstance(line, PageLine):
-        pieces = [_encoder.encode(line.fields)[:-1], b',"answer":', line.answer]
+        pieces = [_encoder.encode(line.fields)[:-1], _ANSWER, line.answer]
     else:
         pieces = [_encoder.encode(line)[:-1]]
     crc = 0
@@ -390,9 +397,13 @@ def parse_page(text: bytes) -> "SavedPage":
             page = page_of(_unread.decode(text))
             assert page is not None
             text = b"".join(encode(page))
-        return _saved_page.decode(text)
+        # Nothing behind the fields is looked at: no text in them can hold these bytes.
+        end = text.find(_ANSWER)
+        page = _saved_page.decode(text if end < 0 else text[:end] + b"}")
+        force_setattr(page, "line", text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, AssertionError):
         raise ValueError("not the line of a page") from None
+    return page
 
 
 def version_of(first_line: bytes) -> Any:
@@ -406,11 +417,11 @@ def version_of(first_line: bytes) -> Any:
 
 def without(page: SavedPage, names: set[str], earlier: FirstSeen) -> SavedPage:
     """Return a page without some followers, that knows when others of it were first seen."""
-    answer = page.answer
+    line = page.line
     if names:
         rows = [raw for raw in _raw_rows.decode(page.raw_followers) if _name_of(raw) not in names]
-        answer = _Answer(_Data(Raw(_encoder.encode(rows))))
-    return msgspec.structs.replace(page, answer=answer, earlier=earlier)
+        line = _encoder.encode(Answered(_Answer(_Data(rows))))
+    return replace(page, line=line, earlier=earlier)
 
 
 def _name_of(raw: Raw) -> str | None:

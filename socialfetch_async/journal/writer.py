@@ -16,7 +16,7 @@ from socialfetch_async.journal.lines import (
     PageLine,
     encode,
 )
-from socialfetch_async.journal.reading import read_lines, refuse_origins
+from socialfetch_async.journal.scan import read_lines, refuse_origins
 
 Fsync = Literal["page", "second", "never"]
 FreeBytes = Callable[[int], int | None]

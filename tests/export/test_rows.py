@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,24 @@ def test_every_field_of_a_follower_has_a_column() -> None:
     assert sorted(c.field for c in OF_ACCOUNT) == sorted(leaves(Follower))
 
 
+def test_each_cell_is_the_field_that_the_table_names() -> None:
+    """Every field has a value of its own, and stands where the table says."""
+    follower = Follower(
+        handle="ada",
+        display_name="Ada",
+        avatar_url="https://a.example",
+        bio="engines",
+        verified=True,
+        private_account=False,
+        metrics=FollowerMetrics(followers=1, following=2),
+        avatar_urls=AvatarUrls(large="l", medium="m", thumb="t"),
+        platform_user_id="7",
+        sec_uid="s",
+    )
+    values = [attrgetter(column.field)(follower) for column in OF_ACCOUNT]
+    assert account_cells(follower, None) == (*values, None)
+
+
 def test_the_docs_show_the_table_of_columns() -> None:
     """The table in the docs is the one in the code."""
     table = [
@@ -49,8 +68,12 @@ def test_the_docs_show_the_table_of_columns() -> None:
     assert re.findall(r"^\| `\w+` \|.*\|$", DOCS.read_text(), re.MULTILINE)[: len(table)] == table
 
 
+def line(rows: bytes) -> bytes:
+    return b'{"answer":{"data":{"followers":' + rows + b"}}}"
+
+
 def encoded(*rows: Mapping[str, Any]) -> bytes:
-    return json.dumps(rows).encode()
+    return line(json.dumps(rows).encode())
 
 
 def test_documented_rows_have_nothing_extra() -> None:
@@ -67,7 +90,7 @@ def test_unknown_fields_are_kept_as_they_came() -> None:
     raw = b"""[{"handle":"bo","verified":true,"privateAccount":false,"region":"DE","n":1.50,
       "avatarUrls":{"huge":"h","thumb":"t"},
       "metrics":{"followers":1,"following":2,"likes": 99999999999999999999}}, %s]"""
-    rows = rows_of(raw % json.dumps(ADA).encode())
+    rows = rows_of(line(raw % json.dumps(ADA).encode()))
     assert msgspec.json.encode(rows.extras[0]) == (
         b'{"region":"DE","n":1.50,"metrics":{"likes":99999999999999999999},'
         b'"avatarUrls":{"huge":"h"}}'
@@ -80,7 +103,7 @@ def test_unknown_fields_are_kept_as_they_came() -> None:
 def test_a_broken_character_in_an_unknown_field_is_repaired(field: bytes) -> None:
     """It would make a line, or a whole file, unreadable; the row and its other fields stay."""
     raw = b"[" + json.dumps(ADA | {"new": 1.5}).encode()[:-1] + b"," + field + b"}]"
-    rows = rows_of(raw)
+    rows = rows_of(line(raw))
     text = msgspec.json.encode(*rows.extras)
     assert [follower.handle for follower in rows.followers] == ["ada"]
     assert msgspec.json.decode(text)["new"] == 1.5

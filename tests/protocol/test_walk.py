@@ -744,7 +744,7 @@ def test_a_walk_that_is_moved_past_stored_pages_knows_where_it_was() -> None:
     take(walk, page("c1"), "a")
     assert walk.advance()
     walk.recall("c1", ["b"])
-    walk.cursor = "c2"
+    walk.skip_to("c2")
     take(walk, page("c3"), "c")
     take(walk, page("c2"), "d")
 
