@@ -1,5 +1,12 @@
 # For a fresh machine with Python >= 3.11, git and make; each command does its own set-up.
-PYTHON ?= python3
+# The first one that is new enough: python3 is 3.9 on macOS, and missing in some images of Debian.
+PYTHONS := $(or $(PYTHON),python3 python3.15 python3.14 python3.13 python3.12 python3.11)
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+override PYTHON := $(shell for python in $(PYTHONS); do \
+	$$python -c '$(NEW_ENOUGH)' 2>/dev/null && echo $$python && break; done)
+ifeq ($(PYTHON),)
+$(error Python 3.11 or later was not found as: $(PYTHONS). Name it: make PYTHON=/path/to/python3.11)
+endif
 
 .PHONY: demo check test newest bench docs packages licences soak hosts gateways mutants report-picture
 

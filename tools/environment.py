@@ -14,7 +14,6 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-LOWEST = (3, 11)
 UV = "uv==0.13.9"  # as in the group `package`
 # What a machine tells pip about its registry, and the name that uv has for it.
 SETTINGS = {
@@ -120,8 +119,6 @@ def registry() -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    if sys.version_info < LOWEST:
-        sys.exit(f"Python {sys.version.split()[0]} is too old: 3.11 or later is needed")
     try:
         make(Path(sys.argv[1]), *sys.argv[2:])
     except subprocess.CalledProcessError as error:

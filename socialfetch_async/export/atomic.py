@@ -41,10 +41,9 @@ def atomic_write(path: Path, *, keep: bool = True) -> Iterator[Path]:
     _clear_away(path.parent, f".{name}.")
     try:
         os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, _NEW_FILE))
-        _become_like(path, part)
         yield part
         if keep:
-            _sync(part)
+            _finish(part, path)
             part.replace(path)  # on Windows an error while another program has `path` open
     finally:
         with contextlib.suppress(OSError):  # after the rename it is gone
@@ -114,10 +113,11 @@ def _become_like(path: Path, part: Path) -> None:
         part.chmod(stat.S_IMODE(old.st_mode))
 
 
-def _sync(path: Path) -> None:
-    """Flush a file to the disk."""
-    descriptor = os.open(path, os.O_RDWR)
+def _finish(part: Path, path: Path) -> None:
+    """Make a written file like the one that it replaces, and flush it to the disk."""
+    descriptor = os.open(part, os.O_RDWR)  # its new mode may forbid that, to its owner too
     try:
+        _become_like(path, part)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

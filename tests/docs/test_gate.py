@@ -1,7 +1,11 @@
 """What the gate, the workflows and the metadata name is there, and the same."""
 
 import ast
+import os
 import re
+import shutil
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -63,3 +67,74 @@ def test_the_matrix_has_each_python() -> None:
     matrix = re.search(r"python: (\[.*\])\n +include:", text)
     assert matrix is not None
     assert ast.literal_eval(matrix[1]) == pythons()
+
+
+def place(folder: Path, **interpreters: str) -> dict[str, str]:
+    """Return an environment whose PATH has these commands only, scripts of one line each."""
+    for name, line in interpreters.items():
+        command = folder / name
+        command.write_text(f"#!/bin/sh\n{line}\n", encoding="utf-8")
+        command.chmod(0o755)
+    return {"PATH": str(folder)}
+
+
+def planned(environ: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Return what `make demo` would do there."""
+    make = shutil.which("make")
+    assert make is not None
+    command = [make, "--dry-run", "SHELL=/bin/sh", "demo", *arguments]
+    return subprocess.run(
+        command, cwd=ROOT, env=environ, text=True, capture_output=True, check=False
+    )
+
+
+OLD = "exit 1"  # what an interpreter answers to the question whether it is new enough
+
+
+@pytest.mark.parametrize(
+    ("there", "taken"),
+    [
+        ({"python3": "exit 0", "python3.12": "exit 0"}, "python3"),
+        ({"python3": OLD, "python3.12": "exit 0"}, "python3.12"),  # macOS has an old one
+        ({"python3.11": "exit 0", "python3.15": "exit 0"}, "python3.15"),  # Debian may have none
+    ],
+    ids=["the system's own", "an old one", "none of that name"],
+)
+def test_make_takes_a_python_that_is_new_enough(
+    tmp_path: Path, there: dict[str, str], taken: str
+) -> None:
+    """`python3` first, then the newest of the supported ones."""
+    done = planned(place(tmp_path, **there))
+    assert done.stdout.startswith(f"{taken} tools/environment.py"), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("there", "arguments"),
+    [({}, []), ({"python3": OLD, "python3.12": OLD}, []), ({"mine": OLD}, ["PYTHON=mine"])],
+    ids=["none", "old ones", "one that was named"],
+)
+def test_make_says_that_no_python_is_new_enough(
+    tmp_path: Path, there: dict[str, str], arguments: list[str]
+) -> None:
+    """Before anything is tried, in a sentence that says what to do."""
+    done = planned(place(tmp_path, **there), *arguments)
+    assert done.returncode != 0
+    assert done.stdout == ""
+    assert "Python 3.11 or later was not found" in done.stderr
+    assert "make PYTHON=/path/to/python3.11" in done.stderr
+
+
+def test_make_asks_the_interpreter_itself(tmp_path: Path) -> None:
+    """The real one, by its path, and one that is older than it is supposed to be."""
+    done = planned(place(tmp_path), f"PYTHON={sys.executable}")
+    assert done.stdout.startswith(f"{sys.executable} tools/environment.py"), done.stderr
+    asked = 'exec "$REAL" -c "import sys; sys.version_info = (3, 10, 13); $2"'
+    environ = place(tmp_path, python3=asked) | {"REAL": sys.executable}
+    assert "was not found" in planned(environ).stderr
+    assert planned(environ | {"PATH": os.defpath}, f"PYTHON={sys.executable}").returncode == 0
+
+
+def test_make_knows_each_python() -> None:
+    """The names that it looks for are those of the metadata."""
+    text = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert sorted(set(re.findall(r" python(3\.\d+)", text))) == pythons()

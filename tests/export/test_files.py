@@ -72,12 +72,13 @@ def test_a_block_that_ends_leaves_the_new_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mode", [0o644, 0o660, 0o440])
 def test_what_is_replaced_keeps_its_mode(tmp_path: Path, mode: int) -> None:
-    """Whoever could read last month's export can read this one."""
+    """Whoever could read last month's export can read this one, also where nobody may write it."""
     path = tmp_path / "out.csv"
     path.write_text("old")
     path.chmod(mode)
     with atomic_write(path) as part:
         part.write_text("new")
+        assert stat.S_IMODE(part.stat().st_mode) == 0o600  # its owner is not root, as a rule
         assert path.read_text() == "old"
     assert (path.read_text(), stat.S_IMODE(path.stat().st_mode)) == ("new", mode)
 
