@@ -10,7 +10,7 @@ import duckdb
 import polars as pl
 import pytest
 import sqlite_utils
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from socialfetch_async import convert, read_journal
 from socialfetch_async.export import Lists
@@ -123,6 +123,7 @@ def test_sqlite_has_keys_that_hold(tmp_path: Path) -> None:
         assert "follows_of_follower" in plan["detail"]
 
 
+@settings(deadline=None)  # it waits for the disk
 @given(
     rows=st.lists(
         st.tuples(st.text(), st.none() | st.text(alphabet='a",\r\n;\u00e9 '), st.booleans()),
