@@ -53,6 +53,7 @@ gateways: ## a batch behind a real nginx and haproxy, a minute and a half; needs
 
 mutants: ## mutation testing of the modules that decide; half an hour, and a table at its end
 	@$(PYTHON) tools/environment.py .venv-mutants -e '.[cli]' --group test --group mutants
+	@rm -rf mutants
 	@.venv-mutants/bin/mutmut run
 	@.venv-mutants/bin/python tools/mutants.py --write CONTRIBUTING.md
 

@@ -1,4 +1,6 @@
-"""Texts and counts, made fit for a message, a log record or a terminal."""
+"""Texts, counts and paths, made fit for a message, a log record or a terminal."""
+
+import os
 
 
 def one_line(value: object, secret: str = "", *, most: int = 500) -> str:
@@ -32,6 +34,11 @@ def shortened(text: str) -> str:
 def install(extra: str) -> str:
     """Return how an extra is installed: from a checkout, until the package is on an index."""
     return f"in a checkout of socialfetch-async, run: pip install '.[{extra}]'"
+
+
+def encodable(path: str | os.PathLike[str]) -> str:
+    """Return a path as text for JSON and logs: bytes that are not UTF-8 are escaped."""
+    return os.fsencode(path).decode(errors="backslashreplace")
 
 
 def count(amount: int, noun: str) -> str:

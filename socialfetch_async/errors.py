@@ -264,7 +264,7 @@ class GatewayError(APIStatusError):
 
 
 class DecodeError(SocialFetchError):
-    """A 200 without the documented shape. It was charged, so it is not requested again.
+    """A 200 without the documented shape. It was charged, so it is not retried.
 
     Attributes:
         path: The field that is wrong, such as `$.data.page.hasMore`. Never its content.
@@ -274,7 +274,7 @@ class DecodeError(SocialFetchError):
     """
 
     advice = (
-        "The response was charged, and is not requested again. Report it with the request id; "
+        "The response was charged, and is not retried. Report it with the request id; "
         "`error.body` has the response."
     )
     go_on = "Earlier pages were delivered."

@@ -27,9 +27,9 @@ class BaseRun(Generic[PageT, Item]):
     at any moment, also after the loop was left early.
 
     What would fail for every handle ends the run with that error, and all handles that are not
-    finished stay in `pending()`. Such errors are a 401, 402 or 403; five charged
-    responses in a row, from at least three handles, that cannot be read; and ten handles in a row
-    with the same failure that is not about them.
+    finished stay in `pending()`. Such errors are a 401, 402 or 403; five charged responses, from
+    at least three handles, that cannot be read, with few between them that can; and ten handles in
+    a row with the same failure that is not about them.
 
     Pages in flight, and received pages that the loop has not yet taken, are together never more
     than `concurrency`, so a slow loop slows the requests down.

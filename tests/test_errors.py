@@ -125,7 +125,7 @@ EXAMPLES: list[tuple[SocialFetchError, str, str]] = [
     (
         DecodeError("wrong shape.", path="$.data"),
         (
-            "The response was charged, and is not requested again. Report it with the request id; "
+            "The response was charged, and is not retried. Report it with the request id; "
             "`error.body` has the response."
         ),
         "Earlier pages were delivered.",

@@ -22,7 +22,7 @@ from socialfetch_async import (
 from socialfetch_async.emulator import Emulator
 from socialfetch_async.emulator.profiles import Profile
 from tests.conftest import MakeClient
-from tests.scripted import HANG, Scripted, error, listing
+from tests.scripted import HANG, Scripted, error, http, listing
 
 ONCE = RetryPolicy(max_attempts=1)
 FOLLOWING = "/v1/tiktok/profiles/ada/following"
@@ -342,6 +342,15 @@ async def test_rows_that_are_the_same_thing_are_no_progress_after_a_repair(
         with pytest.raises(PaginationError) as caught:
             [_ async for _ in stream]
         assert caught.value.reason == "no_progress"
+
+
+async def test_of_a_field_that_stands_twice_the_last_one_counts(client_of: MakeClient) -> None:
+    """Also where rows are compared; no error of a decoder comes out."""
+    first = listing("comments", [{"id": "1"}], "b").partition(b"\r\n\r\n")[2]
+    twice = http(200, first.replace(b'{"data":', b'{"data":null,"data":'))
+    async with Scripted(twice, listing("comments", [{"id": "2"}])) as api:
+        stream = client_of(api).iter_items(PATH, items="comments", type=Comment)
+        assert [comment.id async for comment in stream] == ["1", "2"]
 
 
 @pytest.mark.parametrize("status", ["private", "gone_tomorrow"])

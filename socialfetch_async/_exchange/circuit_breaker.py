@@ -118,6 +118,7 @@ class CircuitBreaker:
         self.not_before = 0.0
         if self.open:
             self.open = self._planned = False
+            self._wait = 0.0
             self.opened.clear()
             self._on_change()
 
@@ -133,7 +134,6 @@ class CircuitBreaker:
             self.open = True
             self.opened.set()
             self.since = now
-            self._wait = 0.0
             self._on_change()
 
     def _next_wait(self, waiting: Waiting) -> float:

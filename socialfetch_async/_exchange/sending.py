@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 # A page of 200 followers fits in twice this, so that reading it is not paused.
 READ_BUFFER_BYTES: Final = 2**18
+# Gateways add policies and cookies of more than aiohttp's 8 kB, and the page behind is paid for.
+LONGEST_HEADER: Final = 2**16
 
 
 class Stopped(Exception):
@@ -145,7 +147,10 @@ class OverConnector:
             protocol = connection.protocol
             assert protocol is not None
             protocol.set_response_params(
-                read_until_eof=True, read_bufsize=READ_BUFFER_BYTES, auto_decompress=False
+                read_until_eof=True,
+                read_bufsize=READ_BUFFER_BYTES,
+                auto_decompress=False,
+                max_field_size=LONGEST_HEADER,
             )
             writer = StreamWriter(protocol, self._loop)
             await writer.write_headers(f"GET {target} HTTP/1.1", self._request.headers)

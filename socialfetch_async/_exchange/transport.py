@@ -22,6 +22,7 @@ from socialfetch_async._exchange.failures import explained
 from socialfetch_async._exchange.proxy import Proxy
 from socialfetch_async._exchange.secret import ApiKey
 from socialfetch_async._exchange.sending import (
+    LONGEST_HEADER,
     READ_BUFFER_BYTES,
     OverConnector,
     Response,
@@ -31,7 +32,7 @@ from socialfetch_async._exchange.sending import (
 )
 from socialfetch_async._exchange.timeouts import AttemptTimeouts
 from socialfetch_async._protocol.endpoints import Request
-from socialfetch_async._protocol.packed import unpacked
+from socialfetch_async._protocol.packed import narrowed, unpacked
 from socialfetch_async._protocol.retry import parse_retry_after
 from socialfetch_async._protocol.status import Answer
 from socialfetch_async._version import __version__
@@ -161,6 +162,7 @@ class Transport:
             proxy=None if proxy is None else proxy.url,
             proxy_headers=None if proxy is None else proxy.headers,
             read_bufsize=READ_BUFFER_BYTES,
+            max_field_size=LONGEST_HEADER,
             timeout=connecting,
             trace_request_ctx=RequestContext(
                 handle=request.handle,
@@ -193,7 +195,7 @@ class Transport:
                     if not 200 <= status < 300:
                         return await _error_answer(response, timeout)
                     body = await _read(response, self._max_response_bytes)
-                    if body is not None and not body.startswith(b"{"):
+                    if body is not None and not body.startswith(b'{"'):
                         body = _unpacked(body, response.headers, self._max_response_bytes)
                     return self._too_large() if body is None else Answer(status, body)
         except Stopped as stopped:
@@ -250,7 +252,9 @@ async def _error_answer(response: Response | aiohttp.ClientResponse, timeout: fl
 
 
 def _unpacked(body: bytes, headers: Mapping[str, str], most: int) -> bytes | None:
-    return unpacked(body, most, deflate=headers.get("Content-Encoding", "").lower() == "deflate")
+    deflate = headers.get("Content-Encoding", "").lower() == "deflate"
+    found = unpacked(body, most, deflate=deflate)
+    return None if found is None else narrowed(found)
 
 
 async def _read(response: Response | aiohttp.ClientResponse, most: int) -> bytes | None:

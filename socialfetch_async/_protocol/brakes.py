@@ -16,9 +16,11 @@ from socialfetch_async.errors import (
 # They concern the account, so one is enough.
 _AT_ONCE: Final = (AuthenticationError, InsufficientCreditsError, PermissionDeniedError)
 
-# Paid answers in a row that nobody can read, and the handles they must be from: the vendor has
-# changed the format, and each further page costs a credit and brings nothing.
+# Paid answers that nobody can read, and the handles they must be from: the vendor has changed the
+# format, and each further page costs a credit and brings nothing. A page that can be read takes
+# back a part of one: where one answer in two cannot, five in a row may never come.
 _UNREADABLE: Final = 5
+_TAKEN_BACK: Final = 0.25
 _UNREADABLE_HANDLES: Final = 3
 
 # Handles in a row that end with the same failure that is not about them: the address is another
@@ -27,15 +29,12 @@ _ALIKE: Final = 10
 
 
 class Brakes:
-    """What has happened to the handles of a run since the last page that could be read."""
+    """What has happened to the handles of a run lately that brought nothing."""
 
     __slots__ = ("_alike", "_kind", "_unreadable", "_unreadable_handles")
 
     def __init__(self) -> None:
-        self._release()
-
-    def _release(self) -> None:
-        self._unreadable = 0  # answers
+        self._unreadable = 0.0  # answers, without what was taken back
         self._unreadable_handles: set[str] = set()
         self._kind: object = None  # of the failure that came last
         self._alike: set[str] = set()  # the handles in a row that ended with it
@@ -48,19 +47,21 @@ class Brakes:
         """
         if invalid_rows and not rows:
             return self._cannot_read(handle)
-        if self._unreadable or self._alike:
-            self._release()
+        if self._alike:
+            self._kind, self._alike = None, set()
+        if self._unreadable:
+            self._unreadable = max(0.0, self._unreadable - _TAKEN_BACK)
+            if not self._unreadable:
+                self._unreadable_handles.clear()
         return False
 
     def failed(self, handle: str, error: SocialFetchError) -> bool:
         """Note the failure that a handle ended with; return whether the run is to end with it."""
         if isinstance(error, _AT_ONCE) or error.unanswered:
             return True
-        new_format = False
-        if _is_unreadable(error):
-            # Text that arrived whole and is beyond repair was bought once more.
-            again = isinstance(error, PayloadError) and error.attempts > 1
-            new_format = self._cannot_read(handle, 2 if again else 1)
+        # Text that arrived whole and is beyond repair was bought once more.
+        answers = 2 if isinstance(error, PayloadError) and error.attempts > 1 else 1
+        new_format = _is_unreadable(error) and self._cannot_read(handle, answers)
         kind = None if about_the_handle(error) else _kind(error)
         if kind != self._kind:
             self._kind, self._alike = kind, set()

@@ -8,7 +8,13 @@ from socialfetch_async._protocol.endpoints import ListEndpoint, PageRequests, Re
 from socialfetch_async._protocol.envelope import loose_parts, meta_of, price_said
 from socialfetch_async._protocol.fields import Mismatch, expected
 from socialfetch_async._protocol.repair import Damage, is_object, is_valid, repair
-from socialfetch_async._protocol.status import Answer, redirect_error, status_error
+from socialfetch_async._protocol.status import (
+    Answer,
+    error_said,
+    in_words,
+    redirect_error,
+    status_error,
+)
 from socialfetch_async._text import one_line
 from socialfetch_async.errors import DecodeError, PayloadError, SocialFetchError
 
@@ -105,12 +111,17 @@ def _decode_error(mismatch: Mismatch, body: bytes, text: bytes) -> DecodeError:
     """Return the error of a shape that is wrong, with what could be read of the meta."""
     where = f"${mismatch.path}"
     meta = meta_of(text) if text else b""
-    price = price_said(meta)
+    price, request_id = price_said(meta), loose_parts(meta).request_id
+    summary = f"the response has not the documented shape at {where}: {mismatch.what}."
+    if text and (said := error_said(text)) is not None:
+        words = in_words(one_line(said.code), one_line(said.message))
+        summary = f"the response has the status of a page, but is an error: {words}."
+        request_id = request_id or one_line(said.request_id)
     return DecodeError(
-        f"the response has not the documented shape at {where}: {mismatch.what}.",
+        summary,
         path=where,
         body=body,
-        request_id=loose_parts(meta).request_id or None,
+        request_id=request_id or None,
         credits_charged=price,
         maybe_charged=1 if price is None else price,
     )

@@ -6,8 +6,7 @@ from typing import Any, Final, Generic, NamedTuple, TypeVar, cast
 from urllib.parse import quote
 
 import msgspec
-from msgspec import Raw, Struct, field
-from msgspec.json import Decoder
+from msgspec import Struct
 
 from socialfetch_async._protocol.envelope import (
     FOUND,
@@ -109,7 +108,7 @@ def _list_endpoint(
         data = salvaged(body, first=request.cursor is None)
         if not types_are_ours and data.problem and not data.rows and request.page == 1:
             raise data.problem
-        return keep_body(page(request, data, data.parts), body)
+        return keep_body(page(request, data, data.parts), reader.unequivocal(body))
 
     return ListEndpoint(path, read, salvage, identity)
 
@@ -209,7 +208,7 @@ def items_endpoint(path: str, rows: str, row: type[RowT]) -> ListEndpoint[ItemsP
     Raises:
         TypeError: JSON cannot be decoded to this type.
     """
-    array, reader = _items_readers(rows, cast(Hashable, row))
+    reader = _items_reader(rows, cast(Hashable, row))
 
     def page(
         request: Request[ItemsPage[RowT]], data: Listing[RowT], parts: Parts
@@ -231,22 +230,19 @@ def items_endpoint(path: str, rows: str, row: type[RowT]) -> ListEndpoint[ItemsP
         # Nothing is known of these rows, so they are the same if the answer says the same. What
         # was decoded would not do: a type may read one field that all rows have in common.
         assert page.body is not None
-        return [hash(bytes(row)) for row in array.decode(page.body).data.rows]
+        return [hash(bytes(row)) for row in reader.texts.decode(page.body).data.rows]
 
     return _list_endpoint(path, reader, page, texts, types_are_ours=False)
 
 
 @lru_cache(maxsize=64)
-def _items_readers(rows: str, row: Any) -> tuple[Decoder[Any], ListReader[Any]]:
-    """Return what decodes the rows as they are, and the reader of the list."""
+def _items_reader(rows: str, row: Any) -> ListReader[Any]:
     if isinstance(msgspec.inspect.type_info(row), msgspec.inspect.CustomType):
         raise TypeError(
             f"rows cannot be decoded to {row!r}: pass a msgspec.Struct, a dataclass, a TypedDict "
             "or dict"
         )
-    data = msgspec.defstruct("ListText", [("rows", list[Raw], field(name=rows))])
-    array = Decoder(msgspec.defstruct("Text", [("data", data)]))
-    return array, ListReader(row, rows, lookup_status=FOUND)
+    return ListReader(row, rows, lookup_status=FOUND)
 
 
 class _ProfileData(Struct, rename="camel"):

@@ -14,6 +14,7 @@ from msgspec.json import Decoder
 
 from socialfetch_async._protocol.fields import (
     MISSING,
+    MOST_COMMAS,
     Mismatch,
     Reader,
     Rows,
@@ -130,6 +131,7 @@ class Salvaged(NamedTuple, Generic[RowT]):
     problem: Mismatch | None
 
 
+_fields: Final = Decoder(dict[str, Raw])
 _loose: Final = Decoder(_Loose)
 _loose_meta: Final = Decoder(_LooseMeta)
 _loose_position: Final = Decoder(_LoosePosition)
@@ -203,6 +205,7 @@ class ListReader(Generic[RowT]):
 
     Attributes:
         strict: Decodes an answer as documented.
+        texts: Decodes an answer to its rows as they stand.
         rows: Reads the array of rows.
     """
 
@@ -236,6 +239,8 @@ class ListReader(Generic[RowT]):
             ],
         )
         self.strict: Decoder[Envelope[Listing[RowT]]] = Decoder(Envelope[data])  # type: ignore[valid-type]
+        texts = msgspec.defstruct("ListTexts", [("rows", list[Raw], field(name=rows))])
+        self.texts: Decoder[Any] = Decoder(msgspec.defstruct("Texts", [("data", texts)]))
         # The struct is made above, so no type checker knows its name.
         self._loose: Decoder[_LooseListing] = Decoder(loose)  # pyright: ignore[reportAttributeAccessIssue]
         self._name = rows
@@ -269,6 +274,30 @@ class ListReader(Generic[RowT]):
         parts.invalid_rows = read.invalid
         problem = read.problem and read.problem.within(f".data.{self._name}")
         return Salvaged(read.rows, page, status, total, parts, problem)
+
+    def unequivocal(self, body: bytes) -> bytes:
+        """Return an answer with each field of it and of its `data` once, as it was read here.
+
+        Of a field that stands twice the last one counts. Whoever reads the answer again, such as
+        a journal, may refuse it for the first one.
+
+        Args:
+            body: An answer that was read loosely.
+
+        Raises:
+            Mismatch: It has too many fields to tell.
+        """
+        try:
+            self.texts.decode(body)
+        except msgspec.ValidationError:
+            pass
+        else:
+            return body
+        if body.count(b",") > MOST_COMMAS:
+            raise Mismatch("too many values to be read one by one")
+        answer = _fields.decode(body)
+        answer["data"] = Raw(msgspec.json.encode(_fields.decode(answer["data"])))
+        return msgspec.json.encode(answer)
 
     def _status(self, raw: bytes, rows: bytes) -> str:
         if raw[:1] == b'"':

@@ -40,7 +40,7 @@ class Pace:
 
     def __init__(self) -> None:
         self.rate: float | None = None
-        self._second = -1  # the second that is counted in
+        self._second = 0  # the one that is counted in
         self._allowed = self._allowed_before = 0  # answers in it, and in the one before
         self._refused = self._answered = 0.0  # lately, and since the last decrease
         self._changed = self._grown = self._next = 0.0
@@ -80,7 +80,7 @@ class Pace:
             return False
         most = float(max(self._allowed, self._allowed_before))
         if self.rate is None:
-            self.rate, self._too_fast = max(most * _DECREASE, _FIRST), None
+            self.rate = max(most * _DECREASE, _FIRST)
         else:
             self._too_fast = self.rate
             self.rate = max(self.rate / 2, min(self.rate, most) * _DECREASE, _SLOWEST)
@@ -91,7 +91,7 @@ class Pace:
     def delay(self, now: float) -> float:
         """Return the seconds until the next request may leave."""
         if self.rate is None or now - self._changed > _FORGET:
-            self.rate = None
+            self.rate = self._too_fast = None
             return 0.0
         return max(0.0, self._next - now)
 

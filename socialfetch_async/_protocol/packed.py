@@ -1,9 +1,10 @@
-"""Bodies that are still compressed: no JSON begins as gzip and zlib do.
+"""Bodies that are still compressed, or text of wide characters: no JSON in UTF-8 begins so.
 
 A header says what a body is packed with, and is not always right: proxies unpack and leave it, pack
 what is packed, write `x-gzip`, or append something. The page has arrived all the same.
 """
 
+import re
 import zlib
 from typing import Final
 
@@ -11,6 +12,12 @@ _PACKED: Final = (b"\x1f\x8b", b"\x78")  # gzip, and zlib (`Content-Encoding: de
 _EITHER: Final = 32 + zlib.MAX_WBITS
 _RAW: Final = -zlib.MAX_WBITS
 _LAYERS: Final = 3
+# By the mark before a text, or by how its first characters stand; each name is that of a codec.
+_WIDE: Final = re.compile(
+    rb"(?P<utf_32>\xff\xfe\0\0|\0\0\xfe\xff)|(?P<utf_16>\xff\xfe|\xfe\xff)"
+    rb"|(?P<utf_32_le>[{]\0\0\0[^\0]\0\0\0)|(?P<utf_32_be>\0\0\0[{]\0\0\0[^\0])"
+    rb"|(?P<utf_16_le>[{]\0[^\0]\0)|(?P<utf_16_be>\0[{]\0[^\0])"
+)
 
 
 def unpacked(body: bytes, most: int, *, deflate: bool = False) -> bytes | None:
@@ -40,6 +47,14 @@ def unpacked(body: bytes, most: int, *, deflate: bool = False) -> bytes | None:
             break
         body = b"".join(parts)
     return body
+
+
+def narrowed(body: bytes) -> bytes:
+    """Return an object as UTF-8 if it is in UTF-16 or UTF-32, and anything else as it came."""
+    found = _WIDE.match(body)
+    if found is None or found.lastgroup is None:
+        return body
+    return body.decode(found.lastgroup, "replace").encode()
 
 
 def _one(body: bytes, kind: int, most: int) -> tuple[bytes | None, bytes]:

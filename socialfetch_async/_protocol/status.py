@@ -123,7 +123,9 @@ def meaning(status: int, *, vendor: bool) -> Meaning:
     return Meaning(GatewayError, status not in NEVER_REACHED, PASSES)
 
 
-class _ErrorBody(msgspec.Struct, rename="camel"):
+class ErrorBody(msgspec.Struct, rename="camel"):
+    """The vendor's error, as it came."""
+
     code: str
     message: Any
     request_id: Any = None
@@ -131,7 +133,7 @@ class _ErrorBody(msgspec.Struct, rename="camel"):
 
 
 class _ErrorEnvelope(msgspec.Struct):
-    error: _ErrorBody
+    error: ErrorBody
 
 
 _error_decoder: Final = msgspec.json.Decoder(_ErrorEnvelope)
@@ -139,7 +141,7 @@ _error_decoder: Final = msgspec.json.Decoder(_ErrorEnvelope)
 
 def status_error(answer: Answer, secret: str) -> APIStatusError:
     """Make the error of a status. The body may be the vendor's, a gateway's HTML, or nothing."""
-    said = _envelope(answer.body)
+    said = error_said(answer.body)
     kind, charged, _ = meaning(answer.status, vendor=said is not None)
     common: dict[str, Any] = {"status": answer.status, "maybe_charged": int(charged)}
     if said is None:
@@ -147,9 +149,8 @@ def status_error(answer: Answer, secret: str) -> APIStatusError:
     code, message = one_line(said.code, secret), one_line(said.message, secret)
     if kind is InsufficientCreditsError:
         common["checkout_url"] = one_line(said.checkout_url, secret) or None
-    quoted = f' ("{message}")' if message else ""
     return kind(
-        f"the API responded with {answer.status} {code}{quoted}.",
+        f"the API responded with {answer.status} {in_words(code, message)}.",
         code=code,
         message=message,
         request_id=one_line(said.request_id, secret) or None,
@@ -157,7 +158,12 @@ def status_error(answer: Answer, secret: str) -> APIStatusError:
     )
 
 
-def _envelope(body: bytes) -> _ErrorBody | None:
+def in_words(code: str, message: str) -> str:
+    """Return what the vendor says of an error, each on one line."""
+    return f'{code} ("{message}")' if message else code
+
+
+def error_said(body: bytes) -> ErrorBody | None:
     """Return the vendor's error; None when somebody else answered."""
     try:
         said = _error_decoder.decode(repaired(body) or b"").error

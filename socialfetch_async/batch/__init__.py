@@ -20,9 +20,17 @@ from socialfetch_async.batch.handles_file import (
     read_handles as read_handles,
 )
 from socialfetch_async.batch.pacing import Pace as Pace
+from socialfetch_async.batch.panel import Picture as Picture, Screen as Screen
 from socialfetch_async.batch.progress import BatchEvent as BatchEvent, BatchProgress, BatchResult
 from socialfetch_async.batch.refreshing import finish_refresh as finish_refresh
 from socialfetch_async.batch.settlement import settle as settle
+from socialfetch_async.batch.showing import (
+    down as down,
+    logged as logged,
+    shown as shown,
+    ticking as ticking,
+)
+from socialfetch_async.batch.words import status as status
 
 __all__ = [
     "BatchProgress",

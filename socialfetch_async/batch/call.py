@@ -3,8 +3,6 @@
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
-from importlib import import_module
-from typing import Any
 
 import msgspec
 
@@ -14,6 +12,7 @@ from socialfetch_async.batch.estimate import BatchStopReason, Estimate, estimate
 from socialfetch_async.batch.files import BatchFiles, files_of
 from socialfetch_async.batch.job import Job, Watch
 from socialfetch_async.batch.progress import BatchEvent, BatchProgress, BatchResult
+from socialfetch_async.batch.showing import shown
 from socialfetch_async.client import SocialFetchClient
 from socialfetch_async.export import PathLike
 from socialfetch_async.journal import Fsync, Refresh, SavedRun, read_journal
@@ -102,8 +101,6 @@ async def export_followers(
     arguments.flag("overwrite", overwrite)
     files = files_of(output, format, journal, spreadsheet=spreadsheet, overwrite=overwrite)
     if progress is True:
-        # The panel is the command's, and loaded only if it is wanted.
-        shown: Any = import_module("socialfetch_async.cli.progress").shown
         async with shown(client) as panel:
             return await run_batch(client, files, asked, fsync, panel.see)
     if progress is False:

@@ -90,19 +90,16 @@ def _entry(handle: str, saved: SavedRun, step: Step, wanted: Wanted, price: int)
 
 
 def _pages_left(saved: SavedHandle, rows: int, step: Step, wanted: Wanted) -> int | None:
-    match step.do:
-        case "nothing":
-            return 0
-        case "ask_again" | "read_new":
-            return 1
-        case _:
-            pass
+    if step.do == "nothing":
+        return 0
+    if step.do in {"ask_again", "read_new"}:
+        return 1
     total = saved.total_followers
     if total is None and wanted.max_pages is None:
         return None
     followers, pages = step.followers, step.pages
     wished = [] if total is None else [total]
     wished += [] if wanted.max_followers is None else [wanted.max_followers]
-    left = [math.ceil(max(0, min(wished) - followers) / rows)] if wished else []
+    left = [math.ceil((min(wished) - followers) / rows)] if wished else []
     left += [] if wanted.max_pages is None else [wanted.max_pages - pages]
     return max(1, min(left))

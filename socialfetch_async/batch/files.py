@@ -31,6 +31,7 @@ from socialfetch_async.export import (
     format_of,
     real_path,
     reason,
+    refuse_other_kinds,
     refuse_to_replace,
     result_of,
     same_file,
@@ -120,9 +121,11 @@ class BatchFiles(NamedTuple):
             except OSError as error:
                 raise _unwritable(path, error) from None
         for form, path in exports.items():
+            target = self.target(form)
             try:
+                target.refuse_in_use(path)
                 with atomic_write(path, keep=False) as part:
-                    self.target(form).write(part, Lists(None))
+                    target.write(part, Lists(None))
             except CANNOT_WRITE as error:
                 raise _unwritable(path, error) from None
 
@@ -139,7 +142,11 @@ class BatchFiles(NamedTuple):
         for path in map(real_path, () if self.overwrite else self.exports.values()):
             if not os.path.exists(path):  # noqa: PTH110 - as above
                 continue
-            contents = contents_of(path)
+            try:
+                refuse_other_kinds(path)  # reading a pipe would wait for somebody to write
+                contents = contents_of(path)
+            except OSError as error:
+                raise _unwritable(path, error) from None
             if contents.size and contents not in known:
                 raise ExportError(
                     f"{path} exists, and was not written from {self.journal} or was changed "
@@ -220,7 +227,10 @@ def _unchanged(made: _Made, before: list[Written], path: Path) -> _Made | None:
     """Return what is known of a file that would be written again as it is."""
     if not path.is_file():
         return None
-    contents = contents_of(path)
+    try:
+        contents = contents_of(path)
+    except OSError:  # it is written again, or that says why not
+        return None
     for known in before:
         if Contents(known.size, known.digest) == contents:
             try:
@@ -261,9 +271,14 @@ def files_of(
     stem share a journal: `x.csv` and `x.jsonl.gz` have `x.journal`.
 
     Raises:
-        ValueError: An unknown format, a name that says none, a file with several, or
+        ValueError: No name, an unknown format, a name that says none, a file with several, or
             `spreadsheet` without CSV.
     """
+    if os.fspath(output) in {"", "-"}:
+        raise ValueError(
+            "a batch writes to a file or a folder: name one (./- is a folder called -). To write "
+            "to stdout, run `socialfetch convert` when it has ended"
+        )
     path = Path(output)
     names = [formats] if isinstance(formats, str) else list(formats or ())
     for name in names:

@@ -20,11 +20,11 @@ async def settle(client: SocialFetchClient, journal: str | os.PathLike[str]) -> 
         What may have been charged before, and what may have been now, in credits.
 
     Raises:
-        JournalError: The balance rose meanwhile, or was never asked for; or the journal cannot be
-            used.
+        JournalError: The balance rose meanwhile, or was never asked for; or the journal is not
+            there, or cannot be used.
         SocialFetchError: The balance cannot be asked for.
     """
-    path = Path(journal)
+    path = _there(journal)
     with Journal(path) as book:
         book.name_origin(client.base_url)
         before = book.maybe_charged
@@ -46,6 +46,13 @@ async def settle(client: SocialFetchClient, journal: str | os.PathLike[str]) -> 
                 left -= kept
             book.settle(left)
         return before, min(before, bound)
+
+
+def _there(journal: str | os.PathLike[str]) -> Path:
+    path = Path(journal)
+    if not path.exists():
+        raise JournalError(f"there is no journal {path}, so nothing is to be settled.")
+    return path
 
 
 def bound_of(balances: Sequence[Balance]) -> int | None:

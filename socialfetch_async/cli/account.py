@@ -5,10 +5,11 @@ from collections.abc import Iterator
 
 import msgspec
 
+from socialfetch_async._terminal import Voice, write_lines
 from socialfetch_async._text import count, one_line
 from socialfetch_async.cli import exit_codes
 from socialfetch_async.cli.connecting import Connection, connected
-from socialfetch_async.cli.output import Voice, plain, write_json, write_lines
+from socialfetch_async.cli.output import plain, write_json
 from socialfetch_async.models import Balance, User
 
 

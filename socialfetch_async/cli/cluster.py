@@ -7,12 +7,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final, TypeVar
 
+from socialfetch_async._terminal import say, stamped
 from socialfetch_async._text import count
 from socialfetch_async.batch import Order
 from socialfetch_async.cli import exit_codes, stopping
 from socialfetch_async.cli.connecting import base_url, name_api, told
 from socialfetch_async.cli.export import Engine, Options
-from socialfetch_async.cli.output import say, stamped, write_json
+from socialfetch_async.cli.output import write_json
 from socialfetch_async.cli.words import written
 from socialfetch_async.cluster import ClusterJob, ClusterResult
 from socialfetch_async.errors import ExportError, JournalError, SocialFetchError

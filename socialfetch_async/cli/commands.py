@@ -296,7 +296,7 @@ def demo(output: str | None) -> None:
 
 
 def _voice() -> Any:
-    from socialfetch_async.cli.output import Voice  # noqa: PLC0415
+    from socialfetch_async._terminal import Voice  # noqa: PLC0415
 
     return Voice(**given())
 

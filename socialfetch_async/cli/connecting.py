@@ -10,9 +10,10 @@ from urllib.parse import urlsplit
 import msgspec
 
 from socialfetch_async import _arguments as arguments
+from socialfetch_async._terminal import say
 from socialfetch_async.batch import Pace
-from socialfetch_async.cli.output import say
 from socialfetch_async.cli.proxies import proxy_for
+from socialfetch_async.cli.words import number
 from socialfetch_async.client import DEFAULT_BASE_URL, SocialFetchClient
 from socialfetch_async.errors import APIStatusError, SocialFetchError, TransportError
 from socialfetch_async.policy import RetryPolicy
@@ -53,7 +54,7 @@ class Connection(NamedTuple):
 
     def words(self) -> list[str]:
         """Return these options as they are typed."""
-        given = [f"--{n}={v:g}" for n, v in self._asdict().items() if v is not None]
+        given = [f"--{n}={number(v)}" for n, v in self._asdict().items() if v is not None]
         return [f"{word}s" if word.startswith("--patience") else word for word in given]
 
     def client(
@@ -133,13 +134,6 @@ async def connected(client: SocialFetchClient) -> AsyncIterator[SocialFetchClien
     await name_api(client.base_url)
     async with client:
         yield client
-
-
-def brief(error: SocialFetchError) -> str:
-    """Return an error in a few words."""
-    if isinstance(error, APIStatusError):
-        return f"{error.status} {error.code or 'from a gateway'}".strip()
-    return error.summary.partition(" (")[0]
 
 
 def told(error: Exception, url: str | None = None, *, summary: bool = False) -> str:

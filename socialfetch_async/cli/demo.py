@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from socialfetch_async._terminal import Voice, say, write_lines
 from socialfetch_async._text import count
-from socialfetch_async.batch import BatchEvent, BatchResult, files_of, order, run_batch
+from socialfetch_async.batch import BatchEvent, BatchResult, files_of, order, run_batch, shown
 from socialfetch_async.cli import exit_codes
 from socialfetch_async.cli.connecting import connected
-from socialfetch_async.cli.output import Voice, say, write_json, write_lines
-from socialfetch_async.cli.progress import shown
+from socialfetch_async.cli.output import write_json
 from socialfetch_async.cli.words import size
 from socialfetch_async.client import SocialFetchClient
 from socialfetch_async.emulator import Emulator, Profile
@@ -133,6 +133,8 @@ def _folder(output: str | None) -> Path:
     Raises:
         ExportError: It is not a folder, or not empty.
     """
+    if output == "-":
+        raise ExportError("the demo writes to a folder: name one (./- is a folder called -).")
     folder = Path(output or tempfile.mkdtemp(prefix="socialfetch-demo-")).resolve()
     try:
         empty = not folder.exists() or not any(folder.iterdir())

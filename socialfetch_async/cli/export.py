@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
 from socialfetch_async import _arguments as arguments
+from socialfetch_async._terminal import Voice, say
 from socialfetch_async._text import count
 from socialfetch_async.batch import (
     BatchFiles,
@@ -23,11 +24,11 @@ from socialfetch_async.batch import (
     read_handles,
     run_batch as run_job,
     settle,
+    shown,
 )
 from socialfetch_async.cli import exit_codes, stopping, words
 from socialfetch_async.cli.connecting import Connection, connected, max_credits, told
-from socialfetch_async.cli.output import Voice, say, typed_line, write_json
-from socialfetch_async.cli.progress import shown
+from socialfetch_async.cli.output import typed_line, write_json
 from socialfetch_async.client import SocialFetchClient
 from socialfetch_async.errors import ExportError, JournalError, SocialFetchError
 from socialfetch_async.journal import Fsync, Refresh, SavedRun, read_journal
@@ -127,7 +128,7 @@ class Options:
             if (value := getattr(self, name)) is not None:
                 said.append(f"--{name.replace('_', '-')}={value}")
         if self.older_than is not None:
-            said.append(f"--older-than={self.older_than:g}s")
+            said.append(f"--older-than={words.number(self.older_than)}s")
         if self.concurrency != CONCURRENCY:
             said.append(f"--concurrency={self.concurrency}")
         if self.fsync != "second":
@@ -259,7 +260,7 @@ async def _fetch(client: SocialFetchClient, asked: Order, options: Options) -> i
     """Run the batch; say how it ended and how to resume; return the exit code."""
     code, result, trouble = exit_codes.DONE, None, ""
     try:
-        async with shown(client, options.voice) as progress:
+        async with shown(client, options.voice, _told) as progress:
             try:
                 await run_job(client, options.files(), asked, options.fsync, progress.see)
             finally:
@@ -277,6 +278,10 @@ async def _fetch(client: SocialFetchClient, asked: Order, options: Options) -> i
         raise
     await _tell(result, trouble, options)
     return code or stopping.code_of(None if result is None else result.stop_reason)
+
+
+def _told(error: SocialFetchError) -> str:
+    return told(error, summary=True)
 
 
 async def _tell(result: BatchResult | None, trouble: str, options: Options) -> None:
@@ -361,14 +366,16 @@ def _plan(files: BatchFiles, asked: Order) -> dict[str, Any]:
     steps = saved.plan(asked.starts, asked.wanted(work or ""))
     left = {handle for handle, step in steps.items() if step.do != "nothing"}
     begun = {h for h in left if (one := saved.handles.get(h.lower())) is not None and one.pages}
-    pages = sum(entry.credits_left or 1 for entry in found.handles if entry.handle in begun)
+    price = saved.price
+    pages = sum(entry.credits_left or price for entry in found.handles if entry.handle in begun)
     spent, limit = saved.spent(work, asked.refresh), asked.max_credits
     return {
         "handles": len(asked.starts),
         "left": len(left),
         "begun": len(begun),
         "credits_for_begun": pages,
-        "credits_at_least": pages + len(left) - len(begun),
+        "credits_at_least": pages + price * (len(left) - len(begun)),
+        "price": price,
         "spent": spent,
         "max_credits": limit,
         "max_credits_left": None if limit is None else max(0, limit - spent),

@@ -7,21 +7,12 @@ from dataclasses import dataclass
 from logging import WARNING, LogRecord
 
 from socialfetch_async import _arguments as arguments
+from socialfetch_async._terminal import Voice, is_terminal, say, stamped, write_lines
 from socialfetch_async._text import count
-from socialfetch_async.batch import read_handles
+from socialfetch_async.batch import Picture, Screen, down, logged, read_handles, status, ticking
 from socialfetch_async.cli import exit_codes, stopping, words
 from socialfetch_async.cli.connecting import Connection, connected, max_credits, told
-from socialfetch_async.cli.output import (
-    Voice,
-    as_json,
-    is_terminal,
-    plain,
-    say,
-    stamped,
-    write_lines,
-)
-from socialfetch_async.cli.panel import Picture, Screen
-from socialfetch_async.cli.progress import down, logged, ticking
+from socialfetch_async.cli.output import as_json, plain
 from socialfetch_async.client import SocialFetchClient
 from socialfetch_async.errors import ProfileUnavailableError, SocialFetchError
 from socialfetch_async.stream import FollowerStream
@@ -143,7 +134,7 @@ class _Command:
             await self._say(f"Stopped. Written: {_progress(handle, stream)}")
             await self._say_how_to_resume(handle, stream, later)
             raise
-        await self._say(f"{_progress(handle, stream)}: {words.status(stream.stop_reason or '')}")
+        await self._say(f"{_progress(handle, stream)}: {status(stream.stop_reason or '')}")
         if stream.stop_reason != "max_credits":
             return exit_codes.DONE
         await self._say_how_to_resume(handle, stream, later)

@@ -6,8 +6,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
+from socialfetch_async._terminal import Voice, write_lines
 from socialfetch_async.cli.exit_codes import DONE
-from socialfetch_async.cli.output import Voice, as_json, write_lines
+from socialfetch_async.cli.output import as_json
 from socialfetch_async.cli.words import NAMED_LISTS, gaps, named, size, written
 from socialfetch_async.export import (
     Lists,
@@ -49,6 +50,8 @@ async def stream_journals(
 
 def report_journals(journals: tuple[str, ...], output: str, voice: Voice) -> None:
     """Write a report, and say which lists lack followers."""
+    if output == "-":
+        raise ValueError("a report is a file: name one (./- is a file called -)")
     saved = saved_run(journals)
     write_report(saved, output)
     _announce_path(real_path(output), voice, _gaps(saved))
@@ -108,4 +111,5 @@ def _gaps(saved: SavedRun) -> Iterator[str]:
     handles = saved.handles.values()
     incomplete = [handle.handle for handle in handles if is_incomplete(handle)]
     short = [handle.handle for handle in handles if is_much_shorter(handle)]
-    return gaps(incomplete, short)
+    gone = [handle.handle for handle in handles if handle.gone is not None]
+    return gaps(incomplete, short, gone)

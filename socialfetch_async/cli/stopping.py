@@ -11,9 +11,9 @@ from typing import Any, Final, NoReturn, TextIO
 
 import click
 
+from socialfetch_async._terminal import is_pipe
 from socialfetch_async.cli import exit_codes
 from socialfetch_async.cli.connecting import told
-from socialfetch_async.cli.output import is_pipe
 from socialfetch_async.errors import (
     AuthenticationError,
     ConnectError,

@@ -1,32 +1,19 @@
 """What the commands say about results, in words."""
 
+import os
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
 from socialfetch_async._text import count
-from socialfetch_async.batch import BatchResult, Estimate, HandlesFile
+from socialfetch_async.batch import BatchResult, Estimate, HandlesFile, status
 from socialfetch_async.cli.output import here
-from socialfetch_async.events import HandleDone, is_ours
+from socialfetch_async.events import is_ours
 from socialfetch_async.export import ExportResult
 
 _NAMED: Final = 20
 NAMED_LISTS: Final = 5
-_STATUSES: Final = {
-    "missing_cursor": "ended without a next cursor",
-    "max_followers": "reached the limit of followers",
-    "max_pages": "reached the limit of pages",
-    "max_credits": "reached the credit limit",
-    "stopped": "interrupted",
-    "not_begun": "not started",
-    "not_found": "not found",
-}
-"""Phrases for people, of the statuses that are not one plain word."""
-
-
-def status(name: str) -> str:
-    """Return how a list ended, in words."""
-    return _STATUSES.get(name, name)
 
 
 def command(typed: Sequence[str]) -> str:
@@ -44,24 +31,19 @@ def _quoted(word: str) -> str:
 def _escaped(character: str) -> str:
     if character.isprintable() and character not in "\\'":
         return character
-    return "".join(f"\\x{byte:02x}" for byte in character.encode(errors="surrogatepass"))
+    return "".join(f"\\x{byte:02x}" for byte in _bytes(character))
+
+
+def _bytes(character: str) -> bytes:
+    try:
+        return os.fsencode(character)  # also of a name that is not UTF-8
+    except UnicodeEncodeError:
+        return character.encode(errors="surrogatepass")
 
 
 def unavailable(lookup_status: str) -> str:
     """Return what the vendor says of a profile without a list, in words."""
     return f"unavailable ({lookup_status})" if is_ours(lookup_status) else status(lookup_status)
-
-
-def duration(seconds: float) -> str:
-    """Return a duration as people read it, from whole seconds to days."""
-    minutes, seconds = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    if days:
-        return f"{days:,} d {hours} h"
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
 
 
 def size(amount: int) -> str:
@@ -72,18 +54,22 @@ def size(amount: int) -> str:
     return count(amount, "byte")
 
 
+def _size_of(path: Path) -> str:
+    try:
+        return f" ({size(path.stat().st_size)})"
+    except OSError:  # moved or deleted, which an error says
+        return ""
+
+
+def number(value: float) -> str:
+    """Return a number as an option takes it: never with an exponent."""
+    return f"{value:.9f}".rstrip("0").rstrip(".")
+
+
 def named(names: Sequence[str], most: int = _NAMED) -> str:
     """Return names, and how many more there are."""
     more = f" and {len(names) - most:,} more" * (len(names) > most)
     return f"{', '.join(names[:most])}{more}"
-
-
-def ended(done: HandleDone) -> str:
-    """Return a line about a handle that ended."""
-    parts = [f"{done.handle}: {status(done.outcome)}"]
-    if done.status != "unavailable":
-        parts.append(count(done.followers, "follower"))
-    return ", ".join([*parts, count(done.credits_charged, "credit")])
 
 
 def written(file: ExportResult) -> str:
@@ -94,7 +80,7 @@ def written(file: ExportResult) -> str:
     parts.append(size(file.bytes))
     if file.unchanged:
         parts.append("not written again because nothing has changed")
-    parts += gaps(file.incomplete, file.short)
+    parts += gaps(file.incomplete, file.short, file.gone)
     if file.without_first_page:
         parts.append(f"{count(file.without_first_page, 'list')} without the first page")
     if file.invalid_rows:
@@ -104,11 +90,14 @@ def written(file: ExportResult) -> str:
     return ", ".join(parts)
 
 
-def gaps(incomplete: Sequence[str], short: Sequence[str]) -> Iterator[str]:
+def gaps(
+    incomplete: Sequence[str], short: Sequence[str], gone: Sequence[str] = ()
+) -> Iterator[str]:
     """Count and name the lists that lack followers, or may."""
     for names, what in (
         (incomplete, "not complete"),
         (short, "much shorter than the API's count"),
+        (gone, "kept from before the profile became unavailable"),
     ):
         if names:
             is_or_are = "is" if len(names) == 1 else "are"
@@ -134,7 +123,7 @@ def summary(result: BatchResult, refresh: str | None) -> Iterator[str]:
         yield written(file)
     if not result.exports:
         yield "No export was written. The journal has every page that arrived."
-    yield f"journal: {result.journal} ({size(result.journal.stat().st_size)})"
+    yield f"journal: {result.journal}{_size_of(result.journal)}"
     if result.others:
         yield (
             f"{count(result.others, 'handle')} of the journal not among the handles given; "
@@ -234,7 +223,8 @@ def dry_run(plan: Mapping[str, int | None]) -> Iterator[str]:
         credits_ = count(plan["credits_for_begun"] or 0, "credit")
         yield f"{count(begun, 'handle')} started: about {credits_} left to buy"
     if new := left - begun:
-        yield f"{count(new, 'handle')} not started: at least 1 credit each"
+        price = count(plan["price"] or 1, "credit")
+        yield f"{count(new, 'handle')} not started: at least {price} each"
     if (limit := plan["max_credits"]) is not None:
         yield f"limit: {plan['max_credits_left'] or 0:,} of {count(limit, 'credit')} left"
     if (balance := plan["balance"]) is not None:

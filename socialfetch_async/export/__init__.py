@@ -13,7 +13,10 @@ be made again at no cost in credits.
     difference.py  diff(): gained and lost followers
 """
 
-from socialfetch_async.export.atomic import atomic_write as atomic_write
+from socialfetch_async.export.atomic import (
+    atomic_write as atomic_write,
+    refuse_other_kinds as refuse_other_kinds,
+)
 from socialfetch_async.export.conversion import (
     CANNOT_WRITE as CANNOT_WRITE,
     ExportResult,

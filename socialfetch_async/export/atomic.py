@@ -75,6 +75,27 @@ def refuse_other_kinds(path: Path) -> None:
         raise FileExistsError(errno.EEXIST, "it is a folder or a device, not a file", str(path))
 
 
+def refuse_in_use(path: Path) -> None:
+    """Refuse to replace a database that has changes of another program beside it.
+
+    SQLite would read them into the file that takes its place.
+
+    Raises:
+        OSError: There are some.
+    """
+    for ending in ("-wal", "-journal"):
+        beside = path.with_name(path.name + ending)
+        with contextlib.suppress(FileNotFoundError):
+            if ending == "-wal" or beside.stat().st_size:
+                beside.stat()
+                raise OSError(
+                    errno.EBUSY,
+                    f"{beside.name} beside it has changes of another program, which SQLite would "
+                    "mix into the new file. Close that program; if none is running, move both "
+                    "files away",
+                )
+
+
 def _become_like(path: Path, part: Path) -> None:
     """Give a new file the owner and mode of the one that it replaces."""
     try:

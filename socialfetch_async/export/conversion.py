@@ -11,9 +11,10 @@ from typing import Final
 import msgspec
 
 from socialfetch_async._protocol.ending import is_short
+from socialfetch_async._text import count
 from socialfetch_async.errors import ExportError
 from socialfetch_async.export import to_csv, to_jsonl, to_parquet, to_sqlite
-from socialfetch_async.export.atomic import atomic_write
+from socialfetch_async.export.atomic import atomic_write, refuse_in_use
 from socialfetch_async.export.lists import Lists
 from socialfetch_async.export.outputs import (
     STREAMED,
@@ -58,6 +59,15 @@ class Target(msgspec.Struct, frozen=True):
         else:
             _WRITERS[self.form](path, lists)
 
+    def refuse_in_use(self, path: Path) -> None:
+        """Refuse a place where what is written would be changed by what another program left.
+
+        Raises:
+            OSError: It is one.
+        """
+        if self.form == "sqlite":
+            refuse_in_use(path)
+
     def blocks(self, lists: Lists) -> Iterator[bytes]:
         """Yield all rows as bytes, for a pipe."""
         if self.form == "jsonl":
@@ -79,6 +89,8 @@ class ExportResult(msgspec.Struct, frozen=True, kw_only=True):
             a next cursor. `unfinished`: how many of them a further run would continue.
         short: The handles whose lists are complete, but have less than 90 % of the followers that
             the vendor counts.
+        gone: The handles whose profiles are private, hidden or not found by now. The lists are
+            those that were read before.
         without_first_page: Lists that went on from a cursor and whose beginning is in another
             journal, so that they are short here.
         broken_lines: Lines of the journals that cannot be read; the log names them.
@@ -94,6 +106,7 @@ class ExportResult(msgspec.Struct, frozen=True, kw_only=True):
     statuses: dict[str, int]
     incomplete: tuple[str, ...]
     short: tuple[str, ...]
+    gone: tuple[str, ...] = ()
     unfinished: int
     without_first_page: int
     broken_lines: int
@@ -123,13 +136,20 @@ def convert(
 
     Raises:
         ValueError: The format is unknown, or `spreadsheet` is not for it.
-        ExportError: The output cannot be written, is a journal, or needs pyarrow.
+        ExportError: The output cannot be written, is a journal, needs pyarrow, or would be
+            replaced although the journals have no page.
         JournalError: A journal cannot be read.
     """
     target = target_of(output, format, spreadsheet=spreadsheet)
     saved = saved_run(journal)
     path = real_path(output)
     refuse_to_replace(path, saved.paths)
+    if not saved.handles and path.exists():
+        broken = f": {count(saved.broken_lines, 'line')} cannot be read" * bool(saved.broken_lines)
+        raise ExportError(
+            f"no page is in {', '.join(map(str, saved.paths))}{broken}. {path} was left as it is: "
+            "an export of nothing replaces no file. Name another journal, or another output."
+        )
     return write_export(saved, path, target)
 
 
@@ -153,6 +173,7 @@ def write_export(
     """
     lists = Lists(saved)
     try:
+        target.refuse_in_use(path)
         with atomic_write(path) as part:
             target.write(part, lists)
             before_rename(part, lists)
@@ -180,6 +201,7 @@ def result_of(
         statuses=dict(sorted(Counter(handle.status for handle in handles).items())),
         incomplete=tuple(handle.handle for handle in handles if is_incomplete(handle)),
         short=tuple(handle.handle for handle in handles if is_much_shorter(handle)),
+        gone=tuple(handle.handle for handle in handles if handle.gone is not None),
         unfinished=sum(not handle.finished for handle in handles),
         without_first_page=lists.without_first_page,
         broken_lines=saved.broken_lines,

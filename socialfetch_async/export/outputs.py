@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from zlib import crc32
 
 from socialfetch_async.errors import ExportError
-from socialfetch_async.journal import HEADER_BEGINS
+from socialfetch_async.journal import FOLDER_JOURNAL, HEADER_BEGINS
 
 PathLike = str | os.PathLike[str]
 Input = PathLike | int
@@ -21,6 +21,7 @@ FORMATS: Final = ("jsonl", "jsonl.gz", "csv", "parquet", "sqlite")
 # Formats that a pipe can carry.
 STREAMED: Final = ("jsonl", "csv")
 SUFFIXES: Final = f".{', .'.join(FORMATS)}"
+_JOURNAL: Final = Path(FOLDER_JOURNAL).suffix
 
 _END: Final = 64 * 1024  # bytes of a file's beginning and end that tell it from another one
 
@@ -84,7 +85,14 @@ def refuse_to_replace(path: Path, inputs: Iterable[Input]) -> None:
     Raises:
         ExportError: It would.
     """
-    if is_journal(path):
+    try:
+        journal = is_journal(path)
+    except OSError as error:
+        raise ExportError(
+            f"{path} cannot be read ({error.strerror}), so it may be a journal, which no export "
+            "replaces. Choose another output."
+        ) from None
+    if journal:
         raise ExportError(
             f"{path} is a journal: the export would take its place, and with it the pages that "
             "were paid for. Choose another output."
@@ -97,8 +105,10 @@ def refuse_to_replace(path: Path, inputs: Iterable[Input]) -> None:
 
 
 def is_journal(path: Path) -> bool:
-    """Whether a file begins as a journal does."""
+    """Whether a file is a journal: by its name, as it may be damaged, or by its beginning."""
     if not os.path.isfile(path):  # noqa: PTH113 - a name may be too long; a pipe would wait
         return False
+    if path.suffix.lower() == _JOURNAL:
+        return True
     with path.open("rb") as file:
         return file.read(len(HEADER_BEGINS)) == HEADER_BEGINS

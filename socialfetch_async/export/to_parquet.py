@@ -44,14 +44,17 @@ def write(path: Path, lists: Lists) -> None:
     batches = (_batch(columns_of(pages), schema, pa) for pages in lists.batches())
     # Not Arrow's own pool, which keeps what was freed for later, for as much again.
     pool = pa.system_memory_pool()
-    with parquet.ParquetWriter(
-        path,
-        schema,
-        compression="zstd",
-        use_dictionary=_REPEATING,
-        write_statistics=_SOUGHT,
-        memory_pool=pool,
-    ) as file:
+    with (
+        path.open("wb") as opened,  # pyarrow takes no name that is not UTF-8
+        parquet.ParquetWriter(
+            opened,
+            schema,
+            compression="zstd",
+            use_dictionary=_REPEATING,
+            write_statistics=_SOUGHT,
+            memory_pool=pool,
+        ) as file,
+    ):
         while group := list(islice(batches, BATCHES_A_GROUP)):
             file.write_table(pa.Table.from_batches(group))
             del group

@@ -270,16 +270,18 @@ class Index:
         """Keep the page; of two with the same cursor, the one that was saved last."""
         at = page.at.timestamp()
         saved = self._list(page.handle, at)
+        reading = saved.reading(page.reading)
+        number = reading.pages.get(page.cursor)
+        if number is not None and self._at[number] == at:
+            return  # the same line, from a copy: no two lines of a journal have the same time
         saved.credits += page.credits_charged
         self.ledger.paid(page.credits_charged)
         self.changed = max(self.changed, page.at)
-        reading = saved.reading(page.reading)
         if at >= reading.page_at:
             reading.page_at, reading.total = at, page.total_followers
         if at < reading.first_at or not reading.pages:
             reading.first_at = at
         new = -1 if page.new_rows is None else page.new_rows
-        number = reading.pages.get(page.cursor)
         if number is None:
             # The cursor is most often the next cursor of the page before: one string for both.
             same = page.cursor == reading.next_cursor

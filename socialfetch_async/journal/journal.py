@@ -8,6 +8,7 @@ from typing import Self
 
 from socialfetch_async import _arguments as arguments
 from socialfetch_async._log import logger
+from socialfetch_async._text import encodable
 from socialfetch_async.errors import JournalError
 from socialfetch_async.events import HandleDone
 from socialfetch_async.journal.file import AppendOnly, free_bytes
@@ -325,7 +326,13 @@ class Journal:
         self._open.check_open()
         writer = self._open.writer
         writer.write(
-            WrittenFile(at=writer.now(), path=str(path), size=size, digest=digest, options=options)
+            WrittenFile(
+                at=writer.now(),
+                path=encodable(path),
+                size=size,
+                digest=digest,
+                options=options,
+            )
         )
         if not writer.settled:
             raise writer.error()

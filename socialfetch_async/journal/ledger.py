@@ -2,15 +2,24 @@
 
 
 class _Spent:
-    """The credits of a journal, or of one piece of work in it."""
+    """The credits of some journals, or of one piece of work in them."""
 
-    __slots__ = ("charged", "concurrency", "maybe", "settled", "unseen")
+    __slots__ = (
+        "charged",
+        "concurrency",
+        "maybe",
+        "settled",
+        "settled_elsewhere",
+        "unseen",
+        "unseen_elsewhere",
+    )
 
     def __init__(self) -> None:
         self.charged = 0
         self.settled = 0  # of sessions that are over
         self.unseen = 0  # pages that may have been on their way when a session was killed
         self.maybe = self.concurrency = 0  # of the session that has no end yet
+        self.settled_elsewhere = self.unseen_elsewhere = 0  # in the files before this one
 
     def opened(self, concurrency: int) -> None:
         self.settled, self.unseen = self.settled + self.maybe, self.unseen + self.concurrency
@@ -20,8 +29,19 @@ class _Spent:
         self.settled += maybe_charged
         self.maybe = self.concurrency = 0
 
+    def settle(self, maybe_charged: int, price: int) -> None:
+        there = self.settled + self.maybe + (self.unseen + self.concurrency) * price
+        self.settled = min(maybe_charged, there)
+        self.unseen = self.maybe = self.concurrency = 0
+
+    def end_file(self) -> None:
+        self.settled_elsewhere += self.settled
+        self.unseen_elsewhere += self.unseen
+        self.settled = self.unseen = 0
+
     def before(self, price: int) -> int:
-        return self.settled + self.unseen * price
+        unseen = self.unseen + self.unseen_elsewhere
+        return self.settled + self.settled_elsewhere + unseen * price
 
     def maybe_charged(self, price: int) -> int:
         return self.before(price) + self.maybe + self.concurrency * price
@@ -39,7 +59,6 @@ class Ledger:
         self._all = _Spent()
         self._of: dict[str | None, _Spent] = {}
         self._work: str | None = None
-        self._elsewhere = _Spent()  # in the files before this one
 
     def _current(self) -> _Spent:
         spent = self._of.get(self._work)
@@ -72,15 +91,13 @@ class Ledger:
     def settle(self, maybe_charged: int) -> None:
         """Take a lower bound for all sessions of the file, from the balance of the account."""
         for spent in (self._all, *self._of.values()):
-            least = min(maybe_charged, spent.maybe_charged(self.price))
-            spent.settled, spent.unseen, spent.maybe, spent.concurrency = least, 0, 0, 0
+            spent.settle(maybe_charged, self.price)
 
     def next_file(self) -> None:
-        """End a file: sessions do not go on in another one."""
+        """End a file: sessions do not go on in another one, and each is settled by itself."""
         self.opened(0)
-        self._elsewhere.settled += self._all.settled
-        self._elsewhere.unseen += self._all.unseen
-        self._all.settled = self._all.unseen = 0
+        for spent in (self._all, *self._of.values()):
+            spent.end_file()
 
     @property
     def credits_charged(self) -> int:
@@ -90,12 +107,12 @@ class Ledger:
     @property
     def maybe_charged_before(self) -> int:
         """Upper bound for all sessions but the one that has no end yet."""
-        return self._all.before(self.price) + self._elsewhere.before(self.price)
+        return self._all.before(self.price)
 
     @property
     def maybe_charged(self) -> int:
         """Upper bound for all sessions; one that has no end may be running, or was killed."""
-        return self._all.maybe_charged(self.price) + self._elsewhere.before(self.price)
+        return self._all.maybe_charged(self.price)
 
     def spent(self) -> dict[str | None, int]:
         """Return what each piece of work may have cost at most; None is one without a name."""

@@ -379,7 +379,8 @@ def parse(text: bytes) -> Line | None:
 
 
 def _check(text: bytes) -> None:
-    end = len(text) - text.endswith(b"\n")
+    # A copy may have been given the line breaks of another system.
+    end = len(text) - (2 if text.endswith(b"\r\n") else text.endswith(b"\n"))
     begin = end - _CRC_LENGTH
     if begin < 0 or text[begin:end] != _CRC % crc32(memoryview(text)[:begin]):
         raise ValueError("not as it was written")
@@ -394,9 +395,9 @@ def parse_page(text: bytes) -> "SavedPage":
     try:
         _check(text)
         if text.startswith(_UNREAD_BEGINS):
-            page = page_of(_unread.decode(text))
-            assert page is not None
-            text = b"".join(encode(page))
+            read_again = page_of(_unread.decode(text))
+            assert read_again is not None
+            text = b"".join(encode(read_again))
         # Nothing behind the fields is looked at: no text in them can hold these bytes.
         end = text.find(_ANSWER)
         page = _saved_page.decode(text if end < 0 else text[:end] + b"}")

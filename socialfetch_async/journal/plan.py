@@ -152,7 +152,8 @@ def _is_deeper(index: Index, current: List, wanted: Wanted) -> bool:
     followers, last, _ = index.depth(current)
     caps = [] if wanted.max_followers is None else [wanted.max_followers]
     if wanted.max_pages is not None:
-        caps.append(wanted.max_pages * (index.rows_per_page(current) or 0))
+        # A list without followers is no deeper than any cap.
+        caps.append(wanted.max_pages * (index.rows_per_page(current) or 1))
     return bool(caps) and min(caps) <= followers - last
 
 

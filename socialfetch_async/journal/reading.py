@@ -70,6 +70,8 @@ class SavedHandle(Struct, frozen=True, kw_only=True):
         first_at: When its first line was written; UTC. `last_at`: its last.
         read_at: When the newest page of the current list was saved: how old the list is. None
             without pages.
+        gone: The vendor's outcome when it was looked up last, if the profile has no list any
+            more: `private`, `not_found` ... The list that was read before is kept.
     """
 
     handle: str
@@ -86,6 +88,7 @@ class SavedHandle(Struct, frozen=True, kw_only=True):
     first_at: datetime
     last_at: datetime
     read_at: datetime | None
+    gone: str | None = None
 
 
 class SavedRun:
@@ -410,4 +413,18 @@ def _summary(index: Index, saved: SavedList) -> SavedHandle:
         first_at=datetime.fromtimestamp(saved.first_at, UTC),
         last_at=datetime.fromtimestamp(saved.last_at, UTC),
         read_at=None if read_at is None else datetime.fromtimestamp(read_at, UTC),
+        gone=_gone(index, saved, found),
     )
+
+
+def _gone(index: Index, saved: SavedList, current: List) -> str | None:
+    """Return why a profile has no list any more, where that of an older reading is kept."""
+    if current.ended not in WHOLE and not index.followers(current):
+        return None
+    began = current.reading.page_at
+    later = [one for one in saved.readings.values() if one.pages and one.page_at > began]
+    latest = max(later, key=lambda one: one.page_at, default=None)
+    ended = None if latest is None else index.list_of(saved, latest).ended
+    if ended is None or ended in {*WHOLE, "failed"}:
+        return None
+    return unavailable(ended)[1]

@@ -1,6 +1,7 @@
 """Journals as files: which of them belong to a batch, and all their lines counted in."""
 
 import os
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
@@ -50,6 +51,9 @@ def opened(path: Path) -> BinaryIO:
         JournalError: It cannot be.
     """
     try:
+        # Before it is opened: a pipe would wait for somebody to write.
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise JournalError(f"{path} cannot be read: it is not a file. Name a journal.")
         return path.open("rb", buffering=1 << 16)
     except OSError as error:
         raise JournalError(f"{path} cannot be read: {error.strerror}.") from None

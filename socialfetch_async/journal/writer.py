@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 
 from socialfetch_async._log import logger
+from socialfetch_async._text import count
 from socialfetch_async.errors import JournalError
 from socialfetch_async.journal.file import AppendOnly
 from socialfetch_async.journal.index import Index
@@ -191,9 +192,10 @@ class Writer:
         lost = len(self.unsaved)
         kept = "Every page that was paid for is in the file."
         if lost:
+            was = "was" if lost == 1 else "were"
             kept = (
-                f"{lost} page{'s' * (lost != 1)} that were paid for could not be kept and will be "
-                "bought again; all others are in the file."
+                f"{count(lost, 'page')} that {was} paid for could not be kept and will be bought "
+                "again; all others are in the file."
             )
         what = f"Move it to {self._file.path}" if self._lost else "See to the disk"
         return JournalError(

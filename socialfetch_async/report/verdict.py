@@ -123,6 +123,14 @@ def _lacks(figures: Figures) -> Iterator[Html]:
             *named([handle.handle for handle in figures.short]),
             ".",
         )
+    if gone := [handle.handle for handle in figures.handles if handle.gone is not None]:
+        lists = count(len(gone), "profile")
+        have = "has" if len(gone) == 1 else "have"
+        yield join(
+            f"{lists} {have} no list any more; the followers that were read before are kept: ",
+            *named(gone),
+            ".",
+        )
     if figures.without_first_page:
         lists, begin = count(figures.without_first_page, "list"), "begin"
         begin += "s" * (figures.without_first_page == 1)

@@ -1,5 +1,6 @@
 """The files of a batch: their names, what they never replace, and when they are written."""
 
+import asyncio
 import os
 import shutil
 import stat
@@ -12,6 +13,7 @@ from socialfetch_async import (
     AuthenticationError,
     ExportError,
     SocialFetchError,
+    convert,
     export_followers,
     read_journal,
 )
@@ -225,3 +227,61 @@ async def test_a_kill_between_the_line_and_the_file(
         result = await export_followers(client, ["ada"], output)
         assert (result.exports[0].rows, len(api.charges)) == (45, 3)
     assert read_journal(tmp_path / "x.journal").credits_charged == 3
+
+
+@pytest.mark.parametrize("name", ["", "-"])
+def test_what_names_no_file_is_refused(name: str) -> None:
+    """An unset variable of a shell is not the current folder, and stdout not a folder called -."""
+    with pytest.raises(ValueError, match="name one"):
+        files_of(name, None)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder"])
+@pytest.mark.parametrize("begun", ["new", "begun"])
+async def test_what_is_no_file_is_not_waited_for(
+    client_of: MakeClient, tmp_path: Path, kind: str, begun: str
+) -> None:
+    """A pipe or a folder in the place of an export is refused before anything is sent."""
+    export = tmp_path / "followers.csv"
+    async with Emulator({"ada": 45}) as api:
+        if begun == "begun":
+            await export_followers(client_of(api), ["ada"], tmp_path, format="jsonl")
+        os.mkfifo(export) if kind == "pipe" else export.mkdir()
+        requests = len(api.requests)
+        async with asyncio.timeout(20):
+            with pytest.raises(ExportError, match="it is a folder or a device"):
+                await export_followers(client_of(api), ["ada"], tmp_path, format="csv")
+        assert len(api.requests) == requests
+
+
+@pytest.mark.parametrize("name", FORMATS)
+async def test_a_name_that_is_not_utf_8(client_of: MakeClient, tmp_path: Path, name: str) -> None:
+    """It is a name as any other: written, known again, and not written a second time."""
+    output = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9/x." + name.encode()))
+    async with Emulator({"ada": 45}) as api:
+        first = await export_followers(client_of(api), ["ada"], output)
+        again = await export_followers(client_of(api), ["ada"], output)
+    assert (first.exports[0].path, first.exports[0].rows) == (output, 45)
+    assert again.exports[0].unchanged
+
+
+@pytest.mark.parametrize("ending", ["-wal", "-journal"])
+async def test_a_database_that_another_program_changes(
+    client_of: MakeClient, tmp_path: Path, ending: str
+) -> None:
+    """SQLite would mix its pages into the new file: refused, and the old one stays as it was."""
+    output, beside = tmp_path / "x.sqlite", tmp_path / f"x.sqlite{ending}"
+    async with Emulator({"ada": 45}) as api:
+        await export_followers(client_of(api), ["ada"], output)
+        old = output.read_bytes()
+        beside.write_bytes(b"changes")
+        api.gain("ada", 5)
+        with pytest.raises(ExportError, match=rf"x\.sqlite{ending} beside it .* No request"):
+            await export_followers(client_of(api), ["ada"], output, refresh="new")
+        with pytest.raises(ExportError, match="nothing needs to be bought again"):
+            convert(tmp_path / "x.journal", output)
+        assert (output.read_bytes(), len(api.charges)) == (old, 3)
+        beside.write_bytes(b"")
+        if ending == "-journal":  # SQLite leaves an empty one, which changes nothing
+            await export_followers(client_of(api), ["ada"], output, refresh="new")
+            assert output.read_bytes() != old

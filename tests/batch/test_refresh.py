@@ -16,12 +16,14 @@ from socialfetch_async import (
     Journal,
     JournalError,
     SocialFetchClient,
+    convert,
     estimate_followers,
     export_followers,
     read_journal,
 )
 from socialfetch_async.batch import BatchProgress, settle
 from socialfetch_async.emulator import Emulator
+from socialfetch_async.report import write_report
 from tests.commands import until
 from tests.conftest import MakeClient
 from tests.faults.year import year
@@ -589,3 +591,35 @@ async def test_a_price_that_the_journal_knows_binds_the_next_call(
                 client_of(api), ["ada"], tmp_path, refresh="all", max_credits=12
             )
             assert (result.stop_reason, len(api.charges)) == ("max_credits", 1 + 2)
+
+
+@pytest.mark.parametrize("refresh", ["new", "all"])
+async def test_a_list_that_is_kept_of_a_profile_without_one_is_named(
+    client_of: MakeClient, tmp_path: Path, refresh: Any
+) -> None:
+    """It stays, and every call says that it is no longer there, until it is back."""
+    async with Emulator({"ada": 45, "bo": 25}) as api:
+        client, handles = client_of(api), ["ada", "bo"]
+        first = await export_followers(client, handles, tmp_path)
+        api.profile("ada", "private")
+        second = await export_followers(client, handles, tmp_path, refresh=refresh)
+        again = await export_followers(client, handles, tmp_path)
+        exports = [result.exports[0] for result in (first, second, again)]
+        exports.append(convert(tmp_path, tmp_path / "x.csv"))
+        assert [(one.rows, one.gone) for one in exports] == [(70, ()), *3 * [(70, ("ada",))]]
+        assert read_journal(tmp_path).handles["ada"].gone == "private"
+        write_report(tmp_path, tmp_path / "x.html")
+        assert "1 profile has no list any more" in (tmp_path / "x.html").read_text()
+        api.profile("ada", 65)
+        back = await export_followers(client, handles, tmp_path, refresh=refresh)
+        assert back.exports[0].gone == ()
+
+
+async def test_nothing_is_settled_where_nothing_was_bought(
+    client_of: MakeClient, tmp_path: Path
+) -> None:
+    """A name that was mistyped makes no journal."""
+    async with Emulator({"ada": 45}) as api:
+        for _ in range(2):
+            with pytest.raises(JournalError, match="there is no journal"):
+                await settle(client_of(api), tmp_path / "x.journal")

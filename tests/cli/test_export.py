@@ -673,3 +673,79 @@ def test_help_loads_nothing_heavy() -> None:
     assert (done.returncode, done.stderr) == (0, "")
     for name in FORMATS:  # the command line spells them out, to load nothing
         assert name in done.stdout
+
+
+# -- what is said is what can be typed -------------------------------------------------------------
+
+
+async def test_the_command_that_resumes_can_be_typed(tmp_path: Path) -> None:
+    """Also with long times, and for a file whose name is not UTF-8."""
+    handles = shutil.move(
+        listed(tmp_path, "ada", "bo"), os.fsdecode(b"%b/caf\xe9.txt" % bytes(tmp_path))
+    )
+    typed = [handles, "-o", "x.csv", "--refresh=new", "--older-than=14d", "--patience=12d"]
+    async with emulator({"ada": 100, "bo": 100}) as api:
+        first = await run(api, "export", *typed, "--max-credits=3", "--json", cwd=tmp_path)
+        assert first.code == 5
+        (told,) = re.findall(r"(?m)^Resume with: (.*)$", first.err)
+        again = await asyncio.create_subprocess_exec(
+            *("bash", "-c", f'socialfetch() {{ "$0" -m socialfetch_async "$@"; }}; {told}'),
+            *(sys.executable,),
+            env=environment(api, PYTHONPATH=str(Path(__file__).parents[2])),
+            cwd=tmp_path,
+            stdin=DEVNULL,
+            stdout=PIPE,
+            stderr=PIPE,
+        )
+        code = (await ended(again)).code
+    assert (code, "e+" in told) == (5, False)
+    assert "1209600s" in told
+
+
+async def test_a_result_names_a_file_that_is_not_utf_8(tmp_path: Path) -> None:
+    """As JSON, with the byte escaped."""
+    output = os.fsdecode(b"caf\xe9.csv")
+    async with emulator({"ada": 1}) as api:
+        done = await run(api, "export", "--handle=ada", "-o", output, "--json", cwd=tmp_path)
+    assert done.code == 0
+    (result,) = done.rows
+    assert result["exports"][0]["path"].endswith("caf\\xe9.csv")
+
+
+async def test_stdout_is_no_report(tmp_path: Path) -> None:
+    """2 where a file is needed, and no file called - is made."""
+    write(tmp_path / "a.journal", page("ada", ["x"]))
+    for arguments in (["report", "a.journal"], ["demo"], ["export", "--handle=ada"]):
+        done = await run(None, *arguments, "-o", "-", cwd=tmp_path)
+        assert (done.code, done.out) == (2, ""), arguments
+        assert "name one (./- is a" in done.err
+    assert names_in(tmp_path) == {"a.journal"}
+
+
+async def test_a_folder_that_is_gone_hides_no_result(tmp_path: Path) -> None:
+    """The files are named in full if the current folder was deleted."""
+    output = tmp_path / "x.csv"
+    command = f'exec "$0" -m socialfetch_async export --handle=ada -o {output}'
+    async with emulator({"ada": 45}) as api:
+        process = await asyncio.create_subprocess_exec(
+            *("bash", "-c", f"mkdir gone && cd gone && rmdir ../gone && {command}", sys.executable),
+            env=environment(api, PYTHONPATH=str(Path(__file__).parents[2])),
+            cwd=tmp_path,
+            stdin=DEVNULL,
+            stderr=PIPE,
+        )
+        done = await ended(process)
+    assert done.code == 0
+    assert f"{output}: 45 followers of 1 handle" in done.err
+
+
+async def test_a_dry_run_knows_the_price_of_a_page(tmp_path: Path) -> None:
+    """Once a page was bought, also for handles that were not, or have no list."""
+    async with emulator({"ada": 45, "bo": "private"}, price=5) as api:
+        some = ["--handle=ada", "--handle=bo"]
+        await run(api, "export", *some, "-o", "x.csv", cwd=tmp_path)
+        spent = len(api.charges)
+        typed = ["export", *some, "--handle=cy", "-o", "x.csv", "--refresh=all", "--dry-run"]
+        done = await run(api, *typed, cwd=tmp_path)
+    assert (spent, done.rows[0]["credits_at_least"]) == (4, 25)
+    assert "1 handle not started: at least 5 credits each\n" in done.err

@@ -311,3 +311,29 @@ def test_importing_the_exports_loads_nothing_heavy() -> None:
     )
     done = subprocess.run(child(code), capture_output=True, text=True, check=True, timeout=30)
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("content", ["empty", "broken", "header"])
+def test_an_export_of_nothing_replaces_no_file(tmp_path: Path, content: str) -> None:
+    """A journal without a page that can be read leaves an older export as it was."""
+    journal = journals.write(tmp_path / "a.journal", *([] if content == "header" else pages(2)))
+    if content == "empty":
+        journal.write_bytes(b"")
+    if content == "broken":
+        journal.write_bytes(journal.read_bytes().replace(b'"ada"', b'"bob"'))
+    output = tmp_path / "out.csv"
+    output.write_text("last month's")
+    with pytest.raises(ExportError, match="was left as it is: an export of nothing"):
+        convert(journal, output)
+    assert output.read_text() == "last month's"
+    assert convert(journal, tmp_path / "new.csv").rows == 0
+
+
+def test_a_damaged_journal_is_not_replaced(journal: Path, tmp_path: Path) -> None:
+    """Its name says what it is, also when its beginning is lost."""
+    damaged = tmp_path / "b.journal"
+    damaged.write_bytes(journal.read_bytes()[5:])
+    old = damaged.read_bytes()
+    with pytest.raises(ExportError, match="is a journal"):
+        convert(journal, damaged, format="csv")
+    assert damaged.read_bytes() == old

@@ -3,8 +3,10 @@
 import ast
 import asyncio
 import contextlib
+import json
 import resource
 import socket
+import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -34,6 +36,7 @@ from socialfetch_async import (
     TLSError,
     TransportError,
     UnexpectedRedirectError,
+    export_followers,
 )
 from tests.faults.book import cursor_of
 from tests.faults.certificates import secured
@@ -50,7 +53,7 @@ from tests.faults.harness import (
     on,
     until,
 )
-from tests.faults.wire import DAMAGED
+from tests.faults.wire import DAMAGED, UNUSUAL
 
 Situation = Callable[[FaultServer], Awaitable[None]]
 SITUATIONS: dict[int, list[Situation]] = {}
@@ -343,17 +346,41 @@ async def broken_text_and_unknown_fields_cost_no_request(server: FaultServer) ->
 async def damage_is_repaired_or_asked_for_once_more(server: FaultServer) -> None:
     """A text that no parser takes costs no request; one that is beyond repair costs one more."""
     async with client_of(server) as client:
-        for number, damage in enumerate(DAMAGED):
+        for number, damage in enumerate((*DAMAGED, *UNUSUAL)):
             server.order(f"h{number}", 0, damage)
             page = await client.get_followers_page(f"h{number}")
             assert on([page]) == ids(f"h{number}", [0])[damage == "nan" :], damage
-        assert server.count.requests == len(DAMAGED) == client.usage.credits_charged
+        whole = len(DAMAGED) + len(UNUSUAL)
+        assert server.count.requests == whole == client.usage.credits_charged
         assert client.usage.maybe_charged == 0
         server.always("ann", "beyond-repair")
         with pytest.raises(PayloadError) as caught:
             await client.get_followers_page("ann")
         assert caught.value.attempts == caught.value.maybe_charged == 2
-        assert server.count.requests == len(DAMAGED) + 2
+        assert server.count.requests == whole + 2
+
+
+@row(46)
+async def what_arrives_unusual_is_exported_and_not_bought_again(server: FaultServer) -> None:
+    """What a client could read, its journal can: no file is missing, and nothing is sent again."""
+    kinds = {f"h{number}": kind for number, kind in enumerate((*DAMAGED, *UNUSUAL))}
+    for handle, kind in kinds.items():
+        server.order(handle, 1, kind)
+    wanted = {
+        name
+        for handle, kind in kinds.items()
+        for name in ids(handle, range(3))
+        if kind != "nan" or name != f"{handle}.1.0"
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        for _ in range(2):
+            async with client_of(server) as client:
+                result = await export_followers(client, list(kinds), folder)
+            assert result.stop_reason == "complete"
+            (export,) = result.exports
+            rows = [json.loads(line) for line in export.path.read_text().splitlines()]
+            assert {row["handle"] for row in rows} == wanted
+            assert server.count.charged == 3 * len(kinds)
 
 
 @row(47)
@@ -483,6 +510,24 @@ async def a_format_that_nobody_can_read_ends_a_run(server: FaultServer) -> None:
         assert len(failed) == server.count.charged
         assert all(isinstance(done.error, DecodeError) for done in failed)
         assert run.pending() == dict.fromkeys(handles)
+
+
+@row(50)
+async def a_format_that_can_be_read_in_part_ends_a_run_as_well(server: FaultServer) -> None:
+    """Each list has a page that can be read and one that cannot: five in a row may never come."""
+    for concurrency in (1, 3, 10):
+        server.reset(pages=2).always("*", "envelope-more")
+        handles = [f"h{number}" for number in range(100)]
+        async with (
+            client_of(server) as client,
+            client.iter_followers_many(handles, concurrency=concurrency) as run,
+        ):
+            with pytest.raises(DecodeError):
+                async for _ in run:
+                    pass
+        failed = [done for done in run.outcomes.values() if done.status == "failed"]
+        assert 5 <= len(failed) <= 7 + concurrency - 1
+        assert len(run.pending()) == len(handles)
 
 
 @row(56)

@@ -15,6 +15,7 @@ where its name ends in `-after`, or where the table says so.
 | `html`, `html-as-json`, `empty`, `half-json` | a 200 without a whole page | yes |
 | `DAMAGED` | a whole page, in a text that no strict parser takes | yes |
 | `nan`, `nan-optional` | of these: NaN where a number must stand, and where it need not | yes |
+| `UNUSUAL` | a whole page: a field twice, in UTF-16, a header of 9 kB | yes |
 | `beyond-repair` | a text that arrives whole and is no JSON at all | yes |
 | `bad-row`, `unknown-fields`, `no-meta`, `meta-null` | the page, not quite as documented | yes |
 | `bio-object`, `count-text` | the same, in a field of every row | yes |
@@ -371,6 +372,15 @@ FAULTS: dict[str, Fault] = {
     "nan-optional": _changed(b'"avatarUrl":null', b'"avatarUrl":NaN'),
     "nul-behind": _behind(b"\0\0\0\0"),
     "text-behind": _behind(b"\n<!-- served by edge-7 -->\n"),
+    "field-twice": _changed(b'{"data":', b'{"data":null,"data":'),
+    "utf-16": Fault(
+        lambda asked: [answer(asked.body.decode().encode("utf-16"))], charged=True, delivered=True
+    ),
+    "long-header": Fault(
+        lambda asked: [answer(asked.body, f"X-Policy: {'a' * 9_000}")],
+        charged=True,
+        delivered=True,
+    ),
     "beyond-repair": _changed(b'"found",', b'"found" ', delivered=False),
     "bad-row": _changed(b'"verified":false', b'"verified":"no"'),
     "unknown-fields": _changed(b'{"data":{', b'{"new":[1],"data":{"newer":{"a":null},'),
@@ -421,6 +431,9 @@ DAMAGED = (
     *("nul-behind", "text-behind", "nan", "nan-optional"),
 )
 """Pages that arrive whole, in a text that no strict parser takes."""
+
+UNUSUAL = ("field-twice", "utf-16", "long-header")
+"""Pages that arrive whole, as few servers send them."""
 
 RETRIED = (
     *("429", "502-html", "502-html-after", "503", "503-empty", "503-empty-after"),

@@ -142,6 +142,34 @@ async def test_broken_text_beside_a_number_without_end_costs_nothing(
     assert b"1e999" in text
 
 
+@pytest.mark.parametrize(
+    ("before", "again"),
+    [
+        (b'{"data":', b'{"data":null,"data":'),
+        (b'{"data":', b'{"data":{"followers":5},"data":'),
+        (b'"followers":[', b'"followers":null,"followers":['),
+        (b'"followers":[', b'"followers":{"a":[]},"followers":['),
+        (b'"meta":', b'"meta":7,"meta":'),
+    ],
+)
+async def test_of_a_field_that_stands_twice_the_last_one_counts(
+    client_of: MakeClient, before: bytes, again: bytes
+) -> None:
+    """For the client as for whoever reads its journal; the rest is kept as it came."""
+    rows = json.dumps([row("a", new="x"), row("b")])
+    body = answer(rows).partition(b"\r\n\r\n")[2].replace(before, again)
+    async with Scripted(http(200, body)) as api:
+        page = await client_of(api).get_followers_page("ada")
+    text = b"".join(encode(page_line(page, NOW, FIRST)))
+    head, line = parse(text), parse_page(text)
+    assert isinstance(head, PageHead)
+    assert len(head.answer.data.followers) == 2
+    assert [follower.handle for follower in page.followers] == ["a", "b"]
+    assert line.followers == page.followers
+    assert bytes(line.raw_followers).decode() == rows
+    assert json.loads(text)["answer"] == json.loads(body)
+
+
 async def test_a_page_without_its_answer_is_encoded_with_the_names_of_the_api(
     client_of: MakeClient,
 ) -> None:

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from socialfetch_async import read_journal
-from socialfetch_async.journal import Wanted
+from socialfetch_async import HandleDone, read_journal
+from socialfetch_async.journal import Rounds, Step, Wanted, left, settled
 from tests.journals import BEGAN, done, page, write
 
 Line = dict[str, Any]
@@ -38,6 +38,9 @@ JOINS = reading(
     page("a", ["m", "n"], None, "1a", seconds=9, new_rows=2),
     page("a", ["x"], "1a", "2a", seconds=10, met=FIRST, new_rows=0),
 )
+ANEW = [*WHOLE, *reading(SECOND, page("a", ["n", "m", "o"], seconds=9))]
+NOBODY = [page("a", [])]
+NO_READING = [done("a", "failed", reading=None, error="Why.")]
 HOLE = [
     page("a", ["x", "y"], None, "1"),
     page("a", ["p"], "2", "3", seconds=2),
@@ -50,6 +53,7 @@ HOLE = [
     [
         # The same command again.
         ([], None, {}, ("read", "not_begun", NEXT, None, None)),
+        (NO_READING, None, {}, ("read", "not_begun", NEXT, None, None)),
         (WHOLE, None, {}, ("nothing", "complete", FIRST, None, None)),
         (BEGUN, None, {}, ("go_on", "unfinished", FIRST, "1", None)),
         (PRIVATE, None, {}, ("nothing", "unavailable:private", FIRST, None, None)),
@@ -77,9 +81,14 @@ HOLE = [
         (PRIVATE, "new", {}, ("ask_again", "refresh", NEXT, None, None)),
         (STUCK, "new", {}, ("nothing", "no_progress", FIRST, "1", None)),
         (REFUSED, "new", {}, ("nothing", "refused", FIRST, "1", None)),
+        (CIRCLE, "new", {}, ("nothing", "repeated_cursor", FIRST, None, None)),
         (NEW, "new", {"work": SECOND}, ("read_new", "unfinished", SECOND, "1a", FIRST)),
         (MET, "new", {"work": SECOND}, ("nothing", "complete", SECOND, None, None)),
         (MET, "new", {}, ("read_new", "refresh", NEXT, None, SECOND)),
+        # One that has met a list goes on behind what that has.
+        ([*DEEP, *JOINS], "new", {"work": SECOND}, ("go_on", "unfinished", FIRST, "2", None)),
+        ([*DEEP, *JOINS], "new", {"work": SECOND, "max_followers": 3},
+         ("nothing", "max_followers", SECOND, "2", None)),
         # All.
         (WHOLE, "all", {}, ("read", "refresh", NEXT, None, None)),
         (BEGUN, "all", {}, ("read", "refresh", NEXT, None, None)),
@@ -89,6 +98,7 @@ HOLE = [
         (ALL, "all", {"work": SECOND}, ("go_on", "unfinished", SECOND, "1a", None)),
         (ALL, "all", {"work": SECOND, "max_pages": 1},
          ("nothing", "deeper", SECOND, "1a", None)),
+        (ANEW, "all", {"work": SECOND}, ("nothing", "complete", SECOND, None, None)),
         # A list that is longer than the caps allow is not read again, for it would not be shown.
         (WHOLE, "all", {"max_followers": 2}, ("nothing", "deeper", FIRST, None, None)),
         (WHOLE, "all", {"max_followers": 3}, ("read", "refresh", NEXT, None, None)),
@@ -97,6 +107,9 @@ HOLE = [
         (BEGUN, "all", {"max_followers": 2}, ("read", "refresh", NEXT, None, None)),
         (DEEP, "all", {"max_followers": 2}, ("nothing", "deeper", FIRST, None, None)),
         (DEEP, "all", {"max_followers": 3}, ("read", "refresh", NEXT, None, None)),
+        # One that has nobody is not: somebody may have come.
+        (NOBODY, "all", {"max_pages": 1}, ("read", "refresh", NEXT, None, None)),
+        (PRIVATE, "all", {"max_pages": 1}, ("read", "refresh", NEXT, None, None)),
         # With what a refresh has joined it is no deeper than before.
         ([*DEEP, *JOINS], "all", {"max_followers": 3}, ("read", "refresh", NEXT, None, None)),
         (NEW, "new", {"work": SECOND, "max_pages": 1}, ("nothing", "deeper", SECOND, "1a", None)),
@@ -113,13 +126,98 @@ def test_what_is_left_to_do(
 ) -> None:
     """One row for each thing that can be typed, and each state of a list."""
     saved = read_journal(write(tmp_path / "j", *lines))
-    wanted = Wanted(options.pop("work", NEXT), refresh, **options)
+    wanted = Wanted(**{"work": NEXT, "refresh": refresh, **options})
     found = saved.plan({"A": None}, wanted)["A"]
     cursor = None if found.do == "nothing" and found.why in ENDED else found.cursor
     assert (found.do, found.why, found.reading, cursor, found.base) == step
 
 
 ENDED = {"complete", "private", "repeated_cursor"}
+
+
+@pytest.mark.parametrize(
+    ("lines", "start", "step"),
+    [
+        ([], "1", ("read", "not_begun", NEXT, "1")),
+        (BEGUN, "1", ("go_on", "unfinished", FIRST, "1")),
+        (DEEP, "1", ("go_on", "unfinished", FIRST, "2")),
+        (NO_TOP, "1", ("nothing", "complete", FIRST, None)),
+        (NO_TOP, "5", ("go_on", "unfinished", FIRST, "5")),
+    ],
+)
+def test_a_list_that_begins_at_a_cursor(
+    tmp_path: Path, lines: list[Line], start: str, step: tuple[Any, ...]
+) -> None:
+    """What lies before it is not asked for, and what was bought from there on is not again."""
+    saved = read_journal(write(tmp_path / "j", *lines))
+    found = saved.plan({"A": start}, Wanted(NEXT))["A"]
+    cursor = None if found.do == "nothing" else found.cursor
+    assert (found.do, found.why, found.reading, cursor) == step
+
+
+@pytest.mark.parametrize(
+    ("lines", "pages", "followers"),
+    [([], 0, 0), (BEGUN, 1, 2), (DEEP, 2, 4), (HOLE, 1, 2), (WHOLE, 2, 3), (MET, 4, 4)],
+)
+def test_a_step_counts_what_is_there(
+    tmp_path: Path, lines: list[Line], pages: int, followers: int
+) -> None:
+    """Of the list, whether or not it goes on; a follower that a refresh saw again once."""
+    saved = read_journal(write(tmp_path / "j", *lines))
+    found = saved.plan({"A": None}, Wanted(NEXT))["A"]
+    assert (found.pages, found.followers) == (pages, followers)
+
+
+READ = Step("read", "not_begun", NEXT)
+ON = Step("go_on", "unfinished", FIRST, "1")
+REFUSES = Step("go_on", "refused", FIRST, "2")
+ENOUGH = Step("nothing", "complete", FIRST)
+
+
+@pytest.mark.parametrize(
+    ("status", "again"),
+    [
+        ("complete", True),
+        ("max_followers", True),
+        ("unavailable", True),
+        ("failed", False),
+        ("stopped", False),
+        ("max_credits", False),
+        (None, False),
+    ],
+)
+def test_a_call_goes_on_with_what_is_new_to_do(status: Any, *, again: bool) -> None:
+    """Not with the same step, nor with a list that failed or was stopped: it may have no end."""
+    rounds, ends = Rounds(), dict[str, HandleDone]()
+    if status is not None:
+        ends["a"] = HandleDone(
+            handle="a", status=status, cursor=None, pages=1, followers=2, credits_charged=1
+        )
+    assert rounds.next({"a": READ, "b": ENOUGH, "c": ON}) == {"a": None, "c": "1"}
+    rounds.ended(["a"], ends)
+
+    assert rounds.outcomes == {"a": status or "stopped"}
+    assert rounds.next({"a": READ, "c": ON}) == {}
+    assert rounds.next({"a": ON, "b": ENOUGH}) == ({"a": "1"} if again else {})
+    assert rounds.next({"a": ON}) == {}
+
+
+@pytest.mark.parametrize(
+    ("steps", "is_settled", "to_do"),
+    [
+        ({}, True, {}),
+        ({"a": ENOUGH}, True, {}),
+        ({"a": ENOUGH, "b": REFUSES}, True, {"b": "2"}),
+        ({"a": ENOUGH, "b": ON}, False, {"b": "1"}),
+        ({"a": READ}, False, {"a": None}),
+    ],
+)
+def test_a_refresh_is_settled_when_only_refusals_are_left(
+    steps: dict[str, Step], to_do: dict[str, str | None], *, is_settled: bool
+) -> None:
+    """A page that the API refuses may be asked for again, but nobody waits for it."""
+    assert settled(steps) is is_settled
+    assert left(steps) == to_do
 
 
 @pytest.mark.parametrize(

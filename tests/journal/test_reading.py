@@ -1,6 +1,7 @@
 """Reading journals offline: lists, positions and credits, whatever the order of the lines."""
 
 import logging
+import os
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -407,3 +408,30 @@ def test_a_word_of_the_vendor_is_no_status_of_ours(tmp_path: Path, word: str) ->
     assert (found.status, found.lookup_status, found.finished) == ("unavailable", word, True)
     assert found.error is None
     assert saved.pending() == {}
+
+
+def test_a_copy_with_other_line_breaks_is_read(tmp_path: Path) -> None:
+    """A copy that went through a mail or FTP still has every page, and more can follow."""
+    journal = write(tmp_path / "j", *chain("ada", None, "1"), done("ada", "complete", seconds=9))
+    journal.write_bytes(journal.read_bytes().replace(b"\n", b"\r\n"))
+    saved = read_journal(journal)
+    assert (saved.broken_lines, saved.handles["ada"].status) == (0, "complete")
+    with Journal(journal) as opened_again:
+        assert opened_again.pending(["ada", "bo"]) == {"bo": None}
+
+
+def test_a_page_that_is_there_twice_was_paid_once(tmp_path: Path) -> None:
+    """A journal that was copied behind itself, or is read with its copy, costs what it did."""
+    journal = write(tmp_path / "j", *chain("ada", None, "1"), done("ada", "complete", seconds=9))
+    copy = tmp_path / "k"
+    copy.write_bytes(2 * journal.read_bytes())
+    for saved in (read_journal(copy), read_journal(journal, copy)):
+        assert (saved.credits_charged, saved.handles["ada"].credits_charged) == (2, 2)
+        assert listed(saved) == [("ada", [None, "1"])]
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    """What is not a file is no journal: nobody may ever write to it."""
+    os.mkfifo(tmp_path / "j")
+    with pytest.raises(JournalError, match="it is not a file"):
+        read_journal(tmp_path / "j")

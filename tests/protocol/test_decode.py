@@ -911,12 +911,6 @@ SHAPES: dict[str, tuple[Any, str, str, str | None]] = {
     "text": ("sfk", "$", "Expected `object`, got `str`", None),
     "a number": (5, "$", "Expected `object`, got `int`", None),
     "an empty object": ({}, "$", "missing required field `data`", None),
-    "an error with a 200": (
-        {"error": {"code": "x", "message": "secret words", "requestId": "req_0"}},
-        "$",
-        "missing required field `data`",
-        None,
-    ),
     "no data": ({"meta": {"requestId": "req_1"}}, "$", "missing required field `data`", "req_1"),
     "data is null": (
         {**envelope(), "data": None},
@@ -1024,6 +1018,21 @@ def test_wrong_shapes(kind: str) -> None:
     assert "secret words" not in f"{error} {error!r}"
     assert (error.maybe_charged, error.request_id) == (1, request_id)
     assert error.body == dumped(body)
+
+
+@pytest.mark.parametrize("beside", [{}, {"data": None}, {"meta": None}])
+def test_an_error_with_the_status_of_a_page_says_what_it_is(beside: dict[str, Any]) -> None:
+    """Whoever reads it is to know that credits are missing, and not a field."""
+    said = {"code": "no_credits", "message": f"Buy\nsome, {KEY}.", "requestId": "req_9"}
+
+    error = error_of({"error": said, **beside})
+
+    assert type(error) is DecodeError
+    assert error.summary == (
+        "the response has the status of a page, but is an error: "
+        'no_credits ("Buy some, [api key].").'
+    )
+    assert (error.request_id, error.maybe_charged) == ("req_9", 1)
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,22 @@ def test_refusals_of_two_seconds_are_counted_together(second: float, rate: float
     assert pace.rate == rate
 
 
+@pytest.mark.parametrize(
+    ("pages", "refusals", "too_many"),
+    [
+        (180, 20, 1),  # 10 of 100 are left, so that the next one is 11 of 101
+        (93, 8, 2),
+        (92, 8, 3),  # a hundred are not too many to be counted in full: 11 of 103
+    ],
+)
+def test_what_was_answered_before_counts_half(pages: int, refusals: int, too_many: int) -> None:
+    """Pages and refusals alike, when they are more than is needed to measure a share by."""
+    pace = answered(Pace(), pages, 5.0)
+    assert not any(refused(pace, refusals, 5.0))
+
+    assert refused(pace, too_many, 6.0) == [False] * (too_many - 1) + [True]
+
+
 def test_refusals_of_one_burst_are_one_piece_of_news() -> None:
     """What left before the decrease, or comes within a second of it, changes nothing."""
     pace = answered(Pace(), 60, 5.0)
@@ -164,6 +180,8 @@ def test_the_rate_doubles_until_it_is_refused_and_then_grows_by_steps() -> None:
     assert pace.rate == pytest.approx(40.0)  # half at most, although only 40 came through
     pace.leaves(9.05)
     assert pace.rate == pytest.approx(44.0)  # a twentieth of 80 in a second
+    pace.leaves(9.55)
+    assert pace.rate == pytest.approx(46.0)
 
 
 def test_a_pause_does_not_raise_the_rate_more_than_a_second_does() -> None:
@@ -175,11 +193,12 @@ def test_a_pause_does_not_raise_the_rate_more_than_a_second_does() -> None:
 
 
 def test_it_never_stops() -> None:
-    """Refused again and again, one request in five seconds still leaves."""
-    pace = Pace()
-    for second in range(5, 60, 2):
+    """Refused again and again it is halved, and one request in five seconds still leaves."""
+    pace, rates = Pace(), []
+    for second in range(5, 21, 2):
         refused(pace, 5, float(second))
-    assert pace.rate == 0.2
+        rates.append(pace.rate)
+    assert rates == [10.0, 5.0, 2.5, 1.25, 0.625, 0.3125, 0.2, 0.2]
 
 
 def test_a_limit_is_forgotten() -> None:
@@ -191,6 +210,17 @@ def test_a_limit_is_forgotten() -> None:
     assert pace.rate is not None
     pace.delay(65.1)
     assert pace.rate is None
+
+
+def test_a_limit_that_was_forgotten_is_looked_for_anew() -> None:
+    """Quickly, as the first time."""
+    pace = Pace()
+    refused(pace, 5, 5.0)
+    refused(pace, 5, 7.0)
+    pace.delay(70.0)
+    refused(pace, 5, 70.0)
+    pace.leaves(71.0)
+    assert pace.rate == pytest.approx(20.0)
 
 
 def bucket(rate: float, burst: float) -> Callable[[float], bool]:

@@ -5,7 +5,7 @@ import zlib
 
 import pytest
 
-from socialfetch_async._protocol.packed import unpacked
+from socialfetch_async._protocol.packed import narrowed, unpacked
 
 PAGE = b'{"data": {"followers": []}}' * 9
 GZIP, ZLIB = gzip.compress(PAGE, mtime=0), zlib.compress(PAGE)
@@ -49,6 +49,25 @@ GZIP, ZLIB = gzip.compress(PAGE, mtime=0), zlib.compress(PAGE)
 def test_what_is_packed_is_unpacked(body: bytes, found: bytes) -> None:
     """By how it begins; what is cut or something else stays as it came."""
     assert unpacked(body, 10_000) == found
+
+
+@pytest.mark.parametrize("begins", ["", "\ufeff"])
+@pytest.mark.parametrize("codec", ["utf_16_le", "utf_16_be", "utf_32_le", "utf_32_be"])
+@pytest.mark.parametrize("text", ['{"data":"\u00e9\U0001f35c"}', '{\r\n "data": {}}'])
+def test_wide_text_is_narrowed(text: str, codec: str, begins: str) -> None:
+    """With a mark before it and without; each character is there, and damage stays damage."""
+    wide = (begins + text).encode(codec)
+
+    assert narrowed(wide) == text.encode()
+    assert narrowed(wide[:-1]).decode().startswith(text[:-1])
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", PAGE, b"\0" + PAGE, b"{\0" + PAGE[1:], b"\xef\xbb\xbf{}"]
+)
+def test_what_is_not_wide_stays_as_it_came(body: bytes) -> None:
+    """Also with a stray byte where wide text has one."""
+    assert narrowed(body) == body
 
 
 @pytest.mark.parametrize("cut", [0, 9])

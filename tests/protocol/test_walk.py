@@ -720,6 +720,11 @@ def test_rows_are_counted_from_the_top() -> None:
     assert walk.found is None
 
     walk = walk_at("c1")
+    walk.recall("c0", ["x", "y", "z"])
+    take(walk, page("c2"), "c")
+    assert walk.found is None
+
+    walk = walk_at("c1")
     walk.recall(None, ["a", "b"])
     walk.recall("c0", ["x", "y", "z"])
     take(walk, page("c2"), "c")

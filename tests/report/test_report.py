@@ -356,7 +356,11 @@ def test_finished_and_broken(tmp_path: Path) -> None:
 def test_several_journals_are_one_report(tmp_path: Path) -> None:
     """Shards are added up; their names are shown as far as there is room."""
     paths = [
-        write(tmp_path / f"{i}.journal", page(f"u{i}", ["x"], seconds=i), page("ada", ["x"]))
+        write(
+            tmp_path / f"{i}.journal",
+            page(f"u{i}", ["x"], seconds=i),
+            page("ada", ["x"], seconds=10 + i),
+        )
         for i in range(5)
     ]
     write_report(paths, tmp_path / "report.html")

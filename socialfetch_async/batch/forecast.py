@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable
 
-from socialfetch_async.batch import HandleEstimate
+from socialfetch_async.batch.estimate import HandleEstimate
 from socialfetch_async.events import HandleDone
 from socialfetch_async.models import FollowersPage
 

@@ -3,9 +3,10 @@
 import pytest
 
 from socialfetch_async.batch import HandleEstimate
-from socialfetch_async.cli.forecast import Forecast
-from socialfetch_async.cli.panel import Picture, Style, drawn, painted
-from socialfetch_async.cli.words import duration, size
+from socialfetch_async.batch.forecast import Forecast
+from socialfetch_async.batch.panel import Picture, Style, drawn, painted
+from socialfetch_async.batch.words import duration
+from socialfetch_async.cli.words import size
 from socialfetch_async.events import HandleDone
 from socialfetch_async.models import Follower, FollowerMetrics, FollowersPage
 

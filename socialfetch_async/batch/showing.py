@@ -11,15 +11,20 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from socialfetch_async._log import logger
-from socialfetch_async.batch import BatchEvent, BatchProgress, BatchResult
-from socialfetch_async.cli.connecting import brief, told
-from socialfetch_async.cli.exit_codes import SOME_FAILED
-from socialfetch_async.cli.forecast import Forecast
-from socialfetch_async.cli.output import Voice, is_terminal, say, stamped
-from socialfetch_async.cli.panel import Picture, Screen
-from socialfetch_async.cli.stopping import exit_code
-from socialfetch_async.cli.words import duration, ended
+from socialfetch_async._terminal import Voice, is_terminal, say, stamped
+from socialfetch_async.batch.forecast import Forecast
+from socialfetch_async.batch.panel import Picture, Screen
+from socialfetch_async.batch.progress import BatchEvent, BatchProgress, BatchResult
+from socialfetch_async.batch.words import duration, ended
 from socialfetch_async.client import SocialFetchClient
+from socialfetch_async.errors import (
+    APIStatusError,
+    AuthenticationError,
+    ConnectError,
+    InsufficientCreditsError,
+    PermissionDeniedError,
+    SocialFetchError,
+)
 from socialfetch_async.events import HandleDone, Outage
 from socialfetch_async.models import FollowersPage
 
@@ -32,6 +37,19 @@ _STOPPING: Final = (
     "A second signal stops immediately."
 )
 _DEFAULT: Final = Voice()
+_ENDS_ALL: Final = (
+    AuthenticationError,
+    PermissionDeniedError,
+    InsufficientCreditsError,
+    ConnectError,
+)
+
+Tell = Callable[[SocialFetchError], str]
+"""What to say of an error."""
+
+
+def _summary(error: SocialFetchError) -> str:
+    return error.summary
 
 
 class Progress:
@@ -41,9 +59,10 @@ class Progress:
         result: How the batch stands at the end; None while it runs, and if it never began.
     """
 
-    def __init__(self, client: SocialFetchClient, voice: Voice = _DEFAULT) -> None:
+    def __init__(self, client: SocialFetchClient, voice: Voice, tell: Tell) -> None:
         self._client = client
         self._voice = voice
+        self._tell = tell
         self._progress: BatchProgress | None = None
         self._forecast = Forecast(0, ())
         self._began = self._now = time.monotonic()
@@ -84,10 +103,11 @@ class Progress:
         return self._voice.verbose
 
     def _ended(self, done: HandleDone) -> None:
-        if done.error is not None and exit_code(done.error) != SOME_FAILED:
+        error = done.error
+        if error is not None and (error.unanswered or isinstance(error, _ENDS_ALL)):
             return  # it ends the batch, which says it once and not for each handle
-        if done.error is not None:
-            self._latest = told(done.error, self._client.base_url, summary=True)
+        if error is not None:
+            self._latest = self._tell(error)
             self._failures += 1
             if self._failures <= _MOST_LINES or self._voice.verbose:
                 self.write(f"{done.handle}: failed: {self._latest}")
@@ -173,14 +193,21 @@ def down(outage: Outage) -> str:
     """Return the line about an outage."""
     since = time.strftime("%H:%M:%S", time.localtime(time.time() - outage.seconds))
     probe = f"in {duration(outage.next_probe)}" if outage.next_probe >= 1 else "now"
-    return f"API down since {since}: {brief(outage.error)}; next probe {probe}"
+    return f"API down since {since}: {_brief(outage.error)}; next probe {probe}"
+
+
+def _brief(error: SocialFetchError) -> str:
+    """Return an error in a few words."""
+    if isinstance(error, APIStatusError):
+        return f"{error.status} {error.code or 'from a gateway'}".strip()
+    return error.summary.partition(" (")[0]
 
 
 class Panel(Progress):
     """A panel on a terminal; what stays is written above it."""
 
-    def __init__(self, client: SocialFetchClient, voice: Voice = _DEFAULT) -> None:
-        super().__init__(client, voice)
+    def __init__(self, client: SocialFetchClient, voice: Voice, tell: Tell) -> None:
+        super().__init__(client, voice, tell)
         self._screen = Screen(Picture(None, list(self._figures())))
 
     def write(self, line: str) -> None:
@@ -202,8 +229,8 @@ class Panel(Progress):
 class Lines(Progress):
     """A line every five seconds, and one about each of the first handles that end."""
 
-    def __init__(self, client: SocialFetchClient, voice: Voice = _DEFAULT) -> None:
-        super().__init__(client, voice)
+    def __init__(self, client: SocialFetchClient, voice: Voice, tell: Tell) -> None:
+        super().__init__(client, voice, tell)
         self._lines: list[str] = []
         self._ticks = 0
         self._said = ("", False)  # the latest sentence, and that it stops
@@ -250,10 +277,18 @@ class Lines(Progress):
 
 
 @asynccontextmanager
-async def shown(client: SocialFetchClient, voice: Voice = _DEFAULT) -> AsyncIterator[Progress]:
-    """Show a batch on stderr until the block ends."""
+async def shown(
+    client: SocialFetchClient, voice: Voice = _DEFAULT, tell: Tell = _summary
+) -> AsyncIterator[Progress]:
+    """Show a batch on stderr until the block ends.
+
+    Args:
+        client: The client that it uses.
+        voice: How much to say.
+        tell: What to say of a handle's error.
+    """
     drawn = is_terminal(sys.stderr) and not voice.quiet
-    progress = Panel(client, voice) if drawn else Lines(client, voice)
+    progress = (Panel if drawn else Lines)(client, voice, tell)
     try:
         with logged(progress.log):
             async with ticking(progress.tick):

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple, TextIO
 
-from socialfetch_async.cli.output import window
+from socialfetch_async._terminal import window
 
 _EVERY: Final = 0.25  # seconds between two drawings
 _NAME: Final = 11  # columns of the names, the space behind them included
