@@ -30,7 +30,7 @@ def unpacked(body: bytes, most: int, *, deflate: bool = False) -> bytes | None:
         most: How many bytes it may be; None is returned when it is more.
         deflate: The header says so: some servers leave out how zlib begins.
     """
-    if deflate and not body.startswith(_PACKED):
+    if deflate and not body.startswith((b"{", *_PACKED)):  # it may read text as packed, too
         found, _ = _one(body, _RAW, most)
         return body if found is None else found if len(found) <= most else None
     for _ in range(_LAYERS):

@@ -1,4 +1,4 @@
-"""A whole job: the handles file, the files it writes, the call that does it."""
+"""A whole job: the handles file, the files it writes, the call that does it, and what it shows."""
 
 from socialfetch_async.batch.asked import Order as Order, order as order
 from socialfetch_async.batch.call import (

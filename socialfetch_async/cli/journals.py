@@ -26,7 +26,7 @@ from socialfetch_async.export import (
 from socialfetch_async.journal import SavedRun
 from socialfetch_async.report import write_report
 
-_BLOCKS: Final = 100  # at once
+_BLOCKS: Final = 10  # at once; one of CSV has about a thousand rows
 
 
 def convert_journals(

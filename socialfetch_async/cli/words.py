@@ -90,9 +90,7 @@ def written(file: ExportResult) -> str:
     return ", ".join(parts)
 
 
-def gaps(
-    incomplete: Sequence[str], short: Sequence[str], gone: Sequence[str] = ()
-) -> Iterator[str]:
+def gaps(incomplete: Sequence[str], short: Sequence[str], gone: Sequence[str]) -> Iterator[str]:
     """Count and name the lists that lack followers, or may."""
     for names, what in (
         (incomplete, "not complete"),

@@ -144,7 +144,8 @@ def convert(
     saved = saved_run(journal)
     path = real_path(output)
     refuse_to_replace(path, saved.paths)
-    if not saved.handles and path.exists():
+    is_empty = not any(handle.pages for handle in saved.handles.values())
+    if is_empty and os.path.exists(path):  # noqa: PTH110 - a name may be too long
         broken = f": {count(saved.broken_lines, 'line')} cannot be read" * bool(saved.broken_lines)
         raise ExportError(
             f"no page is in {', '.join(map(str, saved.paths))}{broken}. {path} was left as it is: "

@@ -50,7 +50,8 @@ def blocks(lists: Lists, *, spreadsheet: bool = False) -> Iterator[bytes]:
             columns = [[safe_cell(cell) for cell in column] for column in columns]
         texts = map(_texts, columns, _TYPES)
         lines = map(",".join, zip(*texts, strict=True))
-        yield "".join([line + _END for line in lines]).encode()
+        if block := "".join([line + _END for line in lines]):
+            yield block.encode()
 
 
 def _texts(cells: Sequence[Any], kind: str) -> Sequence[str]:

@@ -78,7 +78,8 @@ def _batch(columns: list[Sequence[Any]], schema: Any, pa: Any) -> Any:
     for at, (cells, field) in enumerate(zip(columns, schema, strict=True)):
         if not pa.types.is_timestamp(field.type):
             arrays.append(pa.array(cells, field.type, memory_pool=pool))
-        elif cells == columns[at - 1]:  # most often all times are those of the page
+        elif pa.types.is_timestamp(arrays[-1].type) and cells == columns[at - 1]:
+            # Most often all times are those of the page.
             arrays.append(arrays[-1])
         else:
             times = {text: _microseconds(text) for text in set(cells)}

@@ -313,10 +313,11 @@ def test_importing_the_exports_loads_nothing_heavy() -> None:
     assert done.stdout == "[]\n"
 
 
-@pytest.mark.parametrize("content", ["empty", "broken", "header"])
+@pytest.mark.parametrize("content", ["empty", "broken", "header", "handles"])
 def test_an_export_of_nothing_replaces_no_file(tmp_path: Path, content: str) -> None:
     """A journal without a page that can be read leaves an older export as it was."""
-    journal = journals.write(tmp_path / "a.journal", *([] if content == "header" else pages(2)))
+    lines = {"header": [], "handles": [journals.done("ada", "failed", error="Why.")]}
+    journal = journals.write(tmp_path / "a.journal", *lines.get(content, pages(2)))
     if content == "empty":
         journal.write_bytes(b"")
     if content == "broken":

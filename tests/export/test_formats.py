@@ -10,10 +10,11 @@ import duckdb
 import polars as pl
 import pytest
 import sqlite_utils
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
-from socialfetch_async import convert
-from socialfetch_async.export.to_csv import safe_cell
+from socialfetch_async import convert, read_journal
+from socialfetch_async.export import Lists
+from socialfetch_async.export.to_csv import blocks, safe_cell
 from tests import journals
 from tests.consumers import WITNESSES
 
@@ -42,6 +43,15 @@ def test_csv_is_as_the_rfc_has_it(tmp_path: Path) -> None:
         + b",".join([b"2026-11-22T12:00:00.000000Z"] * 3),
         b"",
     ]
+
+
+def test_csv_has_no_block_without_text(tmp_path: Path) -> None:
+    """Whoever writes the blocks to a pipe would take some in a row for the end of the lists."""
+    none = [journals.page("ada", [], None if n == 0 else str(n), str(n + 1)) for n in range(3_000)]
+    saved = read_journal(journals.write(tmp_path / "j", *none, journals.page("bo", ["x"])))
+    head, row = blocks(Lists(saved))
+    assert head.startswith(b"source,")
+    assert row.startswith(b"bo,0,0,x,")
 
 
 def test_spreadsheet_are_for_spreadsheets(tmp_path: Path) -> None:
@@ -113,6 +123,7 @@ def test_sqlite_has_keys_that_hold(tmp_path: Path) -> None:
         assert "follows_of_follower" in plan["detail"]
 
 
+@settings(deadline=None)  # it waits for the disk
 @given(
     rows=st.lists(
         st.tuples(st.text(), st.none() | st.text(alphabet='a",\r\n;\u00e9 '), st.booleans()),

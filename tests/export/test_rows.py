@@ -50,7 +50,7 @@ def test_each_cell_is_the_field_that_the_table_names() -> None:
         bio="engines",
         verified=True,
         private_account=False,
-        metrics=FollowerMetrics(followers=1, following=2),
+        metrics=FollowerMetrics(followers=3, following=2),  # 1 would be the same as True
         avatar_urls=AvatarUrls(large="l", medium="m", thumb="t"),
         platform_user_id="7",
         sec_uid="s",

@@ -70,6 +70,14 @@ def test_what_is_not_wide_stays_as_it_came(body: bytes) -> None:
     assert narrowed(body) == body
 
 
+@pytest.mark.parametrize("begins", ['{\n  "data"', '{\r\n "data"', '{ "data"', "{}"])
+@pytest.mark.parametrize("codec", ["utf_8", "utf_16_le"])
+def test_text_is_not_deflate_whatever_the_header_says(begins: str, codec: str) -> None:
+    """A line break behind the first bracket reads as the end of packed data."""
+    body = f'{begins}: {{"followers": []}}}}'.encode(codec)
+    assert unpacked(body, 10_000, deflate=True) == body
+
+
 @pytest.mark.parametrize("cut", [0, 9])
 def test_deflate_without_its_beginning_is_known_by_the_header(cut: int) -> None:
     """Nothing in it says what it is; what is cut stays as it came."""
