@@ -50,8 +50,10 @@ async def settle(client: SocialFetchClient, journal: str | os.PathLike[str]) -> 
 
 def _there(journal: str | os.PathLike[str]) -> Path:
     path = Path(journal)
-    if not path.exists():
-        raise JournalError(f"there is no journal {path}, so nothing is to be settled.")
+    if not os.path.exists(path):  # noqa: PTH110 - its name may be too long
+        raise JournalError(
+            f"there is no journal {path}: name the one of the batch. Nothing was changed."
+        )
     return path
 
 

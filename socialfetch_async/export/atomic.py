@@ -17,6 +17,8 @@ _PART: Final = ".part"
 _ABANDONED: Final = 3_600  # seconds without a write, after which a part is one of a killed process
 # Of a file's name in that of its part: both fit where a name has at most 255 bytes.
 _SHOWN_NAME: Final = 100
+# Bytes of a rollback journal that SQLite overwrites where it keeps the file.
+_JOURNAL_HEAD: Final = 28
 
 
 @contextmanager
@@ -85,15 +87,22 @@ def refuse_in_use(path: Path) -> None:
     """
     for ending in ("-wal", "-journal"):
         beside = path.with_name(path.name + ending)
-        with contextlib.suppress(FileNotFoundError):
-            if ending == "-wal" or beside.stat().st_size:
-                beside.stat()
-                raise OSError(
-                    errno.EBUSY,
-                    f"{beside.name} beside it has changes of another program, which SQLite would "
-                    "mix into the new file. Close that program; if none is running, move both "
-                    "files away",
-                )
+        # A name that is too long is nobody's.
+        if os.path.lexists(beside) and (ending == "-wal" or not _is_finished(beside)):
+            raise OSError(
+                errno.EBUSY,
+                f"{beside.name} beside it has changes of another program, which SQLite would "
+                "mix into the new file. Close that program; if none is running, move both "
+                "files away",
+            )
+
+
+def _is_finished(journal: Path) -> bool:
+    """Whether a rollback journal is one that SQLite has emptied, or has overwritten the head of."""
+    if not journal.is_file():
+        return False
+    with journal.open("rb") as file:
+        return not any(file.read(_JOURNAL_HEAD))
 
 
 def _become_like(path: Path, part: Path) -> None:

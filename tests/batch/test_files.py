@@ -3,7 +3,9 @@
 import asyncio
 import os
 import shutil
+import sqlite3
 import stat
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -281,7 +283,32 @@ async def test_a_database_that_another_program_changes(
         with pytest.raises(ExportError, match="nothing needs to be bought again"):
             convert(tmp_path / "x.journal", output)
         assert (output.read_bytes(), len(api.charges)) == (old, 3)
-        beside.write_bytes(b"")
-        if ending == "-journal":  # SQLite leaves an empty one, which changes nothing
-            await export_followers(client_of(api), ["ada"], output, refresh="new")
-            assert output.read_bytes() != old
+
+
+@pytest.mark.parametrize("mode", ["truncate", "persist"])
+async def test_a_database_that_another_program_changed(
+    client_of: MakeClient, tmp_path: Path, mode: str
+) -> None:
+    """What SQLite leaves beside a file in some modes changes nothing: the file is replaced."""
+    output = tmp_path / "x.sqlite"
+    async with Emulator({"ada": 45}) as api:
+        await export_followers(client_of(api), ["ada"], output)
+        with closing(sqlite3.connect(output)) as database, database:
+            database.execute(f"PRAGMA journal_mode = {mode}")
+            database.execute("DELETE FROM follows")
+        assert (tmp_path / "x.sqlite-journal").exists()
+        api.gain("ada", 5)
+        await export_followers(client_of(api), ["ada"], output, refresh="new", overwrite=True)
+    with closing(sqlite3.connect(output)) as database:
+        assert database.execute("SELECT count(*) FROM follows").fetchone() == (50,)
+
+
+async def test_a_database_whose_name_is_as_long_as_can_be(
+    client_of: MakeClient, tmp_path: Path
+) -> None:
+    """Nothing with a longer name can be beside it."""
+    journal = tmp_path / "x.journal"
+    async with Emulator({"ada": 45}) as api:
+        await export_followers(client_of(api), ["ada"], tmp_path / "x.csv")
+    output = tmp_path / f"{'x' * 241}.sqlite"
+    assert convert(journal, output).rows == convert(journal, output).rows == 45
