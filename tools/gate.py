@@ -37,7 +37,7 @@ GROUPS = ("test", "consumers", "observability", "web")
 # what looks at texts or at large numbers of cases, which no Python has of its own.
 ONCE = [
   "tests/web", "tests/faults/test_soak.py", "tests/batch/test_batch.py",
-  "tests/batch/test_files.py", "tests/cli/test_export.py",
+  "tests/batch/test_files.py", "tests/cli/test_export.py", "tests/cli/test_windows.py",
   "tests/cluster/test_call.py", "tests/cluster/test_jobs.py",
   "tests/docs", "tests/export/test_export.py", "tests/export/test_diff.py",
   "tests/export/test_files.py", "tests/export/test_formats.py", "tests/export/test_rows.py",
