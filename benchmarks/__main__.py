@@ -116,7 +116,7 @@ async def _measured(mode: Mode, base_url: str, server_core: int | None) -> repor
     results.rows += rows
     _say("a whole account, its journal, its exports")
     results.rows += await asyncio.to_thread(
-        account.measured, server_core, followers=mode.account, repeats=2 * mode.repeats
+        account.measured, server_core, followers=mode.account, repeats=max(2, mode.repeats)
     )
     _say("a refresh")
     results.rows += await asyncio.to_thread(refreshing.measured, server_core)
