@@ -1,5 +1,7 @@
 """What a row is as a dict: nested under our names, or flat with the columns of an export."""
 
+from operator import attrgetter
+
 import pytest
 
 from socialfetch_async import Account, AvatarUrls, Follower, FollowerMetrics
@@ -49,6 +51,12 @@ def test_a_flat_follower_has_the_columns_of_an_export(follower: Follower) -> Non
     flat = follower.to_dict(flat=True)
     cells = account_cells(follower, None)[:-1]
     assert flat == {column.name: cell for column, cell in zip(OF_ACCOUNT, cells, strict=True)}
+
+
+def test_each_cell_is_the_field_that_the_table_names() -> None:
+    """Each field has a value of its own, and stands where the table says."""
+    values = [attrgetter(column.field)(ADA) for column in OF_ACCOUNT]
+    assert account_cells(ADA, None) == (*values, None)
 
 
 def test_an_account_as_a_dict() -> None:
