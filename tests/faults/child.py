@@ -44,7 +44,6 @@ class Counters(NamedTuple):
     other_host_keys: int = 0
     connections: int = 0
     open: int = 0
-    in_flight_at_outage: int = 0
     outage_requests: int = 0
     limited: int = 0
     strays: int = 0

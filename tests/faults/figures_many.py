@@ -138,22 +138,19 @@ async def outage(server: FaultServer, scale: Scale) -> Sequence[Line | Compared]
     settings = {"pages": scale.outage_pages, "latency": 0.25}
     policy = RetryPolicy(base=0.05)
     expected = len(handles) * scale.outage_pages
+    timeout = 10.0  # all are kept waiting until the last of them has asked
 
-    async def begin_when_all_wait() -> dict[str, float]:
+    async def begin_when_all_wait() -> None:
         await asyncio.sleep(1.5)
-        least = 290.0
-        while server.call("in_flight") < least:
-            least -= 0.2  # a busy machine may never have all of them on their way
-            await asyncio.sleep(0.002)
-        begun: dict[str, float] = server.call("outage", seconds=scale.outage, how="reset")
-        return begun
+        server.call("gather", least=len(handles), seconds=scale.outage)
 
     server.reset(**settings)
-    fetched, begun = await asyncio.gather(
-        _fetch_all(server, handles, 3.0, 300, policy), begin_when_all_wait()
+    fetched, _ = await asyncio.gather(
+        _fetch_all(server, handles, timeout, len(handles), policy), begin_when_all_wait()
     )
     ours = fetched.outcome(expected)
-    recovered = _recovery(server, begun["begin"], begun["begin"] + scale.outage)
+    begun = server.call("gathered")
+    recovered = _recovery(server, begun["since"], begun["begin"] + scale.outage)
     ratio = fetched.counters.outage_requests / begun["in_flight"]
     lines = [
         Line(3, f"{scale.outage:g} s outage: handles failed of 300", ours.failed, 0),
@@ -165,16 +162,16 @@ async def outage(server: FaultServer, scale: Scale) -> Sequence[Line | Compared]
         return lines
     server.reset(**settings)
     plain, _ = await asyncio.gather(
-        plain_loop(server, handles, scale.outage_pages, policy, 3.0), begin_when_all_wait()
+        plain_loop(server, handles, scale.outage_pages, policy, timeout), begin_when_all_wait()
     )
     what = f"{scale.outage:g} s outage, 300 handles"
     return [*lines, Compared(what, ours, plain, countable=False)]
 
 
-def _recovery(server: FaultServer, begin: float, end: float) -> float:
-    """Return when half a second had four fifths of the pages of the second before."""
+def _recovery(server: FaultServer, since: float, end: float) -> float:
+    """Return when half a second had four fifths of the pages of the second before `since`."""
     rates = {int(tenth): pages for tenth, pages in server.call("rates").items()}
-    first = int(begin * 10)
+    first = int(since * 10)
     usual = sum(rates.get(tenth, 0) for tenth in range(first - 10, first)) / 10
     for tenth in range(int(end * 10) + 1, int(end * 10) + 300):
         if sum(rates.get(tenth - back, 0) for back in range(5)) >= 0.8 * 5 * usual:

@@ -18,6 +18,7 @@ import sys
 import threading
 import time
 from collections.abc import Awaitable
+from dataclasses import asdict, dataclass
 from inspect import isawaitable
 from itertools import pairwise
 from typing import Any
@@ -75,6 +76,7 @@ class Connection(asyncio.Protocol):
         self._served += 1
         self._in_flight = True
         server.in_flight += 1
+        server.begin_if_gathered()
         if isinstance(plan.steps, list) and len(plan.steps) == 1 and type(plan.steps[0]) is bytes:
             whole = plan.steps[0]
             if server.book.latency:
@@ -86,6 +88,8 @@ class Connection(asyncio.Protocol):
             self._task = asyncio.create_task(self._play(server.book, plan))
 
     def _write(self, book: Book, plan: Plan, whole: bytes) -> None:
+        if self._server.gathering.waits:
+            return  # it stays in flight until the outage resets its connection
         self._landed()
         if not self._transport.is_closing():
             self._transport.write(whole)
@@ -153,6 +157,22 @@ def _begins_a_request(data: bytes) -> bool:
     return any(data.startswith(method[: len(data)]) for method in (b"GET ", b"CONNECT "))
 
 
+@dataclass(slots=True)
+class Gathering:
+    """Whole answers wait until so many requests are in flight; then an outage begins."""
+
+    least: int = 0
+    seconds: float = 0.0
+    since: float = 0.0  # seconds after the reset, as `begin`
+    begin: float = 0.0
+    in_flight: int = 0
+
+    @property
+    def waits(self) -> bool:
+        """Whether the outage is still to begin."""
+        return self.in_flight < self.least
+
+
 class NoHandshake(asyncio.Protocol):
     """A TLS port that ends every handshake, as a gateway does that is restarting."""
 
@@ -195,6 +215,7 @@ class Server:
         self.book = Book()
         self.connections: set[Connection] = set()
         self.in_flight = 0
+        self.gathering = Gathering()
         self.ended = asyncio.Event()
 
     @property
@@ -256,6 +277,7 @@ class Server:
         for connection in list(self.connections):
             connection.reset()
         self.book = Book(**settings)
+        self.gathering = Gathering()
 
     def op_order(self, handle: str, page: int, faults: list[str]) -> None:
         self.book.order(handle, page, faults)
@@ -271,7 +293,7 @@ class Server:
     def op_refuse_accepts(self, times: int) -> None:
         self.book.refused_accepts = times
 
-    async def op_outage(self, seconds: float | None, how: str) -> dict[str, float]:
+    async def op_outage(self, seconds: float | None, how: str) -> None:
         """Serve nobody for some seconds; None: until `op_recover`.
 
         `how` is `reset`; `refuse`, where no one listens; `plain`, where the TLS port speaks plain
@@ -281,7 +303,6 @@ class Server:
         book, now = self.book, time.monotonic() - self.book.begun
         end = math.inf if seconds is None else now + seconds
         book.begin_outage(Outage(now, end, how))
-        book.count["in_flight_at_outage"] = in_flight = self.in_flight
         if how in _LISTENING:
             self._listener.close()
         if how in {*_LISTENING, "reset"}:
@@ -291,7 +312,27 @@ class Server:
             await self.listen(how)
         if seconds is not None:
             asyncio.get_running_loop().call_later(seconds, self._end_outage, book)
-        return {"in_flight": in_flight, "begin": now}
+
+    def op_gather(self, least: int, seconds: float) -> None:
+        """Reset every connection for some seconds once so many requests are in flight.
+
+        Nobody has to look how many there are, which a busy machine would make a matter of luck.
+        """
+        now = time.monotonic() - self.book.begun
+        self.gathering = Gathering(least, seconds, now)
+        self.begin_if_gathered()
+
+    def begin_if_gathered(self) -> None:
+        """Begin the outage that waits for requests if they are there."""
+        gathering = self.gathering
+        if gathering.waits and self.in_flight >= gathering.least:
+            gathering.in_flight = self.in_flight
+            gathering.begin = time.monotonic() - self.book.begun
+            self._beginning = asyncio.ensure_future(self.op_outage(gathering.seconds, "reset"))
+
+    def op_gathered(self) -> dict[str, float]:
+        """Return since when requests were kept waiting, and when and with how many it began."""
+        return asdict(self.gathering)
 
     def _end_outage(self, book: Book) -> None:
         self._resuming = asyncio.ensure_future(self._recover(book))
@@ -334,9 +375,6 @@ class Server:
     def op_rates(self) -> dict[str, int]:
         """Return pages delivered in each tenth of a second since the reset."""
         return {str(tenth): pages for tenth, pages in self.book.delivered_at.items()}
-
-    def op_in_flight(self) -> int:
-        return self.in_flight
 
     def op_paths(self) -> list[str]:
         return self.book.paths
