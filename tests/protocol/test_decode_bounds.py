@@ -175,6 +175,20 @@ def test_rows_are_read_one_by_one_up_to_a_size() -> None:
     assert error.path == "$.data.followers"
 
 
+def test_a_field_that_stands_twice_is_left_out_once_up_to_a_size() -> None:
+    """Beyond it the answer cannot be kept in a form that a journal reads: an error that has it."""
+
+    def twice(commas: int) -> bytes:
+        body = placed(b"[" + b"0," * commas + b"0]", "data")
+        return body.replace(b'{"data":', b'{"data": null, "data":', 1)
+
+    others = placed(b"[0]", "data").count(b",") + 1
+    assert page_of(twice(MOST_COMMAS - others)).followers == [follower()]
+    error = error_of(twice(MOST_COMMAS - others + 1))
+    assert isinstance(error, DecodeError)
+    assert error.body == twice(MOST_COMMAS - others + 1)
+
+
 @pytest.mark.parametrize(
     "number", [DIGITS, b"-" + DIGITS, DIGITS + b".0", b"1e400", b"1e999999999"]
 )
