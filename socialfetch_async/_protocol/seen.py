@@ -112,11 +112,12 @@ class Seen:
         if not rows:
             return None
         why: Repeat | None = None
-        if self._is_remembered(rows[-1]):
+        last = rows[-1]
+        if last in self._top or last in self._recent or last in self._before:
             why = self._repeats(rows)
         elif self._pages:
             self._goes_on(rows)
-        if self._marked or not self._marks.isdisjoint(rows):
+        if self._marked or (self._marks and not self._marks.isdisjoint(rows)):
             why = why or self._leads_back(rows)
         self._remember(rows)
         self._page = rows
@@ -172,7 +173,8 @@ class Seen:
         self._recent.update(rows)
         if len(self._recent) >= _RECENT:
             self._recent, self._before = set(), self._recent
-        self._largest = max(self._largest, len(rows))
+        if len(rows) > self._largest:
+            self._largest = len(rows)
         self._with_mark = not self._with_mark
         if self._with_mark:
             self._marks.add(rows[-1])
