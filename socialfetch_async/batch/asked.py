@@ -15,7 +15,7 @@ class Order(NamedTuple):
 
     Attributes:
         starts: The handles, each with the cursor to begin at. `duplicates`: those given again.
-        older_than: Refresh only lists whose current reading is older, in seconds.
+        older_than: Refresh only lists that were read longer ago, in seconds.
         max_credits: The most for one piece of work, all runs together.
     """
 

@@ -68,7 +68,7 @@ async def export_followers(
             again.
             `all` reads every list anew. Interrupted, the same call continues that refresh;
             finished, it begins the next one.
-        older_than: Refresh only lists whose current reading is older: seconds, or a timedelta.
+        older_than: Refresh only lists that were read longer ago: seconds, or a timedelta.
         trim: Ask for fewer fields.
         fsync: When pages are synced to the disk: `page`, `second` or `never`.
         spreadsheet: For CSV that a spreadsheet reads: it begins with a byte order mark, and no

@@ -28,8 +28,8 @@ class Wanted(NamedTuple):
         work: The piece of work, and the name of the readings that begin in it.
         refresh: Whether it is a refresh: what is `new`, or `all`.
         max_pages: The most pages of a list. `max_followers`: the most followers, in whole pages.
-        before: Lists whose current reading began at this time or later are not refreshed;
-            seconds of the epoch.
+        before: Lists that were asked for at this time or later are not refreshed; seconds of the
+            epoch.
     """
 
     work: str
@@ -131,20 +131,20 @@ def _step(index: Index, handle: str, start: str | None, wanted: Wanted) -> Step:
     if (begun := saved.readings.get(wanted.work)) is not None and begun.pages:
         return _go_on_refreshing(index, saved, current, wanted)
     if wanted.refresh == "all":
-        step = _again("read", current, wanted)
+        step = _again("read", index, saved, current, wanted)
         deeper = step.do == "read" and _is_deeper(index, current, wanted)
         return Step("nothing", "deeper", current.reading.name) if deeper else step
-    return _refresh_new(index, current, wanted)
+    return _refresh_new(index, saved, current, wanted)
 
 
-def _refresh_new(index: Index, current: List, wanted: Wanted) -> Step:
+def _refresh_new(index: Index, saved: SavedList, current: List, wanted: Wanted) -> Step:
     """Return how a list is brought up to date: first to its end, then from its top."""
     if current.ended not in {None, *WHOLE, "failed"}:
-        return _again("ask_again", current, wanted)
+        return _again("ask_again", index, saved, current, wanted)
     step = _collect(index, current, wanted)
     if step.why in {*GUARDS, "refused"}:
         return step._replace(do="nothing")
-    return _again("read_new", current, wanted) if step.do == "nothing" else step
+    return _again("read_new", index, saved, current, wanted) if step.do == "nothing" else step
 
 
 def _is_deeper(index: Index, current: List, wanted: Wanted) -> bool:
@@ -174,13 +174,33 @@ def _collect(index: Index, current: List, wanted: Wanted) -> Step:
     return Step(do, why, current.base.name, current.cursor, None, pages, followers)
 
 
-def _again(do: Literal["read", "read_new", "ask_again"], current: List, wanted: Wanted) -> Step:
+def _again(
+    do: Literal["read", "read_new", "ask_again"],
+    index: Index,
+    saved: SavedList,
+    current: List,
+    wanted: Wanted,
+) -> Step:
     """Return the step that begins the reading of a refresh, unless the list is recent."""
     reading = current.reading
     base = reading.name if do == "read_new" else None
-    if wanted.before is not None and reading.first_at >= wanted.before:
+    if wanted.before is not None and _asked_at(index, saved, current) >= wanted.before:
         return Step("nothing", "recent", reading.name)
     return Step(do, "refresh", wanted.work, None, base)
+
+
+def _asked_at(index: Index, saved: SavedList, current: List) -> float:
+    """Return when a list was asked for last, by a reading that is over, in seconds of the epoch.
+
+    That may be one that is not shown: the profile was unavailable, or the cursors repeated.
+    """
+    over = [
+        one.first_at
+        for one in saved.readings.values()
+        if index.list_of(saved, one).ended is not None
+        or (one.done is not None and one.done.reason in GUARDS)
+    ]
+    return max([current.reading.first_at, *over])
 
 
 def _go_on_refreshing(index: Index, saved: SavedList, current: List, wanted: Wanted) -> Step:

@@ -41,6 +41,15 @@ JOINS = reading(
 ANEW = [*WHOLE, *reading(SECOND, page("a", ["n", "m", "o"], seconds=9))]
 NOBODY = [page("a", [])]
 NO_READING = [done("a", "failed", reading=None, error="Why.")]
+GONE = [*WHOLE, *reading(SECOND, page("a", [], lookup_status="private", seconds=9))]
+LOOPS = [
+    *WHOLE,
+    *reading(
+        SECOND,
+        page("a", ["x", "y"], None, "1a", seconds=9),
+        done("a", "failed", cursor="1a", reason="no_progress", error="Why.", seconds=10),
+    ),
+]
 HOLE = [
     page("a", ["x", "y"], None, "1"),
     page("a", ["p"], "2", "3", seconds=2),
@@ -118,6 +127,13 @@ HOLE = [
         (WHOLE, "all", {"before": BEGAN.timestamp()}, ("nothing", "recent", FIRST, None, None)),
         (WHOLE, "new", {"before": BEGAN.timestamp() + 1},
          ("read_new", "refresh", NEXT, None, FIRST)),
+        # So is one that was asked for in vain, though what is shown of it is older.
+        (GONE, "new", {"before": BEGAN.timestamp() + 9}, ("nothing", "recent", FIRST, None, None)),
+        (GONE, "all", {"before": BEGAN.timestamp() + 9}, ("nothing", "recent", FIRST, None, None)),
+        (GONE, "new", {"before": BEGAN.timestamp() + 10},
+         ("read_new", "refresh", NEXT, None, FIRST)),
+        (LOOPS, "all", {"before": BEGAN.timestamp() + 9}, ("nothing", "recent", FIRST, None, None)),
+        (ALL, "all", {"before": BEGAN.timestamp() + 9}, ("read", "refresh", NEXT, None, None)),
         (BEGUN, "new", {"before": BEGAN.timestamp()}, ("go_on", "unfinished", FIRST, "1", None)),
     ],
 )  # fmt: skip
