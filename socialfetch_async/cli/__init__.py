@@ -13,8 +13,12 @@ def main() -> None:
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         # Until a command has set its own handler nothing is bought: Ctrl-C just ends the process.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-    if sys.stdout is None or sys.stderr is None:
-        sys.exit(2)  # closed by the caller (`>&-`): there is nowhere to write to, nothing is bought
+    if sys.stdout is None or sys.stderr is None:  # closed by the caller: `>&-`
+        if sys.stderr is not None:
+            sys.stderr.write(
+                "socialfetch: stdout is closed: send it to a file or a pipe. No request was sent.\n"
+            )
+        sys.exit(2)
     try:
         from socialfetch_async.cli.commands import socialfetch  # noqa: PLC0415 - needs the extra
 

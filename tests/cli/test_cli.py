@@ -4,6 +4,7 @@ import asyncio
 import fcntl
 import os
 import re
+import shlex
 import signal
 import struct
 import subprocess
@@ -22,6 +23,7 @@ from socialfetch_async import __version__
 from socialfetch_async.emulator import Emulator
 from tests import scripted
 from tests.commands import (
+    COMMAND,
     KEY,
     Done,
     Terminal,
@@ -382,6 +384,22 @@ async def test_a_closed_pipe_stops_the_buying(pipe: tuple[FileIO, FileIO]) -> No
         rows = Done(0, first.decode(), "").rows + rest.rows
         assert {row["handle"] for row in rows} == {row["handle"] for row in listed(api, "ada")}
         assert rest.rows == listed(api, "ada")[-len(rest.rows) :]
+
+
+@pytest.mark.parametrize(
+    ("closed", "says"), [(">&-", "socialfetch: stdout is closed: send it to a file"), ("2>&-", "")]
+)
+async def test_a_stream_that_the_caller_has_closed(closed: str, says: str) -> None:
+    """2, before anything is sent, and why, where that can be said."""
+    program = f"{shlex.join(COMMAND)} followers ada {closed}"
+    async with emulator({"ada": 5}) as api:
+        shell = await asyncio.create_subprocess_shell(
+            program, env=environment(api), stdout=PIPE, stderr=PIPE
+        )
+        done = await ended(shell)
+        assert (done.code, done.out, api.requests) == (2, "", [])
+    assert done.err.startswith(says)
+    assert bool(done.err) is bool(says)
 
 
 async def test_a_pipe_that_is_closed_from_the_beginning(pipe: tuple[FileIO, FileIO]) -> None:
