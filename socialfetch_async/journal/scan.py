@@ -127,6 +127,8 @@ def read_lines(file: BinaryIO, path: Path, number: int, index: Index) -> Tail:
         ended = text.endswith(b"\n")
         if at == 1 and not _is_torn_header(text):
             _check_version(text, path)
+        elif text.startswith(HEADER_BEGINS) and version_of(text) not in {None, VERSION}:
+            _check_version(text, path)  # journals that were put together
         try:
             index.add(parse(text), number, offset, len(text))
         except ValueError:

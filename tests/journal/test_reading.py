@@ -341,6 +341,7 @@ HEADER = {"type": "header", "version": 2, "made_by": "x", "at": at(0)}
         (as_line(HEADER | {"version": 3}), "version 3"),
         (b'{"type":"header","version":3,"new":"shape"}\n', "version 3"),
         (as_line(HEADER | {"version": "1b"}), "version 1b"),
+        (as_line(HEADER) + as_line(HEADER | {"version": 3}), "version 3"),
         (as_line(HEADER | {"later": 1}), None),
         (b"", None),
     ],
