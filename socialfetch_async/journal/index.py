@@ -176,8 +176,8 @@ class Index:
         lists: By handle in lower case.
         works: By name.
         ledger: The credits.
-        origin: The API that the pages came from; None if no header said. `mixed`: they said
-            different ones.
+        origin: The API that the pages came from; None if no header said. `mixed`: they came from
+            different ones. `paid`: there is an answer of one.
         handles: How many handles were asked for, at last; None if nobody said.
         balances: In the order of their lines.
         retries: Of all sessions that have an end.
@@ -192,7 +192,7 @@ class Index:
         self.works: dict[str, WorkState] = {}
         self.ledger = Ledger()
         self.origin: str | None = None
-        self.mixed = False
+        self.mixed = self.paid = False
         self.handles: int | None = None
         self.balances: list[Balance] = []
         self.retries = 0
@@ -226,8 +226,10 @@ class Index:
                 self._add_page(line, rows, place, length)
             case HandleLine():
                 self._add_handle(line)
-            case Unread() if (page := page_of(line)) is not None:
-                self._add_page(page.fields, page.rows, place, length)
+            case Unread():
+                self.paid = True
+                if (page := page_of(line)) is not None:
+                    self._add_page(page.fields, page.rows, place, length)
             case Work():
                 self._add_work(line)
             case Finished():
@@ -237,7 +239,9 @@ class Index:
                 self.written[line.path] = [line, *self.written.get(line.path, [])[:1]]
             case Header():
                 self.origin, before = line.origin or self.origin, self.origin
-                self.mixed |= before not in {None, self.origin}
+                if before not in {None, self.origin}:
+                    self.mixed |= self.paid
+                    self.balances.clear()  # of an account there
             case _:
                 self._add_money(line)
         if line is not None:
@@ -274,6 +278,7 @@ class Index:
         number = reading.pages.get(page.cursor)
         if number is not None and self._at[number] == at:
             return  # the same line, from a copy: no two lines of a journal have the same time
+        self.paid = True
         saved.credits += page.credits_charged
         self.ledger.paid(page.credits_charged)
         self.changed = max(self.changed, page.at)

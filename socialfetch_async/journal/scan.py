@@ -73,11 +73,11 @@ def read_files(files: Sequence[Path], index: Index, first: int = 0) -> int:
     broken_lines = 0
     origins: dict[str, Path] = {}
     for number, path in enumerate(files, first):
-        index.origin = None
+        index.origin, index.paid = None, False
         with opened(path) as file:
             broken = read_lines(file, path, number, index).broken
         index.ledger.next_file()
-        if index.origin is not None:
+        if index.origin is not None and index.paid:
             for origin, other in origins.items():
                 refuse_origins(path, index.origin, origin, f" in {other}")
             origins[index.origin] = path

@@ -105,6 +105,8 @@ class Writer:
         if index.origin is None and file.end == self._header_only and not self._waiting:
             file.cut(0)
             self._write_header(origin)
+        elif origin is not None and index.origin not in {None, origin} and not index.paid:
+            self._write_header(origin)  # the one before was mistyped, or never answered
         refuse_origins(file.path, index.origin, origin)
 
     def _refuse_full_disk(self) -> None:

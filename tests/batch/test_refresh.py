@@ -283,6 +283,25 @@ async def test_another_api_is_refused(client_of: MakeClient, tmp_path: Path) -> 
         assert (tmp_path / "c.journal").read_bytes() == both
 
 
+async def test_a_journal_without_a_page_takes_another_api(
+    client_of: MakeClient, tmp_path: Path
+) -> None:
+    """The address before was mistyped, or its key was: there is nothing to mix."""
+    async with Emulator({"ada": 30}) as api, Emulator({"ada": 30}) as other:
+        wrong = client_of(type("Server", (), {"base_url": api.base_url, "api_key": "sfk_wrong"}))
+        with pytest.raises(AuthenticationError):
+            await export_followers(wrong, ["ada"], tmp_path / "a.csv")
+        with Journal(tmp_path / "a.journal") as journal:
+            journal.note_balance(99)
+        await export_followers(client_of(other), ["ada"], tmp_path / "a.csv")
+        again = await export_followers(client_of(other), ["ada"], tmp_path / "a.csv")
+        assert (len(other.charges), again.exports[0].rows) == (2, 30)
+        saved = read_journal(tmp_path / "a.journal")
+        assert (saved.origin, len(saved.balances)) == (other.base_url, 2)
+        with pytest.raises(JournalError, match="are not mixed"):
+            await export_followers(client_of(api), ["ada"], tmp_path / "a.csv")
+
+
 async def test_a_refused_cursor_is_said(client_of: MakeClient, tmp_path: Path) -> None:
     """Not that the same call goes on: only a new reading does."""
     async with Emulator({"ada": 130}) as api:
