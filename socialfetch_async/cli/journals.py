@@ -112,4 +112,5 @@ def _gaps(saved: SavedRun) -> Iterator[str]:
     incomplete = [handle.handle for handle in handles if is_incomplete(handle)]
     short = [handle.handle for handle in handles if is_much_shorter(handle)]
     gone = [handle.handle for handle in handles if handle.gone is not None]
-    return gaps(incomplete, short, gone)
+    set_aside = [handle.handle for handle in handles if handle.set_aside]
+    return gaps(incomplete, short, gone, set_aside)

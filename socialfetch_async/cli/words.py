@@ -80,7 +80,7 @@ def written(file: ExportResult) -> str:
     parts.append(size(file.bytes))
     if file.unchanged:
         parts.append("not written again because nothing has changed")
-    parts += gaps(file.incomplete, file.short, file.gone)
+    parts += gaps(file.incomplete, file.short, file.gone, file.set_aside)
     if file.without_first_page:
         parts.append(f"{count(file.without_first_page, 'list')} without the first page")
     if file.invalid_rows:
@@ -90,12 +90,15 @@ def written(file: ExportResult) -> str:
     return ", ".join(parts)
 
 
-def gaps(incomplete: Sequence[str], short: Sequence[str], gone: Sequence[str]) -> Iterator[str]:
+def gaps(
+    incomplete: Sequence[str], short: Sequence[str], gone: Sequence[str], set_aside: Sequence[str]
+) -> Iterator[str]:
     """Count and name the lists that lack followers, or may."""
     for names, what in (
         (incomplete, "not complete"),
         (short, "much shorter than the API's count"),
         (gone, "kept from before the profile became unavailable"),
+        (set_aside, "kept from before a reading that looks cut short"),
     ):
         if names:
             is_or_are = "is" if len(names) == 1 else "are"

@@ -91,6 +91,8 @@ class ExportResult(msgspec.Struct, frozen=True, kw_only=True):
             the vendor counts.
         gone: The handles whose profiles are private, hidden or not found by now. The lists are
             those that were read before.
+        set_aside: The handles whose last reading looks cut short. The lists are those that were
+            read before.
         without_first_page: Lists that went on from a cursor and whose beginning is in another
             journal, so that they are short here.
         broken_lines: Lines of the journals that cannot be read; the log names them.
@@ -107,6 +109,7 @@ class ExportResult(msgspec.Struct, frozen=True, kw_only=True):
     incomplete: tuple[str, ...]
     short: tuple[str, ...]
     gone: tuple[str, ...] = ()
+    set_aside: tuple[str, ...] = ()
     unfinished: int
     without_first_page: int
     broken_lines: int
@@ -203,6 +206,7 @@ def result_of(
         incomplete=tuple(handle.handle for handle in handles if is_incomplete(handle)),
         short=tuple(handle.handle for handle in handles if is_much_shorter(handle)),
         gone=tuple(handle.handle for handle in handles if handle.gone is not None),
+        set_aside=tuple(handle.handle for handle in handles if handle.set_aside),
         unfinished=sum(not handle.finished for handle in handles),
         without_first_page=lists.without_first_page,
         broken_lines=saved.broken_lines,

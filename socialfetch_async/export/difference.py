@@ -152,9 +152,14 @@ def _readings(saved: SavedRun, handle: str | None) -> list[tuple["_List", "_List
 
 
 def _complete(saved: SavedRun, key: str) -> list[str]:
-    # One that was joined to an older reading says nothing of followers that were lost.
+    # One that was joined to an older reading says nothing of followers that were lost, and one
+    # that looks cut short would say that all the others were.
     found = saved.readings(key)
-    return [one.name for one in found if one.ended == "complete" and not one.joined]
+    return [
+        one.name
+        for one in found
+        if one.ended == "complete" and not one.joined and not one.set_aside
+    ]
 
 
 def _compared(lists: tuple["_List", "_List"], *, partial: bool) -> Iterator[Change]:

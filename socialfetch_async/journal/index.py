@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from statistics import median_high
 from typing import Final, Literal, NamedTuple
 
+from socialfetch_async._protocol.ending import is_short
 from socialfetch_async.journal.ledger import Ledger
 from socialfetch_async.journal.lines import (
     BalanceLine,
@@ -410,9 +411,9 @@ class Index:
     def current(self, saved: SavedList, start: str | None = None) -> List | None:
         """Return the current list; None where there is no reading.
 
-        It is the latest complete one, or a later one that was read anew to a cap and has as many
-        followers. Without one it is the latest that ended without a cursor, then the latest that
-        reached a cap, unless that hides what a longer one has.
+        It is the latest complete one that does not look cut short, or a later one that was read
+        anew to a cap and has as many followers. Without one it is the latest that ended without a
+        cursor, then the latest that reached a cap, unless that hides what a longer one has.
         """
         lists = [
             self.list_of(saved, reading, start) for _, reading in sorted(saved.readings.items())
@@ -421,12 +422,27 @@ class Index:
         lists = [found for found in lists if found.pages] or lists
         going = [found for found in lists if found.ended in {None, "failed"}]
         for status in WHOLE:
-            if whole := [found for found in lists if found.ended == status]:
+            if whole := self.trusted(found for found in lists if found.ended == status):
                 later = [f for f in going if f.reading.name > whole[-1].reading.name]
                 return self._latest_capped(later, whole[-1])
         if not going:
             return lists[-1] if lists else None
         return self._latest_capped(going, max(going, key=self.followers))
+
+    def trusted(self, lists: Iterable[List]) -> list[List]:
+        """Return the lists, the oldest first, without those that look cut short.
+
+        These are much shorter than the API's count, and than the list before, which was not.
+        """
+        trusted: list[List] = []
+        before = 0  # followers that a short one needs 90 % of
+        for found in lists:
+            followers = self.followers(found)
+            short = is_short(followers, found.reading.total)
+            if not (short and is_short(followers, before)):
+                trusted.append(found)
+                before = 0 if short else followers
+        return trusted
 
     def _latest_capped(self, lists: list[List], longest: List) -> List:
         """Return the last list that reached a cap, if it may take the place of the longest one."""

@@ -36,6 +36,9 @@ class SavedReading(Struct, frozen=True, kw_only=True):
         joined: The older readings whose pages follow, the newest first: it was read from its top
             only until a page had no new follower.
         total_followers: The API's count on its last page.
+        set_aside: Whether it looks cut short, so that the one before stays the current list: it
+            has less than 90 % of the API's count, and of the followers of the one before, which
+            had more of the API's count.
     """
 
     name: str
@@ -44,6 +47,7 @@ class SavedReading(Struct, frozen=True, kw_only=True):
     ended: str | None
     joined: tuple[str, ...]
     total_followers: int | None
+    set_aside: bool = False
 
 
 class SavedHandle(Struct, frozen=True, kw_only=True):
@@ -72,6 +76,7 @@ class SavedHandle(Struct, frozen=True, kw_only=True):
             without pages.
         gone: The vendor's outcome when it was looked up last, if the profile has no list any
             more: `private`, `not_found` ... The list that was read before is kept.
+        set_aside: Whether a later reading ended, but was set aside, as it looks cut short.
     """
 
     handle: str
@@ -89,6 +94,7 @@ class SavedHandle(Struct, frozen=True, kw_only=True):
     last_at: datetime
     read_at: datetime | None
     gone: str | None = None
+    set_aside: bool = False
 
 
 class SavedRun:
@@ -157,10 +163,16 @@ class SavedRun:
         saved = self.index.lists.get(handle.strip().removeprefix("@").lower())
         if saved is None:
             return ()
+        lists = [
+            self.index.list_of(saved, one) for _, one in sorted(saved.readings.items()) if one.pages
+        ]
+        complete = [found for found in lists if found.ended == "complete"]
+        trusted = {found.reading.name for found in self.index.trusted(complete)}
         return tuple(
-            _reading(self.index.list_of(saved, one))
-            for _, one in sorted(saved.readings.items())
-            if one.pages
+            _reading(
+                found, set_aside=found.ended == "complete" and found.reading.name not in trusted
+            )
+            for found in lists
         )
 
     def pending(
@@ -360,7 +372,7 @@ def _page_at(file: BinaryIO, offset: int, length: int, path: Path) -> SavedPage:
         ) from None
 
 
-def _reading(found: List) -> SavedReading:
+def _reading(found: List, *, set_aside: bool) -> SavedReading:
     return SavedReading(
         name=found.reading.name,
         began_at=datetime.fromtimestamp(found.reading.first_at, UTC),
@@ -368,6 +380,7 @@ def _reading(found: List) -> SavedReading:
         ended=found.ended,
         joined=tuple(reading.name for reading, _ in found.parts[1:]),
         total_followers=found.reading.total,
+        set_aside=set_aside,
     )
 
 
@@ -414,6 +427,12 @@ def _summary(index: Index, saved: SavedList) -> SavedHandle:
         last_at=datetime.fromtimestamp(saved.last_at, UTC),
         read_at=None if read_at is None else datetime.fromtimestamp(read_at, UTC),
         gone=_gone(index, saved, found),
+        set_aside=found.ended in WHOLE
+        and any(
+            index.list_of(saved, one).ended in WHOLE
+            for one in saved.readings.values()
+            if one.pages and one.name > found.reading.name
+        ),
     )
 
 

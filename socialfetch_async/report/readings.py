@@ -54,7 +54,7 @@ def _changes(saved: SavedRun, key: str, readings: tuple[SavedReading, ...]) -> I
         return
     before: set[str] | None = None
     for reading in readings:
-        if reading.ended != "complete":
+        if reading.ended != "complete" or reading.set_aside:
             yield _Change(reading, compared=False)
             continue
         names = {name for page in saved.pages(key, reading=reading.name) for name in page.names()}

@@ -131,6 +131,14 @@ def _lacks(figures: Figures) -> Iterator[Html]:
             *named(gone),
             ".",
         )
+    if set_aside := [handle.handle for handle in figures.handles if handle.set_aside]:
+        lists = count(len(set_aside), "list")
+        yield join(
+            f"The last reading of {lists} looks cut short; the followers that were read before "
+            "are kept: ",
+            *named(set_aside),
+            ".",
+        )
     if figures.without_first_page:
         lists, begin = count(figures.without_first_page, "list"), "begin"
         begin += "s" * (figures.without_first_page == 1)

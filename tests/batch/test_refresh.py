@@ -23,6 +23,7 @@ from socialfetch_async import (
 )
 from socialfetch_async.batch import BatchProgress, settle
 from socialfetch_async.emulator import Emulator
+from socialfetch_async.export import diff
 from socialfetch_async.report import write_report
 from tests.commands import until
 from tests.conftest import MakeClient
@@ -632,6 +633,32 @@ async def test_a_list_that_is_kept_of_a_profile_without_one_is_named(
         api.profile("ada", 65)
         back = await export_followers(client, handles, tmp_path, refresh=refresh)
         assert back.exports[0].gone == ()
+
+
+async def test_a_reading_that_looks_cut_short_replaces_no_longer_one(
+    client_of: MakeClient, tmp_path: Path
+) -> None:
+    """What is shown stays, and every call says why, until a reading has the list again."""
+    async with Emulator({"ada": 100, "bo": 25}) as api:
+        client, handles = client_of(api), ["ada", "bo"]
+        first = await export_followers(client, handles, tmp_path)
+        api.depth = 40
+        second = await export_followers(client, handles, tmp_path, refresh="all")
+        again = await export_followers(client, handles, tmp_path)
+        exports = [result.exports[0] for result in (first, second, again)]
+        exports.append(convert(tmp_path, tmp_path / "x.csv"))
+        assert [(one.rows, one.set_aside) for one in exports] == [
+            (125, ()),
+            *3 * [(125, ("ada",))],
+        ]
+        write_report(tmp_path, tmp_path / "x.html")
+        assert "The last reading of 1 list looks cut short" in (tmp_path / "x.html").read_text()
+        assert list(diff(tmp_path)) == [], "nobody left: ada has one reading to compare"
+        api.depth = None
+        lost = api.lose("ada", 60)
+        back = await export_followers(client, handles, tmp_path, refresh="all")
+        assert (back.exports[0].rows, back.exports[0].set_aside) == (65, ())
+        assert sorted(change.follower.handle for change in diff(tmp_path)) == sorted(lost)
 
 
 async def test_nothing_is_settled_where_nothing_was_bought(

@@ -129,6 +129,45 @@ def test_where_a_handle_stands(
     assert a.error == (why if failed else None)
 
 
+@pytest.mark.parametrize(
+    ("readings", "shown"),
+    [
+        ([(10, 10), (9, 10)], 9),
+        ([(10, 10), (8, 8)], 8),  # the list is that short, as the API says
+        ([(10, 10), (8, None)], 8),
+        ([(10, 10), (8, 10)], 10),
+        ([(10, 10), (8, 10), (7, 10)], 10),
+        ([(10, 10), (8, 10), (9, 10)], 9),
+        ([(10, 10), (0, 10)], 10),
+        ([(10, 10), (10, 99)], 10),  # the API gives no more than so many
+        ([(10, 10), (9, 99)], 9),
+        ([(10, 10), (9, 99), (8, 10)], 8),
+        ([(8, 20), (5, 20)], 5),  # it never was as long as the API's count
+        ([(5, 20), (8, 20)], 8),
+        ([(0, 0), (8, 20)], 8),
+    ],
+)
+@pytest.mark.parametrize("ended", [{}, {"has_more": True}])
+def test_a_reading_that_looks_cut_short_is_set_aside(
+    tmp_path: Path, readings: list[tuple[int, int | None]], shown: int, ended: dict[str, Any]
+) -> None:
+    """One much shorter than the API's count and than the one before takes no one's place."""
+    lines = [
+        page(
+            "a",
+            [f"f{n}" for n in range(rows)],
+            seconds=number,
+            reading=str(number),
+            total_followers=total,
+            **ended,
+        )
+        for number, (rows, total) in enumerate(readings)
+    ]
+    saved = read(tmp_path / "j", *lines)
+    assert saved.handles["a"].followers == shown
+    assert saved.handles["a"].set_aside is (shown != readings[-1][0])
+
+
 def test_a_profile_that_was_rechecked_goes_on(tmp_path: Path) -> None:
     """The page that came last is the one that counts, and its list goes on behind it."""
     private = page("a", [], lookup_status="private")
