@@ -9,7 +9,7 @@ from typing import Final
 from socialfetch_async._terminal import Voice, write_lines
 from socialfetch_async.cli.exit_codes import DONE
 from socialfetch_async.cli.output import as_json
-from socialfetch_async.cli.words import NAMED_LISTS, gaps, named, size, written
+from socialfetch_async.cli.words import NAMED_LISTS, ages, gaps, named, size, written
 from socialfetch_async.export import (
     Lists,
     blocks_of,
@@ -33,8 +33,9 @@ def convert_journals(
     journals: tuple[str, ...], output: str, form: str | None, voice: Voice, *, spreadsheet: bool
 ) -> None:
     """Write an export and say what it holds."""
-    file = convert(journals, output, format=form, spreadsheet=spreadsheet)
-    _announce(file, [written(file)], voice)
+    saved = saved_run(journals)
+    file = convert(saved, output, format=form, spreadsheet=spreadsheet)
+    _announce(file, [written(file), *_ages(saved)], voice)
 
 
 async def stream_journals(
@@ -44,7 +45,7 @@ async def stream_journals(
     target = streamed_target(form, spreadsheet=spreadsheet)
     saved = saved_run(journals)
     await _write(target.blocks(Lists(saved)))
-    await voice.say(_gaps(saved))
+    await voice.say([*_gaps(saved), *_ages(saved)])
     return DONE
 
 
@@ -105,6 +106,11 @@ async def _write(blocks: Iterable[bytes]) -> None:
     left = iter(blocks)
     while some := [line for block in islice(left, _BLOCKS) for line in block.splitlines(True)]:
         await write_lines(some)
+
+
+def _ages(saved: SavedRun) -> Iterator[str]:
+    read = [handle.read_at for handle in saved.handles.values() if handle.read_at is not None]
+    return ages(min(read, default=None), max(read, default=None))
 
 
 def _gaps(saved: SavedRun) -> Iterator[str]:

@@ -3,6 +3,7 @@
 import os
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -169,10 +170,17 @@ def _charged(result: BatchResult) -> str:
     )
 
 
+def ages(oldest: datetime | None, newest: datetime | None, *, fresh: bool = False) -> Iterator[str]:
+    """Say how old the lists are; of fresh ones only if others are older."""
+    if newest is not None and oldest is not None:
+        differ = f", oldest from {oldest:%Y-%m-%d}" * (oldest.date() != newest.date())
+        if differ or not fresh:
+            yield f"newest data from {newest:%Y-%m-%d}{differ}"
+
+
 def _ages(result: BatchResult, refresh: str | None) -> Iterator[str]:
     """Say how old the data is, and what only a refresh brings."""
-    if result.newest_data is not None and not result.pages:
-        yield f"newest data from {result.newest_data:%Y-%m-%d}"
+    yield from ages(result.oldest_data, result.newest_data, fresh=bool(result.pages))
     if result.open_refresh is not None:
         other = f". To continue it, add --refresh={result.open_refresh}"
         yield _refreshing(result) + other * (result.open_refresh != refresh)

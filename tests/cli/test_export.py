@@ -535,6 +535,28 @@ async def test_convert_writes_an_export(tmp_path: Path) -> None:
     assert (await run(None, "convert", str(one), "-o", str(tmp_path / "x"), *safe)).code == 0
 
 
+async def test_convert_says_how_old_the_lists_are(tmp_path: Path) -> None:
+    """The newest and, if it is of another day, the oldest."""
+    one = write(tmp_path / "a.journal", page("ada", ["x"]))
+    two = write(tmp_path / "b.journal", page("bo", ["x"], seconds=86_400))
+    for output in (str(tmp_path / "a.csv"), "-"):
+        done = await run(None, "convert", str(one), "-o", output)
+        assert "newest data from 2026-11-22\n" in done.err
+        done = await run(None, "convert", str(one), str(two), "-o", output)
+        assert "newest data from 2026-11-23, oldest from 2026-11-22\n" in done.err
+
+
+async def test_a_batch_says_that_some_lists_are_older(tmp_path: Path) -> None:
+    """Also when it has bought others."""
+    async with emulator({"ada": 5, "bo": 5}) as api:
+        old = page("ada", ["x"], total_followers=1)
+        write(tmp_path / "followers.journal", old)
+        name = listed(tmp_path, "ada", "bo")
+        done = await run(api, "export", name, "-o", str(tmp_path))
+    assert (done.code, len(api.charges)) == (0, 1)
+    assert "oldest from 2026-11-22\n" in done.err
+
+
 async def test_report_writes_a_page(tmp_path: Path) -> None:
     """0, and the file is HTML."""
     journal = write(tmp_path / "a.journal", page("ada", ["x"]), ended_line("ada", "complete"))
