@@ -171,7 +171,12 @@ def report(journals: tuple[str, ...], output: str) -> None:
     show_default=True,
     help="A .jsonl or .csv file; - is stdout.",
 )
-@click.option("--format", "form", type=click.Choice(["jsonl", "csv"]), help="For stdout.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["jsonl", "csv"]),
+    help="Default: by the suffix of FILE; jsonl for -.",
+)
 @click.option("--handle", metavar="HANDLE", help="Compare only this profile.")
 @click.option("--partial", is_flag=True, help="Compare also lists that are not complete.")
 @shared

@@ -11,9 +11,15 @@ from socialfetch_async._arguments import clean_handle
 from socialfetch_async.errors import ExportError
 from socialfetch_async.export.atomic import atomic_write
 from socialfetch_async.export.columns import OF_ACCOUNT, account_cells
-from socialfetch_async.export.conversion import Journals, reason, saved_run, target_of
+from socialfetch_async.export.conversion import Journals, reason, saved_run
 from socialfetch_async.export.lists import as_text
-from socialfetch_async.export.outputs import STREAMED, PathLike, real_path, refuse_to_replace
+from socialfetch_async.export.outputs import (
+    STREAMED,
+    PathLike,
+    format_of,
+    real_path,
+    refuse_to_replace,
+)
 from socialfetch_async.export.to_csv import lines_of
 from socialfetch_async.export.to_jsonl import account
 from socialfetch_async.journal import SavedHandle, SavedRun
@@ -146,7 +152,7 @@ def _readings(saved: SavedRun, handle: str | None) -> list[tuple["_List", "_List
         what = "no list has" if handle is None else f"the list of {handle!r} has not"
         raise ExportError(
             f"{what} two complete readings in {', '.join(map(str, saved.paths))}: there is nothing "
-            'to compare. Read it again with refresh="all", or name two journals.'
+            'to compare. Export it again with refresh="all", or name two journals.'
         )
     return [(_List(saved, key, old), _List(saved, key, new)) for key, old, new in both]
 
@@ -200,7 +206,12 @@ def write_diff(
         ExportError: The file cannot be written, or as in `diff`.
         JournalError: A journal cannot be read.
     """
-    form = target_of(output, format).form
+    form = format or format_of(output)
+    if form is None:
+        raise ValueError(
+            f"{Path(output).name or output} says no format: end it with "
+            f".{' or .'.join(STREAMED)}, or name one with format=..."
+        )
     if form not in STREAMED:
         raise ValueError(f"changes are written as {' or '.join(STREAMED)}, not as {form}")
     old, new = saved_run(old), None if new is None else saved_run(new)

@@ -635,7 +635,10 @@ async def test_convert_and_diff_write_to_stdout(tmp_path: Path) -> None:
     for arguments, says in (
         (("convert", str(one), "-o", "-", "--format=parquet"), "stdout takes jsonl or csv"),
         (("diff", str(one)), "two complete readings"),
-        (("diff", str(one), str(two), "--partial", "-o", str(one)), "says no format"),
+        (
+            ("diff", str(one), str(two), "--partial", "-o", str(one)),
+            "says no format: end it with .jsonl or .csv, or name one with --format",
+        ),
     ):
         done = await run(None, *arguments)
         assert (done.code, done.out, says in done.err) == (2, "", True), done.err
