@@ -148,10 +148,12 @@ class BatchFiles(NamedTuple):
             except OSError as error:
                 raise _unwritable(path, error) from None
             if contents.size and contents not in known:
+                # For another output, with a journal of its own, all would be bought again.
+                there = os.path.exists(self.journal)  # noqa: PTH110 - as above
+                move = "Move it away" if there else "Name another output"
                 raise ExportError(
                     f"{path} exists, and was not written from {self.journal} or was changed "
-                    "since. Name another output, or replace it with overwrite=True. No request "
-                    "was sent."
+                    f"since. {move}, or replace it with overwrite=True. No request was sent."
                 )
 
     def write(

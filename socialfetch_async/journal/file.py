@@ -181,7 +181,7 @@ def _lock(fd: int, path: Path) -> None:
             ) from None
         raise JournalError(
             f"{path} is being written by another process, or a second time by this one. Two "
-            "would buy the same pages: wait for it, or name another file. No request was sent."
+            "would buy the same pages: wait until it has ended. No request was sent."
         ) from None
 
 

@@ -94,7 +94,9 @@ async def test_only_its_own_file_is_replaced(client_of: MakeClient, tmp_path: Pa
         output.write_text(output.read_text() + "mine\n")
         mine = output.read_text()
         requests = len(api.requests)
-        with pytest.raises(ExportError, match=r"was changed since.*overwrite=True. No request"):
+        with pytest.raises(
+            ExportError, match=r"changed since. Move it away, or .*overwrite=True. No"
+        ):
             await export_followers(client, ["ada", "bo"], output)
         assert (output.read_text(), len(api.requests)) == (mine, requests)
         result = await export_followers(client, ["ada", "bo"], output, overwrite=True)
