@@ -239,7 +239,8 @@ class Job:
             while (export := await asyncio.to_thread(next, writing, None)) is not None:
                 self._exports.append(export)
         except (ExportError, JournalError) as error:
-            if self._failure is not None:  # and it is what is raised
+            told = isinstance(self._failure, JournalError) and isinstance(error, JournalError)
+            if self._failure is not None and not told:  # and it is what is raised
                 logger.warning("%s", error)
             self._failure = self._failure or error
 

@@ -41,7 +41,7 @@ def convert_journals(
 async def stream_journals(
     journals: tuple[str, ...], form: str | None, voice: Voice, *, spreadsheet: bool
 ) -> int:
-    """Write an export to stdout, and to stderr which lists lack followers."""
+    """Write an export to stdout, and to stderr which lists lack followers and how old they are."""
     target = streamed_target(form, spreadsheet=spreadsheet)
     saved = saved_run(journals)
     await _write(target.blocks(Lists(saved)))

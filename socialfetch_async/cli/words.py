@@ -124,7 +124,7 @@ def summary(result: BatchResult, refresh: str | None) -> Iterator[str]:
     for file in result.exports:
         yield written(file)
     if not result.exports:
-        yield "No export was written. The journal has every page that arrived."
+        yield "No export was written."
     yield f"journal: {result.journal}{_size_of(result.journal)}"
     if result.others:
         yield (

@@ -429,7 +429,9 @@ async def test_a_second_cancellation_leaves_at_once(client_of: MakeClient, tmp_p
     assert not (tmp_path / "followers.jsonl").exists()
 
 
-async def test_a_full_disk(client_of: MakeClient, tmp_path: Path) -> None:
+async def test_a_full_disk(
+    client_of: MakeClient, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """Pages that arrive when files may not grow: an error, nothing half there; then it goes on."""
     handles = {f"h{n}": 300 for n in range(8)}
     with Journal(tmp_path / "followers.journal"):
@@ -441,10 +443,13 @@ async def test_a_full_disk(client_of: MakeClient, tmp_path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, before[1]))
         try:
             with refused(JournalError, "could not be written"):
-                await export_followers(client, list(handles), tmp_path, concurrency=3)
+                await export_followers(
+                    client, list(handles), tmp_path / "followers.csv", concurrency=3
+                )
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
             signal.signal(signal.SIGXFSZ, ignored)
+        assert "could not be written" not in caplog.text, "it is raised"
         charged = len(api.charges)
         saved = read_journal(tmp_path / "followers.journal")
         assert charged - 6 <= saved.credits_charged <= charged
