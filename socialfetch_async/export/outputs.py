@@ -62,8 +62,18 @@ def contents_of(path: Path) -> Contents:
 
 
 def real_path(path: PathLike) -> Path:
-    """Return where a link leads: the link stays, the file that it names is replaced."""
-    return Path(os.path.realpath(path))
+    """Return where a link leads: the link stays, the file that it names is replaced.
+
+    Raises:
+        ExportError: The path is relative, and somebody has deleted the current folder.
+    """
+    try:
+        return Path(os.path.realpath(path))
+    except OSError as error:
+        raise ExportError(
+            f"{path} cannot be found ({error.strerror}): the current folder was deleted. Change "
+            "to another one. Nothing was written."
+        ) from None
 
 
 def same_file(one: PathLike, other: Input) -> bool:

@@ -7,6 +7,7 @@ import json
 import os
 import random
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -25,7 +26,18 @@ from socialfetch_async import Journal, read_journal
 from socialfetch_async.emulator import Emulator
 from socialfetch_async.export.outputs import FORMATS
 from tests.batches import expected
-from tests.commands import KEY, Done, Terminal, ended, environment, run, started, until
+from tests.commands import (
+    COMMAND,
+    KEY,
+    ROOT,
+    Done,
+    Terminal,
+    ended,
+    environment,
+    run,
+    started,
+    until,
+)
 from tests.journals import done as ended_line, page, write
 
 
@@ -308,6 +320,29 @@ async def test_usage_errors_send_nothing(tmp_path: Path) -> None:
                 await asyncio.gather(*(check(*case) for case in some))
         assert api.requests == []
     assert names_in(tmp_path) - before <= {"out"}
+
+
+async def test_a_current_folder_that_was_deleted(tmp_path: Path) -> None:
+    """2, and what is wrong, for buying and offline."""
+    journal = write(tmp_path / "a.journal", page("ada", ["x"]))
+    async with emulator({"ada": 1}) as api:
+        for arguments in (
+            ("export", "--handle=ada", "-o", "x.csv"),
+            ("convert", str(journal), "-o", "x.csv"),
+            ("report", str(journal), "-o", "x.html"),
+        ):
+            program = f"mkdir gone; cd gone; rmdir ../gone; {shlex.join([*COMMAND, *arguments])}"
+            shell = await asyncio.create_subprocess_shell(
+                program,
+                cwd=tmp_path,
+                env=environment(api, PYTHONPATH=str(ROOT)),
+                stdout=PIPE,
+                stderr=PIPE,
+            )
+            done = await ended(shell)
+            assert (done.code, done.out) == (2, ""), arguments
+            assert "the current folder was deleted. Change to another one." in done.err
+        assert api.requests == []
 
 
 async def test_a_missing_key_is_said_before_anything_is_made(tmp_path: Path) -> None:
