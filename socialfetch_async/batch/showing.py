@@ -57,6 +57,7 @@ class Progress:
 
     Attributes:
         result: How the batch stands at the end; None while it runs, and if it never began.
+        unsaid: Why handles failed, where that is said once at the end and not for each.
     """
 
     def __init__(self, client: SocialFetchClient, voice: Voice, tell: Tell) -> None:
@@ -71,6 +72,7 @@ class Progress:
         self._latest = ""
         self._handles = self._failures = 0
         self.result: BatchResult | None = None
+        self.unsaid: SocialFetchError | None = None
 
     def see(self, event: BatchEvent) -> None:
         """Take an event of the batch."""
@@ -105,7 +107,8 @@ class Progress:
     def _ended(self, done: HandleDone) -> None:
         error = done.error
         if error is not None and (error.unanswered or isinstance(error, _ENDS_ALL)):
-            return  # it ends the batch, which says it once and not for each handle
+            self.unsaid = error  # it ends the batch, if it comes for several handles in a row
+            return
         if error is not None:
             self._latest = self._tell(error)
             self._failures += 1

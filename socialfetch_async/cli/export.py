@@ -220,6 +220,7 @@ async def _estimate(
             await options.voice.say(said)
             raise
         await options.voice.say(words.priced(found))
+        await say(await asyncio.to_thread(_why_not, found))
         try:
             wished = yes or (not found.not_asked and found.credits_left and await _wished(found))
         except asyncio.CancelledError:
@@ -231,6 +232,17 @@ async def _estimate(
         await write_json(found)
     await options.voice.say(_after_estimate(found, options))
     return stopping.code_of(found.stop_reason)
+
+
+def _why_not(found: Estimate) -> list[str]:
+    """Say why a handle was not looked up; the reason is most often that of all."""
+    if found.stop_reason != "failed" or found.journal is None:
+        return []
+    saved = read_journal(found.journal).handles
+    failed = [saved.get(one.handle.lower()) for one in found.handles if one.lookup_status is None]
+    errors = [f"{one.handle}: failed: {one.error}" for one in failed if one and one.error]
+    more = [f"and {count(len(errors) - 1, 'more handle')}"] * (len(errors) > 1)
+    return [*errors[:1], *more]
 
 
 def _after_estimate(found: Estimate, options: Options) -> Iterator[str]:
@@ -258,13 +270,13 @@ async def _batch(given: HandlesFile, asked: Order, options: Options, engine: Wit
 
 async def _fetch(client: SocialFetchClient, asked: Order, options: Options) -> int:
     """Run the batch; say how it ended and how to resume; return the exit code."""
-    code, result, trouble = exit_codes.DONE, None, ""
+    code, result, trouble, unsaid = exit_codes.DONE, None, "", None
     try:
         async with shown(client, options.voice, _told) as progress:
             try:
                 await run_job(client, options.files(), asked, options.fsync, progress.see)
             finally:
-                result = progress.result
+                result, unsaid = progress.result, progress.unsaid
     except (JournalError, ExportError) as error:
         if result is None:  # it did not begin: no page was bought
             raise
@@ -276,6 +288,10 @@ async def _fetch(client: SocialFetchClient, asked: Order, options: Options) -> i
     except asyncio.CancelledError:
         await _tell_stopped(result, options)
         raise
+    if not trouble and unsaid is not None:
+        trouble = f"socialfetch: {told(unsaid)}"
+        if result is not None and not result.pages:
+            code = stopping.exit_code(unsaid)
     await _tell(result, trouble, options)
     return code or stopping.code_of(None if result is None else result.stop_reason)
 

@@ -228,9 +228,7 @@ class Index:
             case HandleLine():
                 self._add_handle(line)
             case Unread():
-                self.paid = True
-                if (page := page_of(line)) is not None:
-                    self._add_page(page.fields, page.rows, place, length)
+                self._add_unread(line, place, length)
             case Work():
                 self._add_work(line)
             case Finished():
@@ -239,15 +237,18 @@ class Index:
             case WrittenFile():
                 self.written[line.path] = [line, *self.written.get(line.path, [])[:1]]
             case Header():
-                self.origin, before = line.origin or self.origin, self.origin
-                if before not in {None, self.origin}:
-                    self.mixed |= self.paid
-                    self.balances.clear()  # of an account there
+                self._add_header(line)
             case _:
                 self._add_money(line)
         if line is not None:
             self.latest = max(self.latest, line.at)
         self.largest = max(self.largest, length)
+
+    def _add_header(self, line: Header) -> None:
+        self.origin, before = line.origin or self.origin, self.origin
+        if before not in {None, self.origin}:
+            self.mixed |= self.paid
+            self.balances.clear()  # of an account there
 
     def _add_money(self, line: Line | None) -> None:
         match line:
@@ -314,6 +315,11 @@ class Index:
         if ended is None:
             return page.next_cursor or ""
         return self._endings.setdefault(ended, Ended(ended))
+
+    def _add_unread(self, line: Unread, place: int, length: int) -> None:
+        self.paid = True
+        if (page := page_of(line)) is not None:
+            self._add_page(page.fields, page.rows, place, length)
 
     def _add_handle(self, line: HandleLine) -> None:
         saved = self._list(line.handle, line.at.timestamp())

@@ -345,6 +345,24 @@ async def test_a_current_folder_that_was_deleted(tmp_path: Path) -> None:
         assert api.requests == []
 
 
+async def test_a_few_handles_without_a_connection(tmp_path: Path) -> None:
+    """6, and why: also if they are too few to end the batch. An estimate says it as well."""
+    async with emulator({"ada": 5}) as api:
+        closed = api.base_url
+    name, out = listed(tmp_path, "ada", "bo"), str(tmp_path / "x.csv")
+    arguments = ("export", name, "-o", out, "--retries=0")
+    for more in ((), ("--quiet",)):
+        done = await run(None, *arguments, *more, SOCIALFETCH_BASE_URL=closed)
+        assert (done.code, done.err.count("no connection to the API")) == (6, 1)
+    done = await run(None, *arguments, "--estimate", SOCIALFETCH_BASE_URL=closed)
+    assert done.code == 1
+    assert "ada: failed: no connection to the API" in done.err
+    assert "and 1 more handle\n" in done.err
+    async with emulator({"ada": 5, "bo": 5}) as api:
+        again = await run(api, *arguments)
+    assert again.code == 0
+
+
 async def test_a_missing_key_is_said_before_anything_is_made(tmp_path: Path) -> None:
     """2, and no folder."""
     name, out = listed(tmp_path, "ada"), tmp_path / "out"
