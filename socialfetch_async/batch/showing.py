@@ -176,7 +176,8 @@ class Progress:
             yield "possibly", f"{maybe:,} more charged"
         needed = self._forecast.credits_left + self._forecast.unknown
         if left is not None and needed > left:
-            yield "at the end", f"{charged + left:,}, the credit limit"
+            at_most = charged + progress.maybe_charged + left
+            yield "at the end", f"{at_most:,}, the credit limit"
         elif needed:
             yield "at the end", f"{self._about} {charged + needed:,}"
         if left is not None:

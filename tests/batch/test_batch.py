@@ -30,7 +30,16 @@ from socialfetch_async import (
     export_followers,
     read_journal,
 )
-from socialfetch_async.batch import BatchProgress, BatchResult, files_of, order, run_batch
+from socialfetch_async._terminal import Voice
+from socialfetch_async.batch import (
+    BatchEvent,
+    BatchProgress,
+    BatchResult,
+    files_of,
+    order,
+    run_batch,
+)
+from socialfetch_async.batch.showing import Lines
 from socialfetch_async.emulator import Emulator
 from socialfetch_async.models import FollowersPage
 from tests.batches import MAIN_JOB, expected, main_job
@@ -456,3 +465,22 @@ async def test_a_full_disk(
         await export_followers(client, list(handles), tmp_path)
         assert rows_in(tmp_path / "followers.jsonl") == expected(api, handles)
         assert len(api.charges) == 8 * 15 + charged - saved.credits_charged
+
+
+async def test_the_credit_limit_at_the_end_is_the_limit(
+    client_of: MakeClient, tmp_path: Path
+) -> None:
+    """Requests in flight count to what is charged at the end."""
+    async with Emulator({"ada": 500, "bo": 500}, latency=0.01) as api:
+        client = client_of(api)
+        lines = Lines(client, Voice(), str)
+        said: set[str] = set()
+
+        def see(event: BatchEvent) -> None:
+            lines.see(event)
+            said.update(text for name, text in lines._figures() if name == "at the end")
+
+        files, asked = files_of(tmp_path / "x.csv", None), order(["ada", "bo"], max_credits=20)
+        await run_batch(client, files, asked, "never", see)
+    assert "20, the credit limit" in said
+    assert {text for text in said if "the credit limit" in text} == {"20, the credit limit"}
