@@ -119,7 +119,7 @@ class BatchFiles(NamedTuple):
             try:
                 _make_folder(path)
             except OSError as error:
-                raise _unwritable(path, error) from None
+                raise self._unwritable(path, error) from None
         for form, path in exports.items():
             target = self.target(form)
             try:
@@ -127,7 +127,7 @@ class BatchFiles(NamedTuple):
                 with atomic_write(path, keep=False) as part:
                     target.write(part, Lists(None))
             except CANNOT_WRITE as error:
-                raise _unwritable(path, error) from None
+                raise self._unwritable(path, error) from None
 
     def refuse_foreign(self, written: Iterable[Written]) -> None:
         """Refuse to replace what the journal did not write.
@@ -146,7 +146,7 @@ class BatchFiles(NamedTuple):
                 refuse_other_kinds(path)  # reading a pipe would wait for somebody to write
                 contents = contents_of(path)
             except OSError as error:
-                raise _unwritable(path, error) from None
+                raise self._unwritable(path, error) from None
             if contents.size and contents not in known:
                 # For another output, with a journal of its own, all would be bought again.
                 there = os.path.exists(self.journal)  # noqa: PTH110 - as above
@@ -155,6 +155,18 @@ class BatchFiles(NamedTuple):
                     f"{path} exists, and was not written from {self.journal} or was changed "
                     f"since. {move}, or replace it with overwrite=True. No request was sent."
                 )
+
+    def _unwritable(self, path: Path, error: Exception) -> ExportError:
+        advice = "Name another output"
+        if os.path.exists(self.journal):  # noqa: PTH110 - as above
+            # Another output has a journal of its own.
+            advice = (
+                f"Another output would buy again what is in {self.journal}; `socialfetch convert` "
+                "writes that elsewhere"
+            )
+        return ExportError(
+            f"{path} cannot be written: {reason(error)}. {advice}. No request was sent."
+        )
 
     def write(
         self, saved: SavedRun, written: Iterable[Written], record: Record
@@ -321,9 +333,3 @@ def _make_folder(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(FileNotFoundError):
         path.stat()
-
-
-def _unwritable(path: Path, error: Exception) -> ExportError:
-    return ExportError(
-        f"{path} cannot be written: {reason(error)}. Name another output. No request was sent."
-    )
