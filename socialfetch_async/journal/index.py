@@ -207,6 +207,7 @@ class Index:
         self._length = array("I")
         self._rows = array("I")
         self._new = array("i")  # -1 where the whole list is read
+        self._finished: set[str] = set()  # works, by name
         self._endings: dict[str, Ended] = {}
 
     def add(self, line: Line | PageLine | None, file: int, offset: int, length: int) -> None:
@@ -232,6 +233,7 @@ class Index:
             case Work():
                 self._add_work(line)
             case Finished():
+                self._finished.add(line.work)
                 if line.work in self.works:
                     self.works[line.work].finished = True
             case WrittenFile():
@@ -340,6 +342,7 @@ class Index:
         work = self.works.get(name)
         if work is None:
             work = self.works[name] = WorkState(name, kind)
+            work.finished = name in self._finished  # lines come in any order
         return work
 
     def _list(self, handle: str, at: float) -> SavedList:
