@@ -56,6 +56,7 @@ class AppendOnly:
         if os.fstat(self.fd).st_nlink:
             return _name_of(self.fd)
         path = self.path
+        path.parent.mkdir(parents=True, exist_ok=True)  # it may be gone as well
         while os.path.lexists(path):
             path = path.with_name(f"{path.name}.rescued")
         copy = _opened_and_locked(path)

@@ -50,6 +50,8 @@ class Writer:
         self._unsynced = False
         self._header_only = 0  # bytes of a file that has a header of ours and nothing else
         self._lost = False  # the file is not where it was
+        self._kept = "Every page that was paid for is in the file."
+        self._advice = "See to the disk and run the same again: it goes on from there."
         self.path = file.path
         self.failure: str | None = None
         self.concurrency = 1
@@ -157,11 +159,15 @@ class Writer:
         try:
             where = self._file.rescue()
         except (OSError, JournalError) as error:
-            self._fail(f"it was deleted while it was written, and no copy was made: {error}.")
+            self._kept = "Its pages are lost, and will be bought again."
+            self._advice = f"Cause: {error}"
+            self._fail("it was deleted while it was written, and could not be put back.")
             return
         if where == path:
+            self._advice = "Run the same again: it goes on from there."
             self._fail("it was deleted while it was written, and has been put back.")
         else:
+            self._advice = f"Move it to {path} and run the same again: it goes on from there."
             name = "another name, which cannot be found out" if where is None else str(where)
             self._fail(f"it was moved, replaced or deleted while it was written. It is {name} now.")
 
@@ -192,17 +198,14 @@ class Writer:
     def error(self) -> JournalError:
         """Return what to raise for the failure."""
         lost = len(self.unsaved)
-        kept = "Every page that was paid for is in the file."
+        kept = self._kept
         if lost:
             was = "was" if lost == 1 else "were"
             kept = (
                 f"{count(lost, 'page')} that {was} paid for could not be kept and will be bought "
                 "again; all others are in the file."
             )
-        what = f"Move it to {self._file.path}" if self._lost else "See to the disk"
-        return JournalError(
-            f"{self.failure} {kept} {what} and run the same again: it goes on from there."
-        )
+        return JournalError(f"{self.failure} {kept} {self._advice}")
 
     def close(self) -> None:
         """Close and unlock the file. Lines that still wait are lost."""

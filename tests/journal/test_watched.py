@@ -15,12 +15,13 @@ from tests.journals import page, write
 SIZES = {f"h{n}": 200 for n in range(6)}
 
 
-@pytest.mark.parametrize("how", ["moved", "deleted", "replaced"])
+@pytest.mark.parametrize("how", ["moved", "deleted", "replaced", "with its folder"])
 async def test_a_journal_that_loses_its_name(
     client_of: MakeClient, tmp_path: Path, how: str
 ) -> None:
     """It stops; what is in hand is saved, and where is said; then nothing is bought twice."""
-    path, other = tmp_path / "j", tmp_path / "elsewhere"
+    path, other = tmp_path / "in" / "j", tmp_path / "elsewhere"
+    path.parent.mkdir()
     async with Emulator(SIZES, latency=0.002) as api:
         client = client_of(api)
         with pytest.raises(JournalError) as caught:
@@ -33,14 +34,17 @@ async def test_a_journal_that_loses_its_name(
                         path.rename(other)
                     else:
                         path.unlink()
+                    if how == "with its folder":
+                        path.parent.rmdir()
                     if how == "replaced":
                         path.write_text("somebody else's\n")
                     async for _ in events:
                         pass
         charged = len(api.charges)
         assert charged < 20
-        kept = {"moved": other, "deleted": path, "replaced": tmp_path / "j.rescued"}[how]
+        kept = {"moved": other, "replaced": path.with_name("j.rescued")}.get(how, path)
         assert str(kept) in str(caught.value)
+        assert (f"Move it to {path}" in str(caught.value)) is (kept != path)
         assert read_journal(kept).credits_charged == charged
         assert read_journal(kept).maybe_charged == 0
         with Journal(kept) as journal:
@@ -48,6 +52,24 @@ async def test_a_journal_that_loses_its_name(
                 async for _ in journal.record(run):
                     pass
         assert len(api.charges) == 6 * 10
+
+
+async def test_a_journal_that_can_not_be_put_back(client_of: MakeClient, tmp_path: Path) -> None:
+    """What was paid for is lost, and that is said."""
+    path = tmp_path / "in" / "j"
+    path.parent.mkdir()
+    async with Emulator({"ada": 200}, latency=0.002) as api:
+        with pytest.raises(JournalError, match=r"Its pages are lost, and will be bought again\."):
+            with Journal(path) as journal:
+                async with client_of(api).iter_followers_many(["ada"]) as run:
+                    events = journal.record(run)
+                    await anext(events)
+                    path.unlink()
+                    path.parent.rmdir()
+                    path.parent.write_text("a file in the place of the folder\n")
+                    async for _ in events:
+                        pass
+        assert len(api.charges) < 10
 
 
 async def test_a_batch_whose_journal_is_moved(client_of: MakeClient, tmp_path: Path) -> None:
