@@ -260,8 +260,8 @@ def test_any_order_in_any_number_of_journals_reads_the_same(
 
 def test_a_refresh_is_finished_in_any_order_of_the_lines(tmp_path: Path) -> None:
     """Else the next refresh would be taken for it, and read nothing."""
-    work = {"type": "work", "at": at(1), "work": "w", "kind": "new", "handles": 1}
-    finished = {"type": "finished", "at": at(2), "work": "w"}
+    work: Line = {"type": "work", "at": at(1), "work": "w", "kind": "new", "handles": 1}
+    finished: Line = {"type": "finished", "at": at(2), "work": "w"}
     for lines in ([work, finished], [finished, work]):
         assert read(tmp_path / "j", *lines).work("new") is None
     assert read(tmp_path / "j", work).work("new") == "w"
