@@ -5,6 +5,7 @@ import errno
 import os
 import secrets
 import stat
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -67,7 +68,7 @@ def refuse_other_kinds(path: Path) -> None:
     """Refuse what a rename would destroy, or fail at when all the work is done.
 
     Raises:
-        OSError: The path is a folder or a device, or its name is too long.
+        OSError: The path is a folder or a device, its name is too long, or Windows refuses.
     """
     try:
         mode = path.stat().st_mode
@@ -75,6 +76,8 @@ def refuse_other_kinds(path: Path) -> None:
         return
     if not stat.S_ISREG(mode):
         raise FileExistsError(errno.EEXIST, "it is a folder or a device, not a file", str(path))
+    if sys.platform == "win32" and not mode & stat.S_IWRITE:
+        raise PermissionError(errno.EACCES, "it is read-only", str(path))
 
 
 def refuse_in_use(path: Path) -> None:
