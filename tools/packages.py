@@ -19,6 +19,8 @@ from email.parser import BytesParser
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from environment import registry
+
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
 EPOCH = "1750000000"
@@ -35,7 +37,7 @@ EXTRAS = sorted(PROJECT["project"]["optional-dependencies"])
 
 def run(*command: str | Path, cwd: Path = ROOT, environ: Mapping[str, str] | None = None) -> None:
     """Run a command; what fails ends all."""
-    env = os.environ | (environ or {})
+    env = {**registry(), **os.environ, **(environ or {})}
     done = subprocess.run(command, cwd=cwd, env=env, text=True, capture_output=True, check=False)
     if done.returncode:
         print(done.stdout, done.stderr, sep="\n")
