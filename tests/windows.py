@@ -60,7 +60,7 @@ def refuse_held(path: Any) -> None:
     """
     with contextlib.suppress(FileNotFoundError):
         there = Path(path).stat()
-        held = any(is_open(there, int(fd.name)) for fd in Path("/proc/self/fd").iterdir())
+        held = any(is_open(there, int(fd.name)) for fd in Path("/dev/fd").iterdir())
         if held or not there.st_mode & stat.S_IWRITE:
             raise PermissionError(errno.EACCES, "Permission denied", path)
 
