@@ -10,7 +10,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tarfile
 import tomllib
 import zipfile
 from collections.abc import Mapping
@@ -54,8 +53,7 @@ def built(source: Path, folder: Path) -> tuple[Path, Path]:
 def reproducible(folder: Path) -> tuple[Path, Path]:
     """Return packages that come out byte for byte the same of other places, at another time."""
     sdist, wheel = built(ROOT, folder / "first")
-    with tarfile.open(sdist) as archive:
-        archive.extractall(folder, filter="data")
+    shutil.unpack_archive(sdist, folder)
     source = folder / sdist.name.removesuffix(".tar.gz")
     for path in source.rglob("*"):
         os.utime(path, (1, 1))
