@@ -115,7 +115,7 @@ def _become_like(path: Path, part: Path) -> None:
     except FileNotFoundError:
         return
     new = part.stat()
-    if os.name == "posix" and (old.st_uid, old.st_gid) != (new.st_uid, new.st_gid):
+    if sys.platform != "win32" and (old.st_uid, old.st_gid) != (new.st_uid, new.st_gid):
         # Only root gives files away, and a group only one of its members.
         with contextlib.suppress(OSError):
             os.chown(part, -1, old.st_gid)

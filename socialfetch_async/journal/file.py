@@ -92,7 +92,9 @@ class AppendOnly:
             self.cut(self.end)
         length = sum(map(len, pieces))
         try:
-            written = 0 if sys.platform == "win32" else os.writev(self.fd, pieces)
+            written = 0
+            if sys.platform != "win32":
+                written = os.writev(self.fd, pieces)
             while written < length:
                 written += os.write(self.fd, b"".join(pieces)[written:])
         except BaseException:
