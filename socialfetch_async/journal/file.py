@@ -157,6 +157,10 @@ def _opened_and_locked(path: Path) -> int:
 
 def _name_of(fd: int) -> Path | None:
     """Return the name that an open file has now, on systems that tell."""
+    if sys.platform == "darwin":
+        import fcntl  # noqa: PLC0415 - Windows has none
+
+        return Path(os.fsdecode(fcntl.fcntl(fd, fcntl.F_GETPATH, bytes(1024)).rstrip(b"\0")))
     try:
         return Path(f"/proc/self/fd/{fd}").readlink()
     except OSError:
