@@ -119,6 +119,7 @@ def become_windows() -> None:
     loop = asyncio.SelectorEventLoop
     for name in ("add_reader", "remove_reader", "add_signal_handler", "remove_signal_handler"):
         setattr(loop, name, refused)
+    asyncio.new_event_loop().close()  # from Python 3.14 on the first one looks at the platform
     sys.platform = "win32"
 
 
