@@ -134,3 +134,17 @@ async def test_the_command_that_resumes_is_one_of_cmd(tmp_path: Path) -> None:
         done = await run(api, *limited)
         assert done.code == 5
         assert f'Resume with: socialfetch export --handle=ada -o "{output}" ' in done.err
+
+
+async def test_messages_are_in_the_code_page(tmp_path: Path) -> None:
+    """All of them: a log file has one encoding."""
+    path = tmp_path / "café.journal"
+    write(path, page("ada", ["x"]))
+    async with emulator({"ada": 110}) as api:
+        for command in (["convert", str(path)], ["export", "--handle=ada"]):
+            output = tmp_path / f"é {command[0]}.csv"
+            async with on_windows(api, *command, "-o", str(output)) as process:
+                _, err = await process.communicate()
+            assert process.returncode == 0, err
+            assert output.name in err.decode("cp1252")
+            assert "Ã" not in err.decode("cp1252")
