@@ -111,7 +111,7 @@ async def test_a_read_only_export_is_refused_before_anything_is_bought(tmp_path:
         (tmp_path / "out" / "followers.csv").chmod(0o444)
         done = await run(api, *export(tmp_path), "--refresh=all")
         assert done.code == 2
-        assert "followers.csv cannot be written: it is read-only. Name another output." in done.err
+        assert "followers.csv cannot be written: it is read-only. Another output would" in done.err
         assert len(api.charges) == bought
         assert written(tmp_path) == first
 
