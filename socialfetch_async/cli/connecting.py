@@ -98,6 +98,7 @@ class Connection(NamedTuple):
             policy = msgspec.structs.replace(
                 policy,
                 outage_patience=self.patience,
+                first_patience=self.patience,
                 retry_after_cap=max(RetryPolicy().retry_after_cap, self.patience),
             )
         if self.rate is not None:  # a page may wait for its turn between two attempts

@@ -363,6 +363,18 @@ async def test_a_few_handles_without_a_connection(tmp_path: Path) -> None:
     assert again.code == 0
 
 
+async def test_a_short_patience_is_no_longer_than_the_default(tmp_path: Path) -> None:
+    """6, when it is over: also if the API has never answered."""
+    async with emulator({"ada": 5}) as api:
+        closed = api.base_url
+    name = listed(tmp_path, *(f"h{number}" for number in range(12)))
+    done = await run(
+        None, "export", name, "-o", str(tmp_path), "--patience=1s", SOCIALFETCH_BASE_URL=closed
+    )
+    assert done.code == 6
+    assert "It has not answered once within 1 s." in done.err
+
+
 async def test_a_missing_key_is_said_before_anything_is_made(tmp_path: Path) -> None:
     """2, and no folder."""
     name, out = listed(tmp_path, "ada"), tmp_path / "out"
