@@ -12,6 +12,7 @@ from socialfetch_async._protocol.status import (
     Answer,
     error_said,
     in_words,
+    is_about_the_account,
     redirect_error,
     status_error,
 )
@@ -44,7 +45,10 @@ def decode(
         result = _success(request, body)
         if not isinstance(result, DecodeError | PayloadError):
             return result
-        error = result.at(request_id=one_line(result.request_id) or None)
+        if isinstance(result, DecodeError) and is_about_the_account(body):
+            error = status_error(answer, secret)
+        else:
+            error = result.at(request_id=one_line(result.request_id) or None)
     elif 300 <= answer.status < 400:
         error = redirect_error(answer, secret)
     else:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from socialfetch_async._protocol.brakes import Brakes
 from socialfetch_async._protocol.decode import decode
 from socialfetch_async._protocol.endpoints import FOLLOWERS, profile_list
 from socialfetch_async._protocol.retry import about_the_handle, rule
@@ -113,6 +114,31 @@ def test_an_error_keeps_what_its_status_means(row: Any) -> None:
     assert rule(kind("x.", status=status)) == expected
     assert rule(other("x.", status=status)) == expected_without
     assert about_the_handle(kind("x.", status=status)) is (expected.retry or expected.handle)
+
+
+@pytest.mark.parametrize("status", [200, 206, 400, 401, 402, 403, 429, 500, 502, 503])
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("insufficient_credits", InsufficientCreditsError),
+        ("payment_required", InsufficientCreditsError),
+        ("payment_settlement_failed", InsufficientCreditsError),
+        ("unauthorized", AuthenticationError),
+        ("forbidden", PermissionDeniedError),
+    ],
+)
+def test_what_concerns_the_account_does_whatever_the_status(
+    status: int, code: str, kind: type[APIStatusError]
+) -> None:
+    """One is enough to end a run, and the same request is never sent again."""
+    error = error_of({"error": {"code": code, "message": KEY, "requestId": "req_1"}}, status)
+
+    assert type(error) is kind
+    assert (error.status, error.code, error.request_id) == (status, code, "req_1")
+    assert error.maybe_charged == 0
+    assert rule(error) == CLIENT
+    assert Brakes().failed("nasa", error)
+    assert KEY not in str(error)
 
 
 def test_the_statuses_are_all_in_the_table() -> None:
