@@ -45,8 +45,8 @@ from socialfetch_async.errors import (
 )
 from socialfetch_async.events import RequestContext
 
-# An error body is only read for its code and message.
-_ERROR_BODY_BYTES: Final = 65_536
+# An error body is read for its code and message; and some servers send pages as errors.
+_ERROR_BODY_BYTES: Final = 2**20
 
 
 class Attempt(Progress):

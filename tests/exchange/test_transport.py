@@ -272,6 +272,15 @@ async def test_any_success_is_read_whole(client_of: MakeClient, status: int) -> 
         assert client.usage.maybe_charged == 0
 
 
+async def test_a_large_page_with_the_status_of_a_refusal_is_kept(client_of: MakeClient) -> None:
+    """What an error says takes less, but a page is read whole."""
+    body = page([f"user{number}" for number in range(2000)], "c2").partition(b"\r\n\r\n")[2]
+    async with Scripted(http(502, body)) as api:
+        client = client_of(api)
+        assert len((await client.get_followers_page("ada")).followers) == 2000
+    assert (len(api.seen), client.usage.maybe_charged, client.usage.credits_charged) == (1, 0, 1)
+
+
 async def test_too_many_open_files_is_no_connection(client_of: MakeClient) -> None:
     """It may be better a moment later, so it is tried again; nothing was sent."""
     async with Scripted(OK) as api:

@@ -7,7 +7,12 @@ import pytest
 
 from socialfetch_async._protocol.brakes import Brakes
 from socialfetch_async._protocol.decode import decode
-from socialfetch_async._protocol.endpoints import FOLLOWERS, profile_list
+from socialfetch_async._protocol.endpoints import (
+    FOLLOWERS,
+    WHOAMI,
+    Request,
+    profile_list,
+)
 from socialfetch_async._protocol.retry import about_the_handle, rule
 from socialfetch_async._protocol.status import VENDOR, Answer, Rule, meaning
 from socialfetch_async.errors import (
@@ -25,6 +30,8 @@ from socialfetch_async.errors import (
     ServiceUnavailableError,
     UnexpectedRedirectError,
 )
+from socialfetch_async.models import FollowersPage
+from tests.scripted import listing, row
 
 KEY = "sfk_0123456789"
 ASKED = profile_list(FOLLOWERS, "nasa", user_id=None, trim=False).at("c1")
@@ -212,6 +219,48 @@ def test_errors_of_a_gateway(row: Any, body: bytes) -> None:
         assert error.checkout_url is None
     else:
         assert "network" in str(error)
+
+
+def a_page(rows: int, next_cursor: str | None, status: str = "found") -> bytes:
+    """Return a page as documented; its rows have the key in them."""
+    return listing(
+        "followers",
+        [row(f"h{number}", bio=KEY) for number in range(rows)],
+        next_cursor,
+        charged=2,
+        lookupStatus=status,
+        totalFollowers=None,
+    ).partition(b"\r\n\r\n")[2]
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kept"),
+    [
+        (304, a_page(2, None), True),
+        (404, a_page(2, None), True),
+        (404, a_page(0, None, "not_found"), True),
+        (404, a_page(0, None), False),
+        (429, a_page(2, "c2"), True),
+        (503, a_page(2, "c2"), True),
+        (503, a_page(2, None), False),
+        (503, a_page(0, "c2"), False),
+        (503, a_page(0, None, "not_found"), False),
+        (503, a_page(2, "c2")[:-9], False),
+        (404, a_page(2, "c2").replace(b'"page"', b'"pages"'), False),
+        (404, b'{"data": ' + DEEP.encode() + b"}", False),
+        (404, a_page(2, "c2").replace(b"h1", b"\xff"), False),
+    ],
+    ids=range(13),
+)
+def test_a_page_with_the_status_of_a_refusal(status: int, body: bytes, *, kept: bool) -> None:
+    """It has arrived and was charged; but that a list ends is not believed of a failed server."""
+    found = decode(ASKED, Answer(status, body), secret=KEY)
+
+    assert isinstance(found, FollowersPage) is kept
+    if isinstance(found, FollowersPage):
+        assert found.credits_charged == 2
+        assert [follower.bio for follower in found.followers] in ([], ["[api key]"] * 2)
+    assert isinstance(decode(Request(WHOAMI, WHOAMI.path), Answer(status, body)), Exception)
 
 
 @pytest.mark.parametrize(
