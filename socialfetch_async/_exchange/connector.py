@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from aiohttp.tracing import Trace
 
 
+# A page of 200 followers takes a tenth of it; an answer without end must not be kept twice.
+_MOST_KEPT: Final = 2**21
+
+
 class Progress:
     """How far a request has come.
 
@@ -48,10 +52,18 @@ class _Protocol(ResponseHandler):
 
     def __init__(self, loop: AbstractEventLoop) -> None:
         super().__init__(loop)
-        self.came: list[bytes] = []
+        self._came: list[bytes] = []
+        self._size = 0
+
+    def keep(self) -> list[bytes]:
+        """Begin anew; return the list that is to have what comes from here on."""
+        self._came, self._size = [], 0
+        return self._came
 
     def data_received(self, data: bytes) -> None:
-        self.came.append(data)
+        self._size += len(data)
+        if self._size <= _MOST_KEPT:
+            self._came.append(data)
         super().data_received(data)
 
 
@@ -73,7 +85,7 @@ class Connector(aiohttp.TCPConnector):
             if not progress.reused or _is_clean(connection.protocol):
                 progress.sent = True
                 if isinstance(connection.protocol, _Protocol):
-                    progress.came = connection.protocol.came = []
+                    progress.came = connection.protocol.keep()
                 return connection
             connection.close()
 
@@ -90,7 +102,7 @@ class Connector(aiohttp.TCPConnector):
         # one the protocol itself keeps whatever comes, and says so in `should_close`.
         protocol._parser = None  # noqa: SLF001
         if isinstance(protocol, _Protocol):
-            protocol.came = []
+            protocol.keep()
         super()._release(key, protocol, should_close=should_close)
 
 

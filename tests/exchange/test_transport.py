@@ -65,6 +65,12 @@ WIRE = {
         b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\nConnection: close\r\n\r\n" + BODY[:-20],
         PayloadError,
     ),
+    "a large one, cut": (
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9999999\r\nConnection: close\r\n\r\n"
+        + b" " * 2**21
+        + BODY,
+        PayloadError,
+    ),
     "a body until the end, cut": (
         b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + BODY[:-20],
         PayloadError,
