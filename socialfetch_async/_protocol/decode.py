@@ -57,6 +57,8 @@ def decode(
         error = redirect_error(answer, secret)
     else:
         error = status_error(answer, secret)
+        if price := _price_of_a_refusal(answer.body):
+            error.at(maybe_charged=price)
     return error.at(handle=request.handle, cursor=request.cursor, retry_after=answer.retry_after)
 
 
@@ -102,6 +104,12 @@ def _page_of_a_refusal(
     if status < 500:
         return page if came.rows or came.lookup_status != FOUND else None
     return page if came.rows and ended(came) is None else None
+
+
+def _price_of_a_refusal(body: bytes) -> int | None:
+    """Return the credits that an answer says were charged although it brings nothing."""
+    text = repaired(body)
+    return None if text is None else price_said(meta_of(text))
 
 
 def _success(request: Request[Result], body: bytes) -> Result | DecodeError | PayloadError:

@@ -264,6 +264,26 @@ def test_a_page_with_the_status_of_a_refusal(status: int, body: bytes, *, kept: 
 
 
 @pytest.mark.parametrize(
+    ("meta", "charged"),
+    [
+        ({"creditsCharged": 5}, 5),
+        ({"creditsCharged": 0}, 0),
+        ({"creditsCharged": -1}, 0),
+        (None, 0),
+    ],
+)
+@pytest.mark.parametrize("status", [404, 503])
+@pytest.mark.parametrize("beside", [{"data": {}}, {"error": {"code": "x", "message": "y"}}])
+def test_a_refusal_that_says_its_price_may_have_been_charged(
+    beside: dict[str, Any], status: int, meta: Any, charged: int
+) -> None:
+    """Whatever is documented of its status."""
+    error = error_of({**beside, "meta": meta}, status)
+    free = charged == 0 and status == 503 and "data" in beside  # a gateway's
+    assert error.maybe_charged == (1 if free else charged)
+
+
+@pytest.mark.parametrize(
     ("said", "summary"),
     [
         ({"code": "c", "message": ""}, "the API responded with 400 c."),
