@@ -463,11 +463,17 @@ async def test_what_an_outage_failed_is_asked_for_once_more(
     async with Scripted(by=answer) as api:
         client = client_of(api, retry=RetryPolicy(max_attempts=2, base=0.001, cap=0.002))
         names = [f"h{number}" for number in range(8)]
+        shown: list[tuple[int, int]] = []
         result = await export_followers(
-            client, names, tmp_path / "out.jsonl", concurrency=concurrency
+            client,
+            names,
+            tmp_path / "out.jsonl",
+            concurrency=concurrency,
+            progress=lambda now: shown.append((now.handles_done, now.handles_failed)),
         )
 
     assert (result.stop_reason, result.statuses) == ("complete", {"complete": 8})
+    assert shown[-1] == (8, 0)
     assert (len(asked), result.maybe_charged) == (12, 4 if status == 500 else 0)
 
 
