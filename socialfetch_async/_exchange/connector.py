@@ -7,8 +7,10 @@ followers under the name of another.
 
 import select
 import sys
+from asyncio import AbstractEventLoop
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
@@ -19,19 +21,25 @@ if TYPE_CHECKING:
     from aiohttp.tracing import Trace
 
 
+# A page of 200 followers takes a tenth of it; an answer without end must not be kept twice.
+_MOST_KEPT: Final = 2**21
+
+
 class Progress:
     """How far a request has come.
 
     Attributes:
         reused: It was sent over a connection that had been idle; None when that is not known.
         sent: The request left, or may have left, this machine.
+        came: What came back so far, as it came; nothing over an injected session.
     """
 
-    __slots__ = ("reused", "sent")
+    __slots__ = ("came", "reused", "sent")
 
     def __init__(self) -> None:
         self.reused: bool | None = None
         self.sent = False
+        self.came: list[bytes] = []
 
 
 # The default is written by a request that is none of ours, and read by nobody.
@@ -39,8 +47,32 @@ PROGRESS: Final = ContextVar("PROGRESS", default=Progress())  # noqa: B039
 """Of the request that the current task makes."""
 
 
+class _Protocol(ResponseHandler):
+    """Keeps what came for the present request: aiohttp's parser drops what it does not take."""
+
+    def __init__(self, loop: AbstractEventLoop) -> None:
+        super().__init__(loop)
+        self._came: list[bytes] = []
+        self._size = 0
+
+    def keep(self) -> list[bytes]:
+        """Begin anew; return the list that is to have what comes from here on."""
+        self._came, self._size = [], 0
+        return self._came
+
+    def data_received(self, data: bytes) -> None:
+        self._size += len(data)
+        if self._size <= _MOST_KEPT:
+            self._came.append(data)
+        super().data_received(data)
+
+
 class Connector(aiohttp.TCPConnector):
     """Takes only clean connections, and tells which request was sent over which kind."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._factory = cast("partial[ResponseHandler]", partial(_Protocol, loop=self._loop))
 
     async def connect(
         self, req: aiohttp.ClientRequest, traces: "list[Trace]", timeout: aiohttp.ClientTimeout
@@ -52,6 +84,8 @@ class Connector(aiohttp.TCPConnector):
             connection = await super().connect(req, traces, timeout)
             if not progress.reused or _is_clean(connection.protocol):
                 progress.sent = True
+                if isinstance(connection.protocol, _Protocol):
+                    progress.came = connection.protocol.keep()
                 return connection
             connection.close()
 
@@ -67,6 +101,8 @@ class Connector(aiohttp.TCPConnector):
         # The parser keeps half a head to itself, and the next request gets a new parser. Without
         # one the protocol itself keeps whatever comes, and says so in `should_close`.
         protocol._parser = None  # noqa: SLF001
+        if isinstance(protocol, _Protocol):
+            protocol.keep()
         super()._release(key, protocol, should_close=should_close)
 
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 import backoff
 from msgspec import Struct
@@ -21,11 +21,19 @@ from socialfetch_async._protocol.endpoints import Request
 from socialfetch_async._protocol.retry import Retries
 from socialfetch_async._protocol.status import Answer
 from socialfetch_async._text import one_line
-from socialfetch_async.errors import SocialFetchError
+from socialfetch_async.errors import (
+    APIStatusError,
+    ConnectionLostError,
+    PayloadError,
+    RequestTimeoutError,
+    SocialFetchError,
+)
 from socialfetch_async.events import OnEvent, Outage, Usage
 from socialfetch_async.policy import RetryPolicy
 
 T = TypeVar("T")
+
+_UNREAD: Final = (PayloadError, RequestTimeoutError, ConnectionLostError)
 
 
 class Exchange:
@@ -138,7 +146,8 @@ class Exchange:
                 if call.deadline is None:
                     call.deadline = began + self._policy.deadline
                 timeout = min(self._timeout, call.deadline - began)
-                result = self._read(request, await self._transport.send(request, timeout, attempt))
+                sending = self._transport.send(request, timeout, attempt)
+                result = self._read(request, attempt, await sending)
             finally:
                 self._accounts.count(call, attempt, result)
                 if self._reports.on_event is not None:
@@ -154,8 +163,22 @@ class Exchange:
                 return result
             await self._pause(call, result, began, clock())
 
-    def _read(self, request: Request[T], came: Answer | SocialFetchError) -> T | SocialFetchError:
+    def _read(
+        self, request: Request[T], attempt: Attempt, came: Answer | SocialFetchError
+    ) -> T | SocialFetchError:
         # Here and not above: an answer that quotes the key stays in no frame of a traceback.
+        result = self._decoded(request, came)
+        if isinstance(result, SocialFetchError) and _may_hide_an_answer(result):
+            answer = self._transport.unframed(attempt)
+            if answer is not None:
+                found = self._decoded(request, answer)
+                result = found if _says_more(found, result) else result
+        attempt.came = []
+        return result
+
+    def _decoded(
+        self, request: Request[T], came: Answer | SocialFetchError
+    ) -> T | SocialFetchError:
         if isinstance(came, Answer):
             return decode(request, came, secret=self._secret)
         return came
@@ -198,6 +221,17 @@ class Exchange:
         self._reports.retry(call, error, pause)
         begin = partial(admission.pause, pause, asked=error.retry_after is not None)
         await admission.wait(call, begin, for_api=for_api)
+
+
+def _may_hide_an_answer(error: SocialFetchError) -> bool:
+    """Whether the bytes that came may say more: a whole page, or what the API refuses."""
+    return error.code is None if isinstance(error, APIStatusError) else isinstance(error, _UNREAD)
+
+
+def _says_more(found: object, than: SocialFetchError) -> bool:
+    if isinstance(found, PayloadError):
+        return found.whole  # else it was cut, or is no answer
+    return not isinstance(than, APIStatusError) or getattr(found, "code", "page") is not None
 
 
 def _tidy(result: object, secret: str) -> None:

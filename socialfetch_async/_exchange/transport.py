@@ -32,6 +32,7 @@ from socialfetch_async._exchange.sending import (
 )
 from socialfetch_async._exchange.timeouts import AttemptTimeouts
 from socialfetch_async._protocol.endpoints import Request
+from socialfetch_async._protocol.framing import unframed
 from socialfetch_async._protocol.packed import narrowed, unpacked
 from socialfetch_async._protocol.retry import parse_retry_after
 from socialfetch_async._protocol.status import Answer
@@ -44,8 +45,8 @@ from socialfetch_async.errors import (
 )
 from socialfetch_async.events import RequestContext
 
-# An error body is only read for its code and message.
-_ERROR_BODY_BYTES: Final = 65_536
+# An error body is read for its code and message; and some servers send pages as errors.
+_ERROR_BODY_BYTES: Final = 2**20
 
 
 class Attempt(Progress):
@@ -212,6 +213,10 @@ class Transport:
         attempt.sent &= not isinstance(error, ConnectError | TLSError)
         return error
 
+    def unframed(self, attempt: Attempt) -> Answer | None:
+        """Return the answer in what came of an attempt, if aiohttp has found none in it."""
+        return unframed(b"".join(attempt.came), self._max_response_bytes, _wall_clock())
+
     def _too_large(self) -> ResponseTooLargeError:
         return ResponseTooLargeError(
             f"the response is larger than {self._max_response_bytes} bytes.", maybe_charged=1
@@ -246,9 +251,13 @@ async def _error_answer(response: Response | aiohttp.ClientResponse, timeout: fl
     return Answer(
         response.status,
         _unpacked(body, headers, _ERROR_BODY_BYTES) or b"",
-        retry_after=parse_retry_after(headers.get("Retry-After"), time.time()),
+        retry_after=parse_retry_after(headers.get("Retry-After"), _wall_clock()),
         location_host=_host(headers.get("Location")),
     )
+
+
+def _wall_clock() -> float:
+    return time.time()  # for the date of a Retry-After, and nothing else
 
 
 def _unpacked(body: bytes, headers: Mapping[str, str], most: int) -> bytes | None:

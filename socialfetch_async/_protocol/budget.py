@@ -17,7 +17,7 @@ class Price:
 
     Attributes:
         credits: The highest price seen; 1, the documented one, before the first page.
-        known: A page came, or somebody who knows has said it.
+        known: A page that was not free came, or somebody who knows has said it.
         asking: A request with a limit is on its way to find out.
     """
 
@@ -28,9 +28,12 @@ class Price:
         self.known = self.asking = False
 
     def seen(self, credits_: int) -> None:
-        """Learn from a page, or from somebody who kept one: a journal."""
+        """Learn from a page, or from somebody who kept one: a journal.
+
+        One that was free says nothing of the others: it may come from a cache.
+        """
         self.credits = max(self.credits, credits_)
-        self.known = True
+        self.known |= credits_ > 0
         self.asking = False
 
 

@@ -1,22 +1,25 @@
 """What an answer means: a page, a value, or one error of our tree."""
 
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 
 import msgspec
 
+from socialfetch_async._protocol.ending import ended
 from socialfetch_async._protocol.endpoints import ListEndpoint, PageRequests, Request
-from socialfetch_async._protocol.envelope import loose_parts, meta_of, price_said
+from socialfetch_async._protocol.envelope import FOUND, loose_parts, meta_of, price_said
 from socialfetch_async._protocol.fields import Mismatch, expected
-from socialfetch_async._protocol.repair import Damage, is_object, is_valid, repair
+from socialfetch_async._protocol.repair import Damage, is_object, is_valid, repair, repaired
 from socialfetch_async._protocol.status import (
     Answer,
     error_said,
     in_words,
+    is_about_the_account,
     redirect_error,
     status_error,
 )
 from socialfetch_async._text import one_line
 from socialfetch_async.errors import DecodeError, PayloadError, SocialFetchError
+from socialfetch_async.models import ListPage
 
 Result = TypeVar("Result")
 
@@ -40,15 +43,22 @@ def decode(
     error: SocialFetchError
     if 200 <= answer.status < 300:
         # Cut out of all of it: a page is kept in journals and files as it came.
-        body = answer.body.replace(secret.encode(), b"[api key]") if secret else answer.body
+        body = _without(secret, answer.body)
         result = _success(request, body)
         if not isinstance(result, DecodeError | PayloadError):
             return result
-        error = result.at(request_id=one_line(result.request_id) or None)
+        if isinstance(result, DecodeError) and is_about_the_account(body):
+            error = status_error(answer, secret)
+        else:
+            error = result.at(request_id=one_line(result.request_id) or None)
+    elif (page := _page_of_a_refusal(request, answer.status, answer.body, secret)) is not None:
+        return page
     elif 300 <= answer.status < 400:
         error = redirect_error(answer, secret)
     else:
         error = status_error(answer, secret)
+        if price := _price_of_a_refusal(answer.body):
+            error.at(maybe_charged=price)
     return error.at(handle=request.handle, cursor=request.cursor, retry_after=answer.retry_after)
 
 
@@ -72,7 +82,48 @@ def decode_page(
     return result
 
 
+def _without(secret: str, body: bytes) -> bytes:
+    return body.replace(secret.encode(), b"[api key]") if secret else body
+
+
+def _page_of_a_refusal(
+    request: Request[Result], status: int, body: bytes, secret: str
+) -> Result | None:
+    """Return the page that came with the status of a refusal, if it is as documented.
+
+    It has arrived, and its meta says that it was charged. That a list ends, or that there is
+    nothing, is not believed of a server that failed.
+    """
+    if not isinstance(request.endpoint, ListEndpoint):
+        return None
+    try:
+        page = request.endpoint.read(request, _without(secret, body))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    came = cast(ListPage, page)
+    if status < 500:
+        return page if came.rows or came.lookup_status != FOUND else None
+    return page if came.rows and ended(came) is None else None
+
+
+def _price_of_a_refusal(body: bytes) -> int | None:
+    """Return the credits that an answer says were charged although it brings nothing."""
+    text = repaired(body)
+    return None if text is None else price_said(meta_of(text))
+
+
 def _success(request: Request[Result], body: bytes) -> Result | DecodeError | PayloadError:
+    result = _as_far_as_readable(request, body)
+    if isinstance(request.endpoint, ListEndpoint) and isinstance(result, ListPage):
+        empty = not result.rows and result.lookup_status == FOUND
+        if empty and error_said(body) is not None:  # else the list would seem to end here
+            return _decode_error(Mismatch("an error", ".error"), body, repaired(body) or b"")
+    return result
+
+
+def _as_far_as_readable(
+    request: Request[Result], body: bytes
+) -> Result | DecodeError | PayloadError:
     try:
         return request.endpoint.read(request, body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, Mismatch):

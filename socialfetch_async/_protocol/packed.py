@@ -15,15 +15,16 @@ _LAYERS: Final = 3
 # By the mark before a text, or by how its first characters stand; each name is that of a codec.
 _WIDE: Final = re.compile(
     rb"(?P<utf_32>\xff\xfe\0\0|\0\0\xfe\xff)|(?P<utf_16>\xff\xfe|\xfe\xff)"
-    rb"|(?P<utf_32_le>[{]\0\0\0[^\0]\0\0\0)|(?P<utf_32_be>\0\0\0[{]\0\0\0[^\0])"
-    rb"|(?P<utf_16_le>[{]\0[^\0]\0)|(?P<utf_16_be>\0[{]\0[^\0])"
+    rb"|(?P<utf_32_le>[{\s]\0\0\0[^\0]\0\0\0)|(?P<utf_32_be>\0\0\0[{\s]\0\0\0[^\0])"
+    rb"|(?P<utf_16_le>[{\s]\0[^\0]\0)|(?P<utf_16_be>\0[{\s]\0[^\0])"
 )
 
 
 def unpacked(body: bytes, most: int, *, deflate: bool = False) -> bytes | None:
-    """Return what is packed in a body, or the body if it is not packed or not whole.
+    """Return what is packed in a body, or the body if it is not packed.
 
-    What stands behind the packed data is left out, as gzip itself does.
+    What stands behind the packed data is left out, as gzip itself does. Of packed data that ends
+    too soon all is returned that is there: it may be only the checksum that is missing.
 
     Args:
         body: What came.
@@ -60,11 +61,13 @@ def narrowed(body: bytes) -> bytes:
 def _one(body: bytes, kind: int, most: int) -> tuple[bytes | None, bytes]:
     """Return what the first stream in a body holds, and what stands behind it.
 
-    It is None if the stream is damaged or cut, and one byte more than `most` if it is too large.
+    It is None if the stream is damaged, and one byte more than `most` if it is too large.
     """
     unpack = zlib.decompressobj(kind)
     try:
         found = unpack.decompress(body, most + 1)
     except zlib.error:
         return None, b""
-    return (found if unpack.eof or len(found) > most else None), unpack.unused_data
+    # Without its first bytes a stream cannot be told from text: then it must have its last ones.
+    ended = unpack.eof or (found and kind == _EITHER)
+    return (found if ended or len(found) > most else None), unpack.unused_data

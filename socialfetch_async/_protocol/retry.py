@@ -50,7 +50,8 @@ _MOMENT: Final = 0.001  # seconds that are not waited for
 def rule(error: SocialFetchError) -> Rule:
     """Return what an error means for the next attempt and for other requests."""
     if isinstance(error, APIStatusError):
-        return meaning(error.status, vendor=not isinstance(error, GatewayError)).rule
+        vendor = not isinstance(error, GatewayError)
+        return meaning(error.status, vendor=vendor, code=error.code).rule
     if isinstance(error, ConnectError) and 400 <= (error.proxy_status or 0) < 500:
         return _NEVER  # a proxy that wants a user name, or forbids the API, does so every time
     return next((found for kind, found in RULES if isinstance(error, kind)), _NEVER)

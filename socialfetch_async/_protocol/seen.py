@@ -113,7 +113,7 @@ class Seen:
             return None
         why: Repeat | None = None
         last = rows[-1]
-        if last in self._top or last in self._recent or last in self._before:
+        if self._is_remembered(last) and not self._is_pinned(rows):
             why = self._repeats(rows)
         elif self._pages:
             self._goes_on(rows)
@@ -122,6 +122,11 @@ class Seen:
         self._remember(rows)
         self._page = rows
         return why
+
+    def _is_pinned(self, rows: Sequence[Hashable]) -> bool:
+        """Whether a page ends in a row that every page ends in, behind new ones only."""
+        same = bool(self._page) and len(rows) > 1 and rows[-1] == self._page[-1]
+        return same and self._count_remembered(rows) == 1
 
     def _repeats(self, rows: Sequence[Hashable]) -> Repeat | None:
         """Judge a page that ends in a row which is remembered."""

@@ -93,22 +93,33 @@ VENDOR: Final[dict[int, Meaning]] = {
     502: Meaning(LookupFailedError, False, _ABOUT_THE_PROFILE),
     503: Meaning(ServiceUnavailableError, False, PASSES),
 }
+# What the vendor says of the account holds whatever the status is: some gateways change it, and
+# then one handle after the other would be asked for in vain, or be paid for.
+ACCOUNT_CODES: Final = {
+    "insufficient_credits": 402,
+    "payment_required": 402,
+    "payment_settlement_failed": 402,
+    "unauthorized": 401,
+    "forbidden": 403,
+}
 # A gateway with these statuses never reached the server behind it, so nothing was charged.
 NEVER_REACHED: Final = frozenset({521, 522, 523, 525, 526})
 # Refusals of a gateway or a captive portal that end when somebody logs in or the load falls.
 _GATEWAY_PASSES: Final = frozenset({401, 403, 407, 408, 425, 429})
 
 
-def meaning(status: int, *, vendor: bool) -> Meaning:
+def meaning(status: int, *, vendor: bool, code: str | None = None) -> Meaning:
     """Say what a refusal means.
 
     A 402 means the same with and without the envelope: where money is in doubt, nothing more is
     sent.
 
     Args:
-        status: Neither 2xx nor 3xx.
+        status: Neither 2xx nor 3xx, but with a code that is about the account.
         vendor: The body has the vendor's error envelope.
+        code: The one in it.
     """
+    status = ACCOUNT_CODES.get(code or "", status)
     if status < 400:  # 101, or a number that is no status: nothing says that it was not charged
         return Meaning(GatewayError, True, PASSES)
     if vendor or status == 402:
@@ -142,7 +153,8 @@ _error_decoder: Final = msgspec.json.Decoder(_ErrorEnvelope)
 def status_error(answer: Answer, secret: str) -> APIStatusError:
     """Make the error of a status. The body may be the vendor's, a gateway's HTML, or nothing."""
     said = error_said(answer.body)
-    kind, charged, _ = meaning(answer.status, vendor=said is not None)
+    code = None if said is None else said.code
+    kind, charged, _ = meaning(answer.status, vendor=said is not None, code=code)
     common: dict[str, Any] = {"status": answer.status, "maybe_charged": int(charged)}
     if said is None:
         return kind(_unsigned(kind, answer.status), **common)
@@ -156,6 +168,12 @@ def status_error(answer: Answer, secret: str) -> APIStatusError:
         request_id=one_line(said.request_id, secret) or None,
         **common,
     )
+
+
+def is_about_the_account(body: bytes) -> bool:
+    """Whether the vendor says in it that there are no credits, or refuses the key."""
+    said = error_said(body)
+    return said is not None and said.code in ACCOUNT_CODES
 
 
 def in_words(code: str, message: str) -> str:

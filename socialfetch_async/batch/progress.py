@@ -49,6 +49,7 @@ class BatchProgress:
         self.max_followers = asked.max_followers
         self.balance: int | None = None
         self.stopping = False
+        self._failed: set[str] = set()
 
     @property
     def total_credits_charged(self) -> int:
@@ -80,10 +81,12 @@ class BatchProgress:
             self.pages += 1
             self.followers += len(event.followers)
             self.credits_charged += event.credits_charged
-        elif event.finished:
-            self.handles_done += 1
-        elif event.status == "failed":
-            self.handles_failed += 1
+        else:
+            self.handles_done += event.finished
+            self._failed.discard(event.handle)  # it may have had a second round
+            if event.status == "failed":
+                self._failed.add(event.handle)
+            self.handles_failed = len(self._failed)
 
 
 class BatchResult(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Final, Literal, NamedTuple
 
+from socialfetch_async._protocol.retry import rule
 from socialfetch_async.events import HandleDone
 from socialfetch_async.journal.index import CAPS, WHOLE, Index, List, SavedList
 
@@ -88,18 +89,29 @@ class Rounds:
 
     def __init__(self) -> None:
         self._tried: set[tuple[str, Step]] = set()
+        self._spared: set[str] = set()  # handles that had a second round
+        self._due: set[str] = set()  # those that are to have one
         self.outcomes: dict[str, str] = {}  # how each handle ended last
 
     def next(self, steps: Mapping[str, Step]) -> dict[str, str | None]:
-        """Return what the next run is to ask for: no step twice, and nothing that failed."""
+        """Return what the next run is to ask for.
+
+        That is no step twice and nothing that failed, but for what failed in an outage: once.
+        """
         todo = {
             handle: step
             for handle, step in steps.items()
             if step.do != "nothing"
-            and self.outcomes.get(handle) not in _NOT_AGAIN
-            and (handle, step) not in self._tried
+            and (
+                handle in self._due
+                or (
+                    self.outcomes.get(handle) not in _NOT_AGAIN
+                    and (handle, step) not in self._tried
+                )
+            )
         }
         self._tried.update(todo.items())
+        self._due.clear()
         return {handle: step.cursor for handle, step in todo.items()}
 
     def ended(self, handles: Iterable[str], outcomes: Mapping[str, HandleDone]) -> None:
@@ -107,6 +119,30 @@ class Rounds:
         for handle in handles:
             done = outcomes.get(handle)
             self.outcomes[handle] = "stopped" if done is None else done.status
+        self._due = failed_in_an_outage(outcomes.values()) - self._spared
+        self._spared |= self._due
+
+
+def failed_in_an_outage(ends: Iterable[HandleDone]) -> set[str]:
+    """Return the handles that failed while the API was down for all, and then it was up again.
+
+    Of few lists side by side some have no attempts left before an outage can be told from a page
+    that always fails. Of one handle alone it cannot be told: it has another chance if that is free.
+    Who was asked to wait for longer than it would has none.
+
+    Args:
+        ends: How the handles of a run ended, in that order.
+    """
+    found, down = set[str](), dict[str, int]()  # and what each may have cost
+    for done in ends:
+        if done.error is None:
+            if done.pages:
+                several = len(down) > 1
+                found.update(handle for handle, cost in down.items() if several or not cost)
+                down.clear()
+        elif rule(done.error).outage and done.error.retry_after is None:
+            down[done.handle] = done.error.maybe_charged
+    return found
 
 
 def settled(steps: Mapping[str, Step]) -> bool:

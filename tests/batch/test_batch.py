@@ -24,6 +24,7 @@ from socialfetch_async import (
     InvalidHandleError,
     Journal,
     JournalError,
+    RetryPolicy,
     SocialFetchClient,
     export_followers,
     read_journal,
@@ -45,6 +46,7 @@ from tests.commands import until
 from tests.conftest import MakeClient
 from tests.full_disk import files_end_at
 from tests.journals import page, write
+from tests.scripted import Scripted, Seen, error, page as scripted_page
 
 FORMATS = ["jsonl", "jsonl.gz", "csv", "parquet", "sqlite"]
 
@@ -474,3 +476,51 @@ async def test_the_credit_limit_at_the_end_is_the_limit(
         await run_batch(client, files, asked, "never", see)
     assert "20, the credit limit" in said
     assert {text for text in said if "the credit limit" in text} == {"20, the credit limit"}
+
+
+@pytest.mark.parametrize(("status", "concurrency"), [(500, 1), (503, 1), (503, 2)])
+async def test_what_an_outage_failed_is_asked_for_once_more(
+    client_of: MakeClient, tmp_path: Path, status: int, concurrency: int
+) -> None:
+    """Of few lists side by side each has used up its attempts before the outage can be seen."""
+    asked: list[str] = []
+
+    def answer(seen: Seen) -> bytes:
+        if "/followers" not in seen.target:
+            return error(503)
+        asked.append(seen.target)
+        return error(status) if 3 <= len(asked) <= 6 else scripted_page(["a"])
+
+    async with Scripted(by=answer) as api:
+        client = client_of(api, retry=RetryPolicy(max_attempts=2, base=0.001, cap=0.002))
+        names = [f"h{number}" for number in range(8)]
+        shown: list[tuple[int, int]] = []
+        result = await export_followers(
+            client,
+            names,
+            tmp_path / "out.jsonl",
+            concurrency=concurrency,
+            progress=lambda now: shown.append((now.handles_done, now.handles_failed)),
+        )
+
+    assert (result.stop_reason, result.statuses) == ("complete", {"complete": 8})
+    assert shown[-1] == (8, 0)
+    assert (len(asked), result.maybe_charged) == (12, 4 if status == 500 else 0)
+
+
+async def test_what_fails_alone_is_not_bought_on(client_of: MakeClient, tmp_path: Path) -> None:
+    """A page that may be charged each time and never comes has its attempts, and no more."""
+    asked: list[str] = []
+
+    def answer(seen: Seen) -> bytes:
+        asked.append(seen.target)
+        return error(500) if "/h2/" in seen.target else scripted_page(["a"])
+
+    async with Scripted(by=answer) as api:
+        client = client_of(api, retry=RetryPolicy(max_attempts=2, base=0.001, cap=0.002))
+        result = await export_followers(
+            client, [f"h{number}" for number in range(5)], tmp_path / "out.jsonl", concurrency=1
+        )
+
+    assert result.statuses == {"complete": 4, "failed": 1}
+    assert sum("/h2/" in target for target in asked) == 2

@@ -59,7 +59,7 @@ def retried(kind: type[Exception], status: int) -> bool:
     if not issubclass(kind, SocialFetchError):
         return False
     error = kind.__new__(kind)
-    needed = {"status": status, "path": "$", "reason": "", "lookup_status": ""}
+    needed = {"status": status, "code": None, "path": "$", "reason": "", "lookup_status": ""}
     vars(error).update(needed, outcomes={}, pending={})
     return rule(error).retry
 

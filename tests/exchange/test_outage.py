@@ -88,7 +88,7 @@ def test_the_client_knows_the_outage() -> None:
 
     assert outage is not None
     assert isinstance(outage.error, ServiceUnavailableError)
-    assert 50 < outage.seconds <= 60
+    assert 50 < outage.seconds < 60.1
     assert 0 <= outage.next_probe <= 5
 
 

@@ -16,6 +16,7 @@ import aiohttp
 import pytest
 
 from socialfetch_async import (
+    APIStatusError,
     ConnectError,
     ConnectionLostError,
     GatewayError,
@@ -61,7 +62,13 @@ WIRE = {
         PayloadError,
     ),
     "a short body": (
-        b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\nConnection: close\r\n\r\n" + BODY,
+        b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\nConnection: close\r\n\r\n" + BODY[:-20],
+        PayloadError,
+    ),
+    "a large one, cut": (
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9999999\r\nConnection: close\r\n\r\n"
+        + b" " * 2**21
+        + BODY,
         PayloadError,
     ),
     "a body until the end, cut": (
@@ -94,6 +101,63 @@ async def test_a_broken_answer_is_one_request_and_one_error(
     error_ = await failure(client_of, answer)
     assert type(error_) is kind
     assert error_.maybe_charged
+
+
+CHUNK = b"%x\r\n%s\r\n" % (len(BODY), BODY)
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n"
+LENGTH = b"Content-Length: %d\r\n"
+WITH_LENGTH = b"HTTP/1.1 200 OK\r\n" + LENGTH
+WHOLE = {
+    "a length in characters": WITH_LENGTH % (len(BODY) - 3) + b"\r\n" + BODY,
+    "a length that is too long": WITH_LENGTH % 999 + b"Connection: close\r\n\r\n" + BODY,
+    "a length that never comes": WITH_LENGTH % 999 + b"\r\n" + BODY,
+    "a length that stands twice": (WITH_LENGTH + LENGTH) % (2 * (len(BODY),)) + b"\r\n" + BODY,
+    "a length and chunks": CHUNKED + b"Content-Length: 9\r\n\r\n" + CHUNK + b"0\r\n\r\n",
+    "chunks without an end": CHUNKED + b"Connection: close\r\n\r\n" + CHUNK,
+    "chunks that stall": CHUNKED + b"\r\n" + CHUNK,
+    "bytes behind it": WITH_LENGTH % len(BODY) + b"\r\n" + BODY + b"garbage",
+    "no content": b"HTTP/1.1 204 No\r\nContent-Length: %d\r\n\r\n" % len(BODY) + BODY,
+}
+
+
+@pytest.mark.parametrize("name", WHOLE)
+async def test_a_page_that_arrived_whole_is_kept_whatever_its_frame(
+    client_of: MakeClient, name: str
+) -> None:
+    """JSON shows where it ends: what HTTP says of it is no reason to buy it again."""
+    async with Scripted(WHOLE[name]) as api:
+        client = client_of(api, timeout=0.3)
+        assert (await client.get_followers_page("ada")).followers
+    assert (len(api.seen), client.usage.maybe_charged) == (1, 0)
+
+
+async def test_the_answer_to_somebody_else_is_not_taken_for_a_page(client_of: MakeClient) -> None:
+    """It comes behind an answer without a body, in one piece with it."""
+    answer = http(200) + page(["eve"])
+    error_ = await failure(client_of, answer)
+    assert isinstance(error_, PayloadError)
+
+
+@pytest.mark.parametrize("status", [402, 403, 503])
+@pytest.mark.parametrize("frame", ["bytes behind it", "a length that never comes", "no last chunk"])
+async def test_a_refusal_is_read_whatever_its_frame(
+    client_of: MakeClient, status: int, frame: str
+) -> None:
+    """Else it would count as a gateway's, or a 402 be asked again."""
+    whole = error(status)
+    body = whole.partition(b"\r\n\r\n")[2]
+    head = b"HTTP/1.1 %d X\r\n" % status
+    answer = {
+        "bytes behind it": whole + b"garbage",
+        "a length that never comes": head + b"Content-Length: 999\r\n\r\n" + body,
+        "no last chunk": head
+        + b"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n%x\r\n%s\r\nzz"
+        % (len(body), body),
+    }[frame]
+    error_ = await failure(client_of, answer, timeout=0.4)
+    assert isinstance(error_, APIStatusError)
+    assert not isinstance(error_, GatewayError)
+    assert (error_.status, error_.code, error_.maybe_charged) == (status, "some_code", 0)
 
 
 async def test_an_injected_session_sends_nothing_twice_either(client_of: MakeClient) -> None:
@@ -212,6 +276,15 @@ async def test_any_success_is_read_whole(client_of: MakeClient, status: int) -> 
         client = client_of(api, retry=ONCE)
         assert len((await client.get_followers_page("ada")).followers) == 2000
         assert client.usage.maybe_charged == 0
+
+
+async def test_a_large_page_with_the_status_of_a_refusal_is_kept(client_of: MakeClient) -> None:
+    """What an error says takes less, but a page is read whole."""
+    body = page([f"user{number}" for number in range(2000)], "c2").partition(b"\r\n\r\n")[2]
+    async with Scripted(http(502, body)) as api:
+        client = client_of(api)
+        assert len((await client.get_followers_page("ada")).followers) == 2000
+    assert (len(api.seen), client.usage.maybe_charged, client.usage.credits_charged) == (1, 0, 1)
 
 
 async def test_too_many_open_files_is_no_connection(client_of: MakeClient) -> None:

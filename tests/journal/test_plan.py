@@ -5,8 +5,17 @@ from typing import Any
 
 import pytest
 
-from socialfetch_async import HandleDone, read_journal
+from socialfetch_async import (
+    BadRequestError,
+    HandleDone,
+    InternalServerError,
+    LookupFailedError,
+    ServiceUnavailableError,
+    SocialFetchError,
+    read_journal,
+)
 from socialfetch_async.journal import Rounds, Step, Wanted, left, settled
+from socialfetch_async.journal.plan import failed_in_an_outage
 from tests.journals import BEGAN, done, page, write
 
 Line = dict[str, Any]
@@ -216,6 +225,72 @@ def test_a_call_goes_on_with_what_is_new_to_do(status: Any, *, again: bool) -> N
     assert rounds.next({"a": READ, "c": ON}) == {}
     assert rounds.next({"a": ON, "b": ENOUGH}) == ({"a": "1"} if again else {})
     assert rounds.next({"a": ON}) == {}
+
+
+def ends(word: str) -> list[HandleDone]:
+    """Return how some handles ended, by a letter for each."""
+    ways: dict[str, tuple[Any, SocialFetchError | None]] = {
+        "c": ("complete", None),
+        "s": ("stopped", None),
+        "f": ("failed", ServiceUnavailableError("x.", status=503)),
+        "w": ("failed", ServiceUnavailableError("x.", status=503, retry_after=3600.0)),
+        "m": ("failed", InternalServerError("x.", status=500, maybe_charged=6)),
+        "l": ("failed", LookupFailedError("x.", status=502)),
+        "b": ("failed", BadRequestError("x.", status=400)),
+    }
+    return [
+        HandleDone(
+            handle=f"{way}{at}",
+            status=ways[way][0],
+            cursor=None,
+            pages=way == "c",
+            followers=0,
+            credits_charged=0,
+            error=ways[way][1],
+        )
+        for at, way in enumerate(word)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("word", "found"),
+    [
+        ("", set()),
+        ("ccc", set()),
+        ("fc", {"f0"}),
+        ("cfffc", {"f1", "f2", "f3"}),
+        ("cf", set()),
+        ("fs", set()),
+        ("fsc", {"f0"}),
+        ("mc", set()),
+        ("cmc", set()),
+        ("mmc", {"m0", "m1"}),
+        ("mfc", {"m0", "f1"}),
+        ("mcmcm", set()),
+        ("mmcm", {"m0", "m1"}),
+        ("lc", set()),
+        ("blbc", set()),
+        ("mbmc", {"m0", "m2"}),
+        ("wwfc", {"f2"}),
+    ],
+)
+def test_who_failed_in_an_outage(word: str, found: set[str]) -> None:
+    """The API was up again after it; one page alone that costs something may be at fault itself."""
+    assert failed_in_an_outage(ends(word)) == found
+
+
+def test_what_failed_in_an_outage_is_asked_for_once_more() -> None:
+    """By the same step; and then no more, whatever becomes of it."""
+    rounds = Rounds()
+    down, up = ends("fc")
+    steps = {down.handle: READ}
+    rounds.next({**steps, up.handle: READ})
+
+    rounds.ended([down.handle, up.handle], {down.handle: down, up.handle: up})
+    assert rounds.next(steps) == {down.handle: None}
+    rounds.ended([down.handle, up.handle], {down.handle: down, up.handle: up})
+    assert rounds.next(steps) == {}
+    assert rounds.outcomes[down.handle] == "failed"
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,20 @@ def test_a_request_that_brings_no_price_lets_the_next_one_ask(end: str) -> None:
     assert budget.reserve() == 0
 
 
+def test_a_free_page_says_nothing_of_the_price() -> None:
+    """It may come from a cache: ten that follow it at 5 would pass a limit of 7 at once."""
+    budget = Budget(7)
+    budget.settle(budget.reserve(), 0)
+    assert not budget.price.known
+
+    granted = [budget.reserve(), budget.reserve()]
+    budget.settle(granted[0], 5)
+
+    assert granted == [1, 0]
+    assert budget.reserve() == 0
+    assert budget.spent == 5
+
+
 def test_what_was_lost_before_the_price_was_known_counts_at_the_price() -> None:
     """As soon as that is known, everywhere."""
     client = Budget(20)

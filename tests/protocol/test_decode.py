@@ -1035,6 +1035,35 @@ def test_an_error_with_the_status_of_a_page_says_what_it_is(beside: dict[str, An
     assert (error.request_id, error.maybe_charged) == ("req_9", 1)
 
 
+@pytest.mark.parametrize("more", [True, False])
+def test_an_error_beside_an_empty_page_is_no_end_of_a_list(*, more: bool) -> None:
+    """Some servers send their usual answer with nothing in it, and the error beside it."""
+    empty = envelope(followers=[], page={"nextCursor": "c2" if more else None, "hasMore": more})
+
+    body = {**empty, "error": {"code": "lookup_failed", "message": "Try later."}}
+    error = error_of(dumped(body) + b"\0")  # which has to be repaired first
+
+    assert type(error) is DecodeError
+    assert error.summary.endswith('but is an error: lookup_failed ("Try later.").')
+    assert (error.credits_charged, error.request_id) == (1, "req_1")
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [{}, {"error": None}, {"error": {}}, {"error": {"code": ""}}, {"errors": []}],
+    ids=str,
+)
+def test_an_empty_page_without_an_error_is_one(beside: dict[str, Any]) -> None:
+    """Of a profile that has no followers."""
+    empty = envelope(followers=[], page={"nextCursor": None, "hasMore": False})
+    assert not page_of({**empty, **beside}).followers
+
+
+def test_an_error_beside_rows_does_not_cost_them() -> None:
+    """They are paid for."""
+    assert page_of({**envelope(row("ada")), "error": {"code": "x", "message": "y"}}).followers
+
+
 @pytest.mark.parametrize(
     ("body", "broken"),
     [

@@ -23,8 +23,10 @@ GZIP, ZLIB = gzip.compress(PAGE, mtime=0), zlib.compress(PAGE)
         (gzip.compress(ZLIB), PAGE),
         (GZIP + b"\0" * 64, PAGE),
         (GZIP + b"\x1f\x8b garbage", PAGE),
-        (GZIP + GZIP[:-9], PAGE),
-        (GZIP[:-9], GZIP[:-9]),
+        (GZIP + GZIP[:-8], PAGE + PAGE),
+        (GZIP[:-8], PAGE),
+        (ZLIB[:-4], PAGE),
+        (GZIP[:30], PAGE[:19]),
         (GZIP[:2], GZIP[:2]),
         (b"x marks the spot", b"x marks the spot"),
         (b"\x1f\x8b\x08 no gzip", b"\x1f\x8b\x08 no gzip"),
@@ -39,7 +41,9 @@ GZIP, ZLIB = gzip.compress(PAGE, mtime=0), zlib.compress(PAGE)
         "zlib in gzip",
         "zeros behind",
         "magic behind",
-        "second member cut",
+        "second member without its checksum",
+        "without its checksum",
+        "zlib without its checksum",
         "cut",
         "magic alone",
         "text",
@@ -47,7 +51,7 @@ GZIP, ZLIB = gzip.compress(PAGE, mtime=0), zlib.compress(PAGE)
     ],
 )
 def test_what_is_packed_is_unpacked(body: bytes, found: bytes) -> None:
-    """By how it begins; what is cut or something else stays as it came."""
+    """By how it begins, as far as it goes; what is something else stays as it came."""
     assert unpacked(body, 10_000) == found
 
 

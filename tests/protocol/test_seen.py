@@ -121,6 +121,21 @@ def test_honest_lists_are_never_cut() -> None:
         assert [why for page in honest(random, pages, size) if (why := seen.add(page))] == []
 
 
+@pytest.mark.parametrize("size", [2, 7, 20, 200])
+def test_a_row_that_every_page_ends_in_is_no_circle(size: int) -> None:
+    """A server may put the same account at the end of each, also behind the first 4,096 rows."""
+    seen = Seen()
+    pages = ([*range(first, first + size - 1), -1] for first in range(0, 9_000, size - 1))
+    assert {seen.add(page) for page in pages} == {None}
+
+
+def test_a_circle_whose_pages_end_in_the_same_row_is_one() -> None:
+    """Ten rows come on one page, and each time a new one before them."""
+    seen = Seen()
+    found = [seen.add([*range(-new, 0), *range(10)]) for new in range(4)]
+    assert found == [None, None, None, "begins_again"]
+
+
 def test_followers_who_come_while_a_list_is_read_shift_it() -> None:
     """Pages that begin with the end of the page before go on: each ends in new rows."""
     random = Random(3)

@@ -5,8 +5,14 @@ from typing import Any
 
 import pytest
 
+from socialfetch_async._protocol.brakes import Brakes
 from socialfetch_async._protocol.decode import decode
-from socialfetch_async._protocol.endpoints import FOLLOWERS, profile_list
+from socialfetch_async._protocol.endpoints import (
+    FOLLOWERS,
+    WHOAMI,
+    Request,
+    profile_list,
+)
 from socialfetch_async._protocol.retry import about_the_handle, rule
 from socialfetch_async._protocol.status import VENDOR, Answer, Rule, meaning
 from socialfetch_async.errors import (
@@ -24,6 +30,8 @@ from socialfetch_async.errors import (
     ServiceUnavailableError,
     UnexpectedRedirectError,
 )
+from socialfetch_async.models import FollowersPage
+from tests.scripted import listing, row
 
 KEY = "sfk_0123456789"
 ASKED = profile_list(FOLLOWERS, "nasa", user_id=None, trim=False).at("c1")
@@ -115,6 +123,31 @@ def test_an_error_keeps_what_its_status_means(row: Any) -> None:
     assert about_the_handle(kind("x.", status=status)) is (expected.retry or expected.handle)
 
 
+@pytest.mark.parametrize("status", [200, 206, 400, 401, 402, 403, 429, 500, 502, 503])
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("insufficient_credits", InsufficientCreditsError),
+        ("payment_required", InsufficientCreditsError),
+        ("payment_settlement_failed", InsufficientCreditsError),
+        ("unauthorized", AuthenticationError),
+        ("forbidden", PermissionDeniedError),
+    ],
+)
+def test_what_concerns_the_account_does_whatever_the_status(
+    status: int, code: str, kind: type[APIStatusError]
+) -> None:
+    """One is enough to end a run, and the same request is never sent again."""
+    error = error_of({"error": {"code": code, "message": KEY, "requestId": "req_1"}}, status)
+
+    assert type(error) is kind
+    assert (error.status, error.code, error.request_id) == (status, code, "req_1")
+    assert error.maybe_charged == 0
+    assert rule(error) == CLIENT
+    assert Brakes().failed("nasa", error)
+    assert KEY not in str(error)
+
+
 def test_the_statuses_are_all_in_the_table() -> None:
     """A status that gets a row of its own must get one in the table above."""
     assert set(VENDOR) <= {row[0] for row in MEANINGS}
@@ -186,6 +219,68 @@ def test_errors_of_a_gateway(row: Any, body: bytes) -> None:
         assert error.checkout_url is None
     else:
         assert "network" in str(error)
+
+
+def a_page(rows: int, next_cursor: str | None, status: str = "found") -> bytes:
+    """Return a page as documented; its rows have the key in them."""
+    return listing(
+        "followers",
+        [row(f"h{number}", bio=KEY) for number in range(rows)],
+        next_cursor,
+        charged=2,
+        lookupStatus=status,
+        totalFollowers=None,
+    ).partition(b"\r\n\r\n")[2]
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kept"),
+    [
+        (304, a_page(2, None), True),
+        (404, a_page(2, None), True),
+        (404, a_page(0, None, "not_found"), True),
+        (404, a_page(0, None), False),
+        (429, a_page(2, "c2"), True),
+        (503, a_page(2, "c2"), True),
+        (503, a_page(2, None), False),
+        (503, a_page(0, "c2"), False),
+        (503, a_page(0, None, "not_found"), False),
+        (503, a_page(2, "c2")[:-9], False),
+        (404, a_page(2, "c2").replace(b'"page"', b'"pages"'), False),
+        (404, b'{"data": ' + DEEP.encode() + b"}", False),
+        (404, a_page(2, "c2").replace(b"h1", b"\xff"), False),
+    ],
+    ids=range(13),
+)
+def test_a_page_with_the_status_of_a_refusal(status: int, body: bytes, *, kept: bool) -> None:
+    """It has arrived and was charged; but that a list ends is not believed of a failed server."""
+    found = decode(ASKED, Answer(status, body), secret=KEY)
+
+    assert isinstance(found, FollowersPage) is kept
+    if isinstance(found, FollowersPage):
+        assert found.credits_charged == 2
+        assert [follower.bio for follower in found.followers] in ([], ["[api key]"] * 2)
+    assert isinstance(decode(Request(WHOAMI, WHOAMI.path), Answer(status, body)), Exception)
+
+
+@pytest.mark.parametrize(
+    ("meta", "charged"),
+    [
+        ({"creditsCharged": 5}, 5),
+        ({"creditsCharged": 0}, 0),
+        ({"creditsCharged": -1}, 0),
+        (None, 0),
+    ],
+)
+@pytest.mark.parametrize("status", [404, 503])
+@pytest.mark.parametrize("beside", [{"data": {}}, {"error": {"code": "x", "message": "y"}}])
+def test_a_refusal_that_says_its_price_may_have_been_charged(
+    beside: dict[str, Any], status: int, meta: Any, charged: int
+) -> None:
+    """Whatever is documented of its status."""
+    error = error_of({**beside, "meta": meta}, status)
+    free = charged == 0 and status == 503 and "data" in beside  # a gateway's
+    assert error.maybe_charged == (1 if free else charged)
 
 
 @pytest.mark.parametrize(
