@@ -173,8 +173,7 @@ class Seen:
         self._recent.update(rows)
         if len(self._recent) >= _RECENT:
             self._recent, self._before = set(), self._recent
-        if len(rows) > self._largest:
-            self._largest = len(rows)
+        self._largest = max(self._largest, len(rows))
         self._with_mark = not self._with_mark
         if self._with_mark:
             self._marks.add(rows[-1])
