@@ -170,6 +170,21 @@ async def test_damaged_text_arrives_whole(
             json.loads(body)
 
 
+def test_an_order_that_was_stopped_leaves_nothing_to_the_next(
+    server: FaultServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As pytest-timeout stops a test while it waits for an answer, which comes nevertheless."""
+
+    def stop() -> None:
+        raise TimeoutError
+
+    with monkeypatch.context() as stopped:
+        stopped.setattr(server, "_read", stop)
+        with pytest.raises(TimeoutError):
+            server.call("counters")
+    assert server.ledger() == []
+
+
 # -- answers that nobody asked for --------------------------------------------------------------
 
 
