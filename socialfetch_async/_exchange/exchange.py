@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 import backoff
 from msgspec import Struct
@@ -40,7 +40,7 @@ class Exchange:
         timeout: float,
         max_concurrency: int,
         max_credits: int | None = None,
-        limiter: AbstractAsyncContextManager[Any] | None = None,
+        limiter: AbstractAsyncContextManager[object] | None = None,
         on_event: OnEvent | None = None,
         jitter: Callable[[float], float] = backoff.full_jitter,
     ) -> None:
