@@ -34,8 +34,7 @@ from socialfetch_async.batch import BatchProgress, BatchResult, files_of, order,
 from socialfetch_async.emulator import Emulator
 from socialfetch_async.models import FollowersPage
 from tests.batches import MAIN_JOB, expected, main_job
-from tests.commands import until
-from tests.conftest import MakeClient
+from tests.conftest import MakeClient, until
 from tests.journals import page, write
 
 FORMATS = ["jsonl", "jsonl.gz", "csv", "parquet", "sqlite"]

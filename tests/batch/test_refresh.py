@@ -24,8 +24,7 @@ from socialfetch_async import (
 from socialfetch_async.batch import BatchProgress, settle
 from socialfetch_async.emulator import Emulator
 from socialfetch_async.report import write_report
-from tests.commands import until
-from tests.conftest import MakeClient
+from tests.conftest import MakeClient, until
 from tests.faults.year import year
 from tests.scripted import Scripted, Seen, page
 

@@ -30,8 +30,8 @@ from tests.commands import (
     named,
     run,
     started,
-    until,
 )
+from tests.conftest import until
 
 NAMES = {
     "handle": "handle",

@@ -25,7 +25,8 @@ from socialfetch_async import Journal, read_journal
 from socialfetch_async.emulator import Emulator
 from socialfetch_async.export.outputs import FORMATS
 from tests.batches import expected
-from tests.commands import KEY, Done, Terminal, ended, environment, run, started, until
+from tests.commands import KEY, Done, Terminal, ended, environment, run, started
+from tests.conftest import until
 from tests.journals import done as ended_line, page, write
 
 

@@ -18,7 +18,8 @@ from socialfetch_async.cli.commands import socialfetch
 from socialfetch_async.cli.connecting import told
 from socialfetch_async.emulator import Emulator
 from socialfetch_async.errors import CreditLimitError, IncompleteRunError, SocialFetchError
-from tests.commands import KEY, Terminal, ended, environment, named, run, started, until
+from tests.commands import KEY, Terminal, ended, environment, named, run, started
+from tests.conftest import until
 from tests.test_errors import EXAMPLES
 
 STAMP = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4} ", re.MULTILINE)

@@ -12,7 +12,8 @@ from socialfetch_async import Journal, read_journal
 from socialfetch_async.emulator import Emulator
 from tests.batches import by_json, expected
 from tests.cli.test_cli import emulator, listed
-from tests.commands import Done, ended, environment, until
+from tests.commands import Done, ended, environment
+from tests.conftest import until
 
 
 @asynccontextmanager

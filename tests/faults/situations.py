@@ -38,6 +38,7 @@ from socialfetch_async import (
     UnexpectedRedirectError,
     export_followers,
 )
+from tests.conftest import until
 from tests.faults.book import cursor_of
 from tests.faults.certificates import secured
 from tests.faults.child import FaultServer
@@ -51,7 +52,6 @@ from tests.faults.harness import (
     ids,
     names,
     on,
-    until,
 )
 from tests.faults.wire import DAMAGED, UNUSUAL
 

@@ -17,6 +17,7 @@ import aiohttp
 
 from socialfetch_async.emulator import Emulator
 from tests.commands import KEY, environment
+from tests.conftest import until
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "web"
 NAMES = ("fastapi", "litestar", "quart", "aiohttp")
@@ -79,9 +80,7 @@ async def settled(api: Emulator, handle: str) -> int:
 
 async def until_charged(api: Emulator, handle: str, pages: int) -> None:
     """Wait until so many pages of a list are bought."""
-    async with asyncio.timeout(20):
-        while len(charged(api, handle)) < pages:
-            await asyncio.sleep(0.005)
+    await until(lambda: len(charged(api, handle)) >= pages)
 
 
 def connected(app: App, *, receive_buffer: int | None = None) -> socket.socket:
