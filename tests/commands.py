@@ -93,6 +93,16 @@ async def started(*arguments: str, env: dict[str, str], **streams: Any) -> Async
         await process.wait()
 
 
+def send(process: Process, number: signal.Signals) -> None:
+    """Send a signal to a process that may have ended.
+
+    The process's own `send_signal` would look whether it has, and take the exit code from the one
+    who waits for it.
+    """
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process.pid, number)
+
+
 async def ended(process: Process, given: bytes | None = None) -> Done:
     """Wait for a command's end and what it wrote."""
     async with asyncio.timeout(60):

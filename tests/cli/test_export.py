@@ -25,7 +25,7 @@ from socialfetch_async import Journal, read_journal
 from socialfetch_async.emulator import Emulator
 from socialfetch_async.export.outputs import FORMATS
 from tests.batches import expected
-from tests.commands import KEY, Done, Terminal, ended, environment, run, started
+from tests.commands import KEY, Done, Terminal, ended, environment, run, send, started
 from tests.conftest import until
 from tests.journals import done as ended_line, page, write
 
@@ -456,7 +456,7 @@ async def test_a_reader_that_does_not_read_holds_nothing_up(tmp_path: Path) -> N
             ) as process:
                 await until(lambda: len(api.charges) == 150)
                 while process.returncode is None:
-                    process.send_signal(signal.SIGTERM)
+                    send(process, signal.SIGTERM)
                     await asyncio.sleep(0.05)
                 assert process.returncode in {0, 143, -signal.SIGTERM}
     assert len(rows(tmp_path / "out/followers.jsonl")) <= 150

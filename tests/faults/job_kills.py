@@ -10,6 +10,7 @@ is killed 50 times, in as many jobs as that takes.
 import argparse
 import asyncio
 import csv
+import signal
 import sys
 import tempfile
 from asyncio.subprocess import DEVNULL, PIPE, Process
@@ -22,7 +23,7 @@ from typing import Any, Final, NamedTuple
 
 from socialfetch_async import SocialFetchClient, export_followers, read_journal
 from socialfetch_async.emulator import Emulator
-from tests.commands import environment, started
+from tests.commands import environment, send, started
 
 PAGE: Final = 20  # followers on a page
 OUTPUT: Final = "followers.csv"
@@ -176,7 +177,7 @@ class Job:
                     await asyncio.sleep(0.001)
                 await asyncio.sleep(wait)
                 if process.returncode is None:
-                    process.kill()
+                    send(process, signal.SIGKILL)
             _, said = await process.communicate()
             assert process.returncode in {0, -9}, said.decode()
         await asyncio.sleep(0.02)  # what it had asked for is charged, with nobody to get it
