@@ -159,7 +159,7 @@ async def test_how_often_and_how_long_is_tried() -> None:
         assert f"ada: {host}: the API responded with 503" in done.err
         assert done.says("Resume with")[-1] == "--retries=0"
     async with emulator({"ada": 45}, latency=30) as api:
-        done = await run(api, "followers", "ada", "--retries=0", "--timeout=0.2")
+        done = await run(api, "followers", "ada", "--retries=0", "--timeout=2")
         assert (done.code, len(api.requests)) == (1, 1)
     for bad in ("--rate=0", "--timeout=0", "--timeout=nan", "--retries=-1", "--patience=5"):
         done = await run(None, "balance", bad)
@@ -195,6 +195,7 @@ async def test_sighup_stops_it_as_sigterm_does(tmp_path: Path) -> None:
         arguments = ("export", "--handle=ada", "-o", str(tmp_path / "out"))
         async with started(*arguments, env=environment(api), stdout=PIPE, stderr=PIPE) as process:
             await until(lambda: len(api.charges) >= 2)
+            api.latency = 1  # so that the signal comes before the end
             process.send_signal(signal.SIGHUP)
             done = await ended(process)
         assert done.code == 129

@@ -78,6 +78,7 @@ async def test_ctrl_c_ends_it_and_loses_nothing(tmp_path: Path) -> None:
     async with emulator({"ada": 110, "bo": 30}, latency=0.1) as api:
         async with on_windows(api, *export(tmp_path)) as process:
             await until(lambda: len(api.charges) > 3)
+            api.latency = 30
             process.send_signal(signal.SIGINT)
             assert await process.wait() == -signal.SIGINT
         api.latency = 0
