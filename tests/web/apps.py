@@ -68,10 +68,10 @@ def charged(api: Emulator, handle: str) -> list[str | None]:
     return [charge.cursor for charge in api.charges if charge.handle == handle]
 
 
-async def settled(api: Emulator, handle: str) -> int:
+async def settled(api: Emulator, handle: str, quiet: float = QUIET) -> int:
     """Wait until no page of a list is bought any more; return how many were."""
     bought, since = -1, monotonic()
-    while monotonic() - since < QUIET:
+    while monotonic() - since < quiet:
         if len(charged(api, handle)) != bought:
             bought, since = len(charged(api, handle)), monotonic()
         await asyncio.sleep(0.01)
