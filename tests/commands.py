@@ -87,9 +87,8 @@ async def started(*arguments: str, env: dict[str, str], **streams: Any) -> Async
     try:
         yield process
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            if process.returncode is None:
-                process.kill()
+        if process.returncode is None:
+            send(process, signal.SIGKILL)
         await process.wait()
 
 

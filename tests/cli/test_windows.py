@@ -12,7 +12,7 @@ from socialfetch_async import Journal, read_journal
 from socialfetch_async.emulator import Emulator
 from tests.batches import by_json, expected
 from tests.cli.test_cli import emulator, listed
-from tests.commands import Done, ended, environment
+from tests.commands import Done, ended, environment, send
 from tests.conftest import until
 
 
@@ -27,7 +27,7 @@ async def on_windows(api: Emulator, *arguments: str) -> AsyncIterator[Process]:
         yield process
     finally:
         if process.returncode is None:
-            process.kill()
+            send(process, signal.SIGKILL)
         await process.wait()
 
 

@@ -1,7 +1,6 @@
 """The examples as they are, each in a process of its own, and what their readers do."""
 
 import asyncio
-import contextlib
 import json
 import signal
 import socket
@@ -16,7 +15,7 @@ from typing import Any, NamedTuple
 import aiohttp
 
 from socialfetch_async.emulator import Emulator
-from tests.commands import KEY, environment
+from tests.commands import KEY, environment, send
 from tests.conftest import until
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "web"
@@ -53,8 +52,7 @@ async def running(name: str, api: Emulator, **variables: str) -> AsyncIterator[A
             host, port = line.removeprefix("http://").split(":")
             yield App(name, host, int(port))
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.terminate()
+        send(process, signal.SIGTERM)
         async with asyncio.timeout(30):
             out, err = await process.communicate()
     assert err.decode() == ""
