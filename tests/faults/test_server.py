@@ -13,22 +13,13 @@ import aiohttp
 import pytest
 from yarl import URL
 
+from tests.emulator.harness import Broken, send_once
 from tests.faults.book import cursor_of
 from tests.faults.certificates import secured
 from tests.faults.child import FaultServer
 from tests.faults.wire import DAMAGED, FAULTS, GATEWAY_LOSSES, SLOW
 
 ENDLESS = {"endless", "bomb", "many-rows", *SLOW}
-
-
-async def send_once(
-    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-) -> aiohttp.ClientResponse:
-    """Keep aiohttp from sending a GET again by itself."""
-    try:
-        return await handler(request)
-    except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
-        raise EOFError from error
 
 
 @pytest.fixture
@@ -48,7 +39,7 @@ async def get(
     try:
         async with http.get(url, params=params, allow_redirects=False) as response:
             return response.status, await response.read()
-    except (EOFError, aiohttp.ClientError):
+    except (Broken, aiohttp.ClientError):
         return 0, b""
 
 
