@@ -26,7 +26,7 @@ from socialfetch_async import (
     User,
 )
 from socialfetch_async.emulator import Emulator
-from tests.conftest import KEY, MakeClient
+from tests.conftest import KEY, MakeClient, until
 from tests.scripted import Scripted, http, page
 
 CONTRACT = Path(__file__).parent / "contract"
@@ -377,8 +377,7 @@ async def test_closing_ends_everybody_who_waits(client_of: MakeClient) -> None:
     async with Emulator(latency=30) as api:
         client = client_of(api, max_concurrency=1)
         tasks = [asyncio.ensure_future(client.get_followers_page("ada")) for _ in range(5)]
-        while not api.requests:
-            await asyncio.sleep(0.001)
+        await until(lambda: api.requests)
         await client.aclose()
         async with asyncio.timeout(20):
             results = await asyncio.gather(*tasks, return_exceptions=True)

@@ -21,7 +21,7 @@ from socialfetch_async import (
     SocialFetchClient,
 )
 from socialfetch_async.emulator import Emulator
-from tests.conftest import KEY, MakeClient
+from tests.conftest import KEY, MakeClient, until
 from tests.scripted import HANG, Scripted, Seen, error, http, page
 
 CONTRACT = Path(__file__).parent / "contract"
@@ -397,8 +397,7 @@ async def test_a_cancelled_pull_leaves_the_position(client_of: MakeClient) -> No
         stream = client.iter_followers("ada")
         assert (await anext(stream)).handle == "a"
         pull = asyncio.ensure_future(anext(stream))
-        while len(api.seen) < 2:
-            await asyncio.sleep(0.001)
+        await until(lambda: len(api.seen) >= 2)
         pull.cancel()
         with pytest.raises(asyncio.CancelledError):
             await pull

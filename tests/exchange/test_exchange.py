@@ -21,7 +21,7 @@ from socialfetch_async import (
     SocialFetchError,
 )
 from socialfetch_async.emulator import Emulator
-from tests.conftest import KEY, MakeClient
+from tests.conftest import KEY, MakeClient, until
 from tests.scripted import HANG, Scripted, error, page
 
 OK = page(["a"])
@@ -262,8 +262,7 @@ async def test_a_cancelled_request_frees_its_slot_and_its_probe(client_of: MakeC
     async with Scripted(error(503)) as api:
         client = client_of(api, max_concurrency=12, retry=RetryPolicy(max_attempts=50, base=0.0))
         tasks = [asyncio.ensure_future(client.get_followers_page(f"u{i}")) for i in range(12)]
-        while not client._exchange.admission.breaker.open:
-            await asyncio.sleep(0.001)
+        await until(lambda: client._exchange.admission.breaker.open)
         await asyncio.sleep(0.02)
         for task in tasks[:11]:
             task.cancel()

@@ -32,7 +32,7 @@ from socialfetch_async import (
 )
 from socialfetch_async._exchange.failures import explained
 from socialfetch_async._exchange.secret import ApiKey
-from tests.conftest import FAST, KEY, MakeClient
+from tests.conftest import FAST, KEY, MakeClient, until
 from tests.scripted import HANG, Scripted, error, http, page
 
 ONCE = RetryPolicy(max_attempts=1)
@@ -374,8 +374,7 @@ async def test_a_cancelled_request_shows_no_key(client_of: MakeClient) -> None:
     """Its traceback goes through aiohttp's frames, which hold the headers."""
     async with Scripted(HANG) as api:
         pull = asyncio.ensure_future(client_of(api).get_followers_page("ada"))
-        while not api.seen:
-            await asyncio.sleep(0.001)
+        await until(lambda: api.seen)
         pull.cancel()
         with pytest.raises(asyncio.CancelledError) as caught:
             await pull

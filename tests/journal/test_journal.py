@@ -563,12 +563,10 @@ def test_without_events_it_is_written_once_a_second(tmp_path: Path) -> None:
             with Journal(path) as journal:
                 async with client.iter_followers_many(["a", "b"]) as run:
                     pulling = asyncio.ensure_future(anext(journal.record(run)))
-                    while run.maybe_charged < 2:
-                        await asyncio.sleep(0.001)
+                    await until(lambda: run.maybe_charged >= 2)
                     assert lines_of(path, "maybe_charged") == []
                     loop.ahead += 1.01
-                    while not lines_of(path, "maybe_charged"):
-                        await asyncio.sleep(0.001)
+                    await until(lambda: lines_of(path, "maybe_charged"))
                     loop.ahead += 1.01
                     await asyncio.sleep(0.005)
                     pulling.cancel()
@@ -655,8 +653,7 @@ async def test_what_came_before_record_is_saved_too(client_of: MakeClient, tmp_p
     async with Emulator({"a": 45}) as api:
         with Journal(tmp_path / "j") as journal:
             async with client_of(api).iter_followers_many(["a"], concurrency=5) as run:
-                while run.pages_fetched < 3:
-                    await asyncio.sleep(0.001)
+                await until(lambda: run.pages_fetched >= 3)
                 events = [event async for event in journal.record(run)]
         assert [type(event) for event in events] == [FollowersPage] * 3 + [HandleDone]
         assert journal.credits_charged == 3
