@@ -393,10 +393,11 @@ async def test_a_second_signal_leaves_at_once(tmp_path: Path) -> None:
         async with started(*arguments, env=environment(api), stdout=PIPE, stderr=PIPE) as process:
             await until(lambda: len(api.charges) == 2)
             process.send_signal(signal.SIGINT)
+            await asyncio.sleep(0.05)
+            process.send_signal(signal.SIGINT)  # at once: the same one, passed on by a parent
             assert process.stderr is not None
             lines = [await asyncio.wait_for(process.stderr.readline(), 20) for _ in range(2)]
             assert b"Stopping: no further page is requested" in lines[1]
-            process.send_signal(signal.SIGINT)  # at once: the same one, passed on by a parent
             for _ in range(12):
                 await asyncio.sleep(0.05)
             assert process.returncode is None
