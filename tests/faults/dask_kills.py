@@ -104,7 +104,7 @@ async def killed(
 
         for options in job_kind.commands:
             code = 1
-            while code:
+            while code and not watched.refreshed:
                 before = killer.done
                 code = await _ended(
                     job,

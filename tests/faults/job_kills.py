@@ -208,6 +208,13 @@ class Watched:
         """Credits of the job so far."""
         return len(self._api.charges) - self._first
 
+    @property
+    def refreshed(self) -> bool:
+        """Whether a refresh is finished, so that the same command again would be the next one."""
+        path = self._folder / "followers.journal"
+        works = read_journal(path).index.works.values() if path.exists() else ()
+        return any(work.finished for work in works if work.kind != "first")
+
     def figures(self, kind: str, calm: Rows, concurrency: int) -> Figures:
         """Return what came of the job, beside the rows of one that was not disturbed."""
         saved = read_journal(self._folder / "followers.journal")
@@ -270,7 +277,7 @@ async def killed(
                     wait = random.random() * (0.03 if after else 0.6)
                     ended = await job.command(options, after, wait)
                     watched.look(killed=ended == -9)
-                    if ended == 0:  # the same command again would be the next refresh
+                    if ended == 0 or watched.refreshed:  # killed, it may have been at its end
                         break
                 else:
                     assert await job.command(options, None, 0) == 0
