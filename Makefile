@@ -32,7 +32,7 @@ packages: ## the wheel and the sdist, as they are installed, with the lowest dep
 	@$(PYTHON) tools/environment.py .venv-packages --group lint --group package
 	@.venv-packages/bin/python tools/packages.py $(PYTHON)
 
-newest: ## all tests with the newest release of every dependency and tool
+newest: ## all tests with the newest release of every dependency, and of what runs them
 	@$(PYTHON) tools/gate.py newest
 
 licences: ## docs/licences.md: what a user installs with this package, and under which licence

@@ -46,7 +46,7 @@ class Voice(NamedTuple):
 
 async def say(lines: Iterable[str]) -> None:
     """Write lines to stderr. If it takes none, as a closed terminal, the work matters more."""
-    encoded = [f"{line}\n".encode(errors="replace") for line in lines]
+    encoded = [f"{line}\n".encode(sys.stderr.encoding or "utf-8", "replace") for line in lines]
     with contextlib.suppress(OSError):
         await write_lines(encoded, sys.stderr)
 

@@ -1,6 +1,13 @@
 """Texts, counts and paths, made fit for a message, a log record or a terminal."""
 
 import os
+import re
+import shlex
+import sys
+from typing import Final
+
+# What cmd and PowerShell take as it is, wherever it stands in a word.
+_PLAIN: Final = re.compile(r"[\w/\\:.=+-]+")
 
 
 def one_line(value: object, secret: str = "", *, most: int = 500) -> str:
@@ -29,6 +36,17 @@ def shortened(text: str) -> str:
     Everything that is not printable is escaped, as by `repr`, so the exact value can be read.
     """
     return repr(text if len(text) <= 80 else f"{text[:77]}...")
+
+
+def quoted(word: str) -> str:
+    """Quote a word of a command to copy, for the shells of this system."""
+    if sys.platform != "win32":
+        return shlex.quote(word)
+    # cmd takes single quotes for a part of the name: of another file, and so of another batch.
+    if _PLAIN.fullmatch(word):
+        return word
+    behind = word[len(word.rstrip("\\")) :]  # before a quotation mark they count half
+    return f'"{word}{behind}"'
 
 
 def install(extra: str) -> str:

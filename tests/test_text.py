@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from socialfetch_async import SocialFetchError
-from socialfetch_async._text import one_line, shortened
+from socialfetch_async._text import one_line, quoted, shortened
 
 
 @pytest.mark.parametrize(
@@ -49,3 +49,23 @@ def test_any_text_becomes_one_printable_line(text: str) -> None:
     assert shortened(text).isprintable()
     error = SocialFetchError("x.", handle=text, cursor=text, request_id=text)
     assert str(error).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("word", "on_windows"),
+    [
+        ("--max-credits=5", "--max-credits=5"),
+        (r"C:\Users\ada\out", r"C:\Users\ada\out"),
+        (r"my lists\out.csv", r'"my lists\out.csv"'),
+        ("my lists\\", '"my lists\\\\"'),
+        ("R&D.txt", '"R&D.txt"'),
+        ("", '""'),
+    ],
+    ids=repr,
+)
+def test_a_word_is_quoted_for_cmd_and_powershell(
+    monkeypatch: pytest.MonkeyPatch, word: str, on_windows: str
+) -> None:
+    """Neither takes the quotes of sh; and cmd would look for a file whose name has them."""
+    monkeypatch.setattr("sys.platform", "win32")
+    assert quoted(word) == on_windows

@@ -78,7 +78,7 @@ def remove(folder: Path) -> None:
 
 def interpreter(folder: Path) -> Path:
     """Return the path of an environment's interpreter."""
-    return folder / ("Scripts" if sys.platform == "win32" else "bin") / "python"
+    return folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
 
 
 @cache

@@ -22,13 +22,12 @@ This page is made by `tools/licences.py --write`; the gate refuses a licence tha
 | Package | Licence | Installed for |
 | --- | --- | --- |
 """
-# What a licence begins with, in the metadata of whoever has no SPDX expression.
+# What a licence begins with: an SPDX expression names it shortly, older metadata in words.
 PERMISSIVE = re.compile(
-    r"(?:The )?(?:MIT|BSD|Apache|ISC|PSF|Python Software Foundation|MPL-2|Mozilla|Unlicense|0BSD)",
+    r"(?:The )?(?:MIT|BSD|Apache|ISC|PSF|Python Software Foundation|Unlicense|0BSD)\b",
     re.IGNORECASE,
 )
-# They are refused however they are combined.
-REFUSED = re.compile(r"\bA?GPL|GNU (?:Affero )?General Public", re.IGNORECASE)
+BETWEEN = re.compile(r" (?:AND|OR) |[()]")
 
 
 def licence_of(package: Distribution) -> str:
@@ -42,7 +41,7 @@ def licence_of(package: Distribution) -> str:
         if name.startswith("License ::") and not name.endswith("OSI Approved")
     ]
     first = next(iter(said.get_all("License", [])), "").strip().partition("\n")[0]
-    return ", ".join(classified) or first or "unknown"
+    return " AND ".join(classified) or first or "unknown"
 
 
 def needed(extra: str, found: dict[str, set[str]]) -> None:
@@ -89,8 +88,8 @@ def main() -> None:
 
 
 def is_fine(licence: str) -> bool:
-    """Whether a licence lets the package be used in any program."""
-    return bool(PERMISSIVE.match(licence)) and not REFUSED.search(licence)
+    """Whether each licence that is named lets the package be used in any program."""
+    return all(PERMISSIVE.match(one) for one in BETWEEN.split(licence) if one)
 
 
 if __name__ == "__main__":

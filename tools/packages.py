@@ -10,7 +10,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tarfile
 import tomllib
 import zipfile
 from collections.abc import Mapping
@@ -18,6 +17,8 @@ from email.message import Message
 from email.parser import BytesParser
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+from environment import registry
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
@@ -35,7 +36,7 @@ EXTRAS = sorted(PROJECT["project"]["optional-dependencies"])
 
 def run(*command: str | Path, cwd: Path = ROOT, environ: Mapping[str, str] | None = None) -> None:
     """Run a command; what fails ends all."""
-    env = os.environ | (environ or {})
+    env = {**registry(), **os.environ, **(environ or {})}
     done = subprocess.run(command, cwd=cwd, env=env, text=True, capture_output=True, check=False)
     if done.returncode:
         print(done.stdout, done.stderr, sep="\n")
@@ -52,8 +53,7 @@ def built(source: Path, folder: Path) -> tuple[Path, Path]:
 def reproducible(folder: Path) -> tuple[Path, Path]:
     """Return packages that come out byte for byte the same of other places, at another time."""
     sdist, wheel = built(ROOT, folder / "first")
-    with tarfile.open(sdist) as archive:
-        archive.extractall(folder, filter="data")
+    shutil.unpack_archive(sdist, folder)
     source = folder / sdist.name.removesuffix(".tar.gz")
     for path in source.rglob("*"):
         os.utime(path, (1, 1))

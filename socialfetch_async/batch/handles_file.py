@@ -15,7 +15,6 @@ after the @. A short link or the URL of a video would need a guess or a request,
 import csv
 import io
 import re
-import shlex
 import sys
 from collections.abc import Iterator
 from itertools import islice
@@ -23,7 +22,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from socialfetch_async._arguments import clean_handle
-from socialfetch_async._text import shortened
+from socialfetch_async._text import quoted, shortened
 from socialfetch_async.errors import InvalidHandleError
 
 _SHOWN: Final = 20
@@ -338,7 +337,7 @@ def _listed(cells: list[str]) -> str:
 
 
 def _typed(name: str) -> str:
-    return shlex.quote(name) if name.isprintable() else "NAME"
+    return quoted(name) if name.isprintable() else "NAME"
 
 
 def _row(cells: list[str] | None, columns: _Columns) -> tuple[str, str | None] | None:

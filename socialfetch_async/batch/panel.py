@@ -134,9 +134,9 @@ class Screen:
         self._over = threading.Event()
         self._writing = threading.RLock()
         self._thread = threading.Thread(target=self._draw, daemon=True)
-        self._handles_suspension = _may_be_suspended()
-        if self._handles_suspension:
-            signal.signal(signal.SIGTSTP, self._suspend)
+        self._suspension = _suspension()
+        if self._suspension is not None:
+            signal.signal(self._suspension, self._suspend)
         self._thread.start()
 
     def close(self) -> None:
@@ -146,8 +146,8 @@ class Screen:
 
     def restore(self) -> None:
         """Leave Ctrl-Z to the system again; in the main thread."""
-        if self._handles_suspension:
-            signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+        if self._suspension is not None:
+            signal.signal(self._suspension, signal.SIG_DFL)
 
     def _draw(self) -> None:
         try:
@@ -182,8 +182,9 @@ class Screen:
             sys.stderr.buffer.flush()
 
 
-def _may_be_suspended() -> bool:
-    """Whether Ctrl-Z suspends this process, and its signal may be handled here."""
-    if not hasattr(signal, "SIGTSTP") or threading.current_thread() is not threading.main_thread():
-        return False
-    return signal.getsignal(signal.SIGTSTP) is signal.SIG_DFL
+def _suspension() -> signal.Signals | None:
+    """Return the signal of Ctrl-Z, if it suspends this process and may be handled here."""
+    if sys.platform == "win32" or threading.current_thread() is not threading.main_thread():
+        return None
+    suspends = signal.getsignal(signal.SIGTSTP) is signal.SIG_DFL
+    return signal.SIGTSTP if suspends else None

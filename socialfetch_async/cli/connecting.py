@@ -2,8 +2,9 @@
 
 import os
 import re
+import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -22,6 +23,7 @@ _KEY: Final = "SOCIALFETCH_API_KEY"
 _LIMIT: Final = "SOCIALFETCH_MAX_CREDITS"
 _CONCURRENCY: Final = 50
 _FIRST_PATIENCE: Final = 30.0  # seconds, for somebody who waits at a terminal
+_FILES: Final = 100  # open files besides those of the connections: journals, exports, modules
 # What the sentences of errors say to programs, as patterns, and what it is here.
 _OPTIONS: Final = {
     "request id; `error.body` has the response": "request id",
@@ -75,6 +77,7 @@ class Connection(NamedTuple):
                 f"no API key. Set {_KEY} to {arguments.A_KEY}. No request was sent. To try the "
                 "command without a key: socialfetch demo"
             )
+        _allow_open_files(concurrency + _FILES)
         return SocialFetchClient(
             base_url=base_url(),
             proxy=proxy_for(base_url(), os.environ),
@@ -101,6 +104,19 @@ class Connection(NamedTuple):
             waits = policy.max_attempts * concurrency / self.rate
             policy = msgspec.structs.replace(policy, deadline=policy.deadline + waits)
         return policy
+
+
+def _allow_open_files(needed: int) -> None:
+    """Raise this process's own limit, where it may: macOS sets 256, and a connection is a file."""
+    if sys.platform == "win32":
+        return
+    import resource  # noqa: PLC0415 - Windows has none
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(OSError, ValueError):  # the system has a limit of its own
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def base_url() -> str:

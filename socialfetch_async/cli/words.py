@@ -1,12 +1,11 @@
 """What the commands say about results, in words."""
 
 import os
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from socialfetch_async._text import count
+from socialfetch_async._text import count, quoted
 from socialfetch_async.batch import BatchResult, Estimate, HandlesFile, status_in_words
 from socialfetch_async.cli.output import here
 from socialfetch_async.events import is_ours
@@ -23,7 +22,7 @@ def command(typed: Sequence[str]) -> str:
 
 def _quoted(word: str) -> str:
     if word.isprintable():
-        return shlex.quote(word)
+        return quoted(word)
     # bash and zsh read such an escape as a byte, so that the word is exact.
     return "$'" + "".join(map(_escaped, word)) + "'"
 

@@ -5,6 +5,7 @@ import errno
 import os
 import secrets
 import stat
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -67,7 +68,7 @@ def refuse_other_kinds(path: Path) -> None:
     """Refuse what a rename would destroy, or fail at when all the work is done.
 
     Raises:
-        OSError: The path is a folder or a device, or its name is too long.
+        OSError: The path is a folder or a device, its name is too long, or Windows refuses.
     """
     try:
         mode = path.stat().st_mode
@@ -75,6 +76,8 @@ def refuse_other_kinds(path: Path) -> None:
         return
     if not stat.S_ISREG(mode):
         raise FileExistsError(errno.EEXIST, "it is a folder or a device, not a file", str(path))
+    if sys.platform == "win32" and not mode & stat.S_IWRITE:
+        raise PermissionError(errno.EACCES, "it is read-only", str(path))
 
 
 def refuse_in_use(path: Path) -> None:
@@ -112,7 +115,7 @@ def _become_like(path: Path, part: Path) -> None:
     except FileNotFoundError:
         return
     new = part.stat()
-    if os.name == "posix" and (old.st_uid, old.st_gid) != (new.st_uid, new.st_gid):
+    if sys.platform != "win32" and (old.st_uid, old.st_gid) != (new.st_uid, new.st_gid):
         # Only root gives files away, and a group only one of its members.
         with contextlib.suppress(OSError):
             os.chown(part, -1, old.st_gid)

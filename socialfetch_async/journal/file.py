@@ -92,7 +92,9 @@ class AppendOnly:
             self.cut(self.end)
         length = sum(map(len, pieces))
         try:
-            written = 0 if sys.platform == "win32" else os.writev(self.fd, pieces)
+            written = 0
+            if sys.platform != "win32":
+                written = os.writev(self.fd, pieces)
             while written < length:
                 written += os.write(self.fd, b"".join(pieces)[written:])
         except BaseException:
@@ -155,6 +157,10 @@ def _opened_and_locked(path: Path) -> int:
 
 def _name_of(fd: int) -> Path | None:
     """Return the name that an open file has now, on systems that tell."""
+    if sys.platform == "darwin":
+        import fcntl  # noqa: PLC0415 - Windows has none
+
+        return Path(os.fsdecode(fcntl.fcntl(fd, fcntl.F_GETPATH, bytes(1024)).rstrip(b"\0")))
     try:
         return Path(f"/proc/self/fd/{fd}").readlink()
     except OSError:

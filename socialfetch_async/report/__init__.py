@@ -36,7 +36,7 @@ def write_report(journal: Journals, output: PathLike) -> None:
     text = page(figures_of(saved))
     try:
         with atomic_write(path) as part:
-            part.write_text(text, encoding="utf-8")
+            part.write_bytes(text.encode())
     except OSError as error:
         raise ExportError(
             f"{path} was not written: {error.strerror}. What stood there is as it was, and the "

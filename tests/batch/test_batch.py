@@ -4,8 +4,6 @@ import asyncio
 import csv
 import gzip
 import json
-import resource
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -35,6 +33,7 @@ from socialfetch_async.emulator import Emulator
 from socialfetch_async.models import FollowersPage
 from tests.batches import MAIN_JOB, expected, main_job
 from tests.conftest import MakeClient, until
+from tests.full_disk import files_end_at
 from tests.journals import page, write
 
 FORMATS = ["jsonl", "jsonl.gz", "csv", "parquet", "sqlite"]
@@ -435,15 +434,8 @@ async def test_a_full_disk(client_of: MakeClient, tmp_path: Path) -> None:
         pass
     async with Emulator(handles) as api:
         client = client_of(api)
-        before = resource.getrlimit(resource.RLIMIT_FSIZE)
-        ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, before[1]))
-        try:
-            with refused(JournalError, "could not be written"):
-                await export_followers(client, list(handles), tmp_path, concurrency=3)
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, before)
-            signal.signal(signal.SIGXFSZ, ignored)
+        with files_end_at(200_000), refused(JournalError, "could not be written"):
+            await export_followers(client, list(handles), tmp_path, concurrency=3)
         charged = len(api.charges)
         saved = read_journal(tmp_path / "followers.journal")
         assert charged - 6 <= saved.credits_charged <= charged

@@ -323,6 +323,21 @@ async def test_a_missing_key_is_said_before_anything_is_made(tmp_path: Path) -> 
     assert names_in(tmp_path) == {"handles of mine.txt"}
 
 
+async def test_few_open_files_are_raised_to_what_it_needs(tmp_path: Path) -> None:
+    """As on macOS: no request fails for want of one, and the exports are written."""
+    handles = {f"user{number}": 100 for number in range(90)}
+    limited = ["sh", "-c", 'ulimit -S -n 64; exec "$0" -m socialfetch_async export "$@"']
+    async with emulator(handles, latency=0.2) as api:
+        process = await asyncio.create_subprocess_exec(
+            *limited, sys.executable, listed(tmp_path, *handles), "-o", "out", "--concurrency=90",
+            env=environment(api, PYTHONPATH=str(Path(__file__).parents[2])),
+            cwd=tmp_path, stdin=DEVNULL, stderr=PIPE,
+        )  # fmt: skip
+        done = await ended(process)
+    assert done.code == 0, done.err
+    assert paid(api) == len(api.charges) == 5 * len(handles)
+
+
 def names_in(folder: Path) -> set[str]:
     """Return the names of all files in a folder."""
     return {path.name for path in folder.iterdir()}

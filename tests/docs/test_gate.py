@@ -3,6 +3,7 @@
 import ast
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -138,3 +139,22 @@ def test_make_knows_each_python() -> None:
     """The names that it looks for are those of the metadata."""
     text = (ROOT / "Makefile").read_text(encoding="utf-8")
     assert sorted(set(re.findall(r" python(3\.\d+)", text))) == pythons()
+
+
+@pytest.mark.parametrize(
+    ("licence", "fine"),
+    [
+        ("MIT", True),
+        ("(Apache-2.0 OR BSD-2-Clause) AND MIT", True),
+        ("Apache License, Version 2.0", True),
+        ("Python Software Foundation License", True),
+        ("MIT AND LGPL-3.0-only", False),
+        ("MIT License AND Other/Proprietary License", False),
+        ("MPL-2.0", False),
+        ("GPL-2.0-or-later", False),
+        ("unknown", False),
+    ],
+)
+def test_each_licence_of_a_package_is_looked_at(licence: str, *, fine: bool) -> None:
+    """Not the first one of those that hold together alone."""
+    assert runpy.run_path(str(ROOT / "tools" / "licences.py"))["is_fine"](licence) is fine

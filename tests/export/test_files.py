@@ -22,18 +22,17 @@ from tests import journals
 
 # A file may grow to so many bytes, as on a full disk; then every format is tried.
 NO_ROOM = """
-import resource, sys
+import sys
 from socialfetch_async import ExportError, convert
+from tests.full_disk import files_end_at
 journal, folder, most = sys.argv[1:]
 import pyarrow.parquet
-before = resource.getrlimit(resource.RLIMIT_FSIZE)
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(most), before[1]))
-for name in {names}:
-    try:
-        print(convert(journal, f"{{folder}}/out.{{name}}").rows)
-    except ExportError as error:
-        print(error)
-resource.setrlimit(resource.RLIMIT_FSIZE, before)  # who measures coverage writes at the end
+with files_end_at(int(most)):
+    for name in {names}:
+        try:
+            print(convert(journal, f"{{folder}}/out.{{name}}").rows)
+        except ExportError as error:
+            print(error)
 """
 CONVERT = "import sys; from socialfetch_async import convert; convert(*sys.argv[1:])"
 

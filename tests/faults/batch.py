@@ -7,11 +7,12 @@ The handles are JSON on stdin. FILE_LIMIT, in bytes, is where the system says th
 """
 
 import asyncio
+import contextlib
 import json
-import resource
 import sys
 
 from socialfetch_async import Journal, JournalError, RetryPolicy, SocialFetchClient
+from tests.full_disk import files_end_at
 
 
 async def batch(
@@ -38,12 +39,12 @@ def main() -> None:
     """Run the batch."""
     url, key, path, concurrency, limit = sys.argv[1:]
     journal = Journal(path, fsync="never")
+    full = contextlib.nullcontext() if int(limit) <= 0 else files_end_at(int(limit))
     if int(limit) < 0:
         journal = Journal(path, fsync="never", _free_bytes=lambda _: None)
-    elif int(limit):
-        resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), resource.RLIM_INFINITY))
     handles = json.load(sys.stdin)
-    error = asyncio.run(batch(url, key, journal, int(concurrency), handles))
+    with full:
+        error = asyncio.run(batch(url, key, journal, int(concurrency), handles))
     json.dump({"error": error}, sys.stdout)
 
 

@@ -430,6 +430,7 @@ def test_a_page_that_is_there_twice_was_paid_once(tmp_path: Path) -> None:
         assert listed(saved) == [("ada", [None, "1"])]
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no pipes in folders")
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     """What is not a file is no journal: nobody may ever write to it."""
     os.mkfifo(tmp_path / "j")
