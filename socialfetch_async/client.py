@@ -94,7 +94,7 @@ class SocialFetchClient:
         timeout: float = 30.0,
         retry: RetryPolicy = RetryPolicy(),
         max_credits: int | None = None,
-        limiter: AbstractAsyncContextManager[Any] | None = None,
+        limiter: AbstractAsyncContextManager[object] | None = None,
         on_event: OnEvent | None = None,
         trace_configs: Sequence[aiohttp.TraceConfig] = (),
         max_response_bytes: int = 16 * 2**20,

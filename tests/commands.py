@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -87,10 +87,19 @@ async def started(*arguments: str, env: dict[str, str], **streams: Any) -> Async
     try:
         yield process
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            if process.returncode is None:
-                process.kill()
+        if process.returncode is None:
+            send(process, signal.SIGKILL)
         await process.wait()
+
+
+def send(process: Process, number: signal.Signals) -> None:
+    """Send a signal to a process that may have ended.
+
+    The process's own `send_signal` would look whether it has, and take the exit code from the one
+    who waits for it.
+    """
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process.pid, number)
 
 
 async def ended(process: Process, given: bytes | None = None) -> Done:
@@ -172,13 +181,6 @@ def _forks() -> socket.socket:
     atexit.register(process.wait)
     atexit.register(ours.close)
     return ours
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Wait until something is so."""
-    async with asyncio.timeout(60):
-        while not condition():
-            await asyncio.sleep(0.002)
 
 
 class Terminal:

@@ -1,5 +1,6 @@
 """What the tests share."""
 
+import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 
 from socialfetch_async import RetryPolicy, SocialFetchClient
+from tests import travel
 
 KEY = "sfk_test_0123456789"
 FAST = RetryPolicy(base=0.001, cap=0.002)
@@ -48,11 +50,27 @@ SLOW = {
 MakeClient = Callable[..., SocialFetchClient]
 
 
+async def until(condition: Callable[[], object]) -> None:
+    """Wait until something is so; asking again and again, it lets no clock jump."""
+    async with asyncio.timeout(60):
+        while not condition():
+            await asyncio.sleep(0.001)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what is slow."""
     for item in items:
         if item.nodeid.startswith(tuple(SLOW)):
             item.add_marker("slow")
+
+
+def pytest_asyncio_loop_factories(
+    item: pytest.Item,
+) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Let the clock jump in a test that is marked so."""
+    if item.get_closest_marker("jumping"):
+        return {"jumping": travel.Loop}
+    return {"real": asyncio.new_event_loop}
 
 
 @pytest.fixture

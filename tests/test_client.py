@@ -26,7 +26,7 @@ from socialfetch_async import (
     User,
 )
 from socialfetch_async.emulator import Emulator
-from tests.conftest import KEY, MakeClient
+from tests.conftest import KEY, MakeClient, until
 from tests.scripted import Scripted, http, page
 
 CONTRACT = Path(__file__).parent / "contract"
@@ -257,14 +257,15 @@ async def test_an_injected_session_is_not_closed() -> None:
         assert not session.closed
 
 
+@pytest.mark.jumping
 async def test_the_limit_of_an_injected_session_is_kept(client_of: MakeClient) -> None:
     """Waiting in its pool would count as connecting; so requests wait for a slot instead."""
     connector = aiohttp.TCPConnector(limit=3)
     async with (
-        Emulator(latency=0.005) as api,
+        Emulator(latency=1) as api,
         aiohttp.ClientSession(connector=connector) as session,
     ):
-        client = client_of(api, session=session, timeout=1.0)
+        client = client_of(api, session=session, timeout=5.0)
         await asyncio.gather(*(client.get_followers_page(f"u{i}") for i in range(20)))
         assert api.peak_concurrency == 3
 
@@ -373,13 +374,12 @@ def test_every_public_name_is_there_and_documented() -> None:
 
 async def test_closing_ends_everybody_who_waits(client_of: MakeClient) -> None:
     """Whoever is in the queue for a slot is told that the client was closed, and nobody hangs."""
-    async with Emulator(latency=0.05) as api:
+    async with Emulator(latency=30) as api:
         client = client_of(api, max_concurrency=1)
         tasks = [asyncio.ensure_future(client.get_followers_page("ada")) for _ in range(5)]
-        while not api.requests:
-            await asyncio.sleep(0.001)
+        await until(lambda: api.requests)
         await client.aclose()
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(20):
             results = await asyncio.gather(*tasks, return_exceptions=True)
         assert all(isinstance(result, RuntimeError) for result in results)
         assert all("SocialFetchClient" in str(result) for result in results)

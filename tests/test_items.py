@@ -415,11 +415,12 @@ async def test_another_shape_is_a_decode_error(
         assert len(api.seen) == 1
 
 
+@pytest.mark.jumping
 async def test_an_error_in_the_middle_says_how_to_go_on(client_of: MakeClient) -> None:
     """It has the cursor, and the same stream goes on from it, also after a cancellation."""
     answers = [comments("ab", "1"), error(502), HANG, comments("c")]
     async with Scripted(*answers) as api:
-        client = client_of(api, retry=ONCE, timeout=0.3)
+        client = client_of(api, retry=ONCE)
         stream = client.iter_items(PATH, items="comments", type=Comment)
         texts = [(await anext(stream)).text for _ in range(2)]
         with pytest.raises(LookupFailedError) as caught:

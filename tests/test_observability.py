@@ -31,7 +31,7 @@ from socialfetch_async.events import (
     RequestContext,
     RetryPlanned,
 )
-from tests.conftest import KEY, MakeClient
+from tests.conftest import KEY, MakeClient, until
 from tests.scripted import HANG, Scripted, error, page
 
 FAULTS = {"503": 0.1, "500": 0.1, "drop": 0.1, "lose": 0.1, "truncate": 0.1}
@@ -174,8 +174,7 @@ async def test_cancelled_attempts_are_events(client_of: MakeClient) -> None:
         client = client_of(api, on_event=events.append)
         async with client.iter_followers_many(["a", "b", "c", "d"], concurrency=3) as run:
             waiting = asyncio.ensure_future(anext(run))
-            while len(api.seen) < 3:
-                await asyncio.sleep(0.001)
+            await until(lambda: len(api.seen) >= 3)
             waiting.cancel()
         attempts = of(AttemptEnded, events)
         assert len(attempts) == len(events) == 3

@@ -123,6 +123,7 @@ async def test_captured_headers_are_without_the_key(
     assert KEY not in tracing.text
 
 
+@pytest.mark.jumping
 async def test_handles_can_be_kept_out(client_of: MakeClient, tracing: Tracing) -> None:
     """With the documented `url_filter` neither handle nor cursor is exported, failures included."""
     tracing.instrument(url_filter=without_handle)
@@ -136,7 +137,7 @@ async def test_handles_can_be_kept_out(client_of: MakeClient, tracing: Tracing) 
         page(["b"]),
     ]
     async with Scripted(*answers) as api:
-        client = client_of(api, retry=PATIENT, timeout=1.5)
+        client = client_of(api, retry=PATIENT)
         assert [f.handle async for f in client.iter_followers("ada.secret")] == ["a", "b"]
         assert len(tracing.spans) == len(api.seen) == 7
         assert {(span.attributes or {})["http.url"] for span in tracing.spans} == {

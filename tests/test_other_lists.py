@@ -141,6 +141,7 @@ async def test_limits(
             assert list(dict.fromkeys(everything)) == names(api, "ada")["ada"]
 
 
+@pytest.mark.jumping
 async def test_the_same_stream_goes_on_after_anything(client_of: MakeClient) -> None:
     """`break`, an error and a cancellation leave the position: each account comes once."""
     answers = [page("ab", "1"), error(502), HANG, page("cd", "2"), page("e")]
@@ -152,7 +153,7 @@ async def test_the_same_stream_goes_on_after_anything(client_of: MakeClient) -> 
             await anext(stream)
         assert (caught.value.handle, caught.value.cursor) == ("ada", "1")
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.02):
+            async with asyncio.timeout(2):
                 await anext(stream)
         async for account in stream:
             got.append(account.handle)

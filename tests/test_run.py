@@ -25,7 +25,7 @@ from socialfetch_async import (
 )
 from socialfetch_async.cli import words
 from socialfetch_async.emulator import Emulator
-from tests.conftest import FAST, KEY, MakeClient
+from tests.conftest import FAST, KEY, MakeClient, until
 from tests.scripted import Scripted, Seen, error, http, page
 
 Got = dict[str, list[str]]
@@ -129,8 +129,10 @@ async def test_a_stalled_consumer_stops_the_buying(client_of: MakeClient, concur
         ) as run:
             for delivered in range(1, 6):
                 await anext(run)
+                wanted = delivered + concurrency
+                await until(lambda wanted=wanted: len(api.charges) >= wanted)  # type: ignore[misc]
                 await asyncio.sleep(0.03)
-                assert len(api.charges) == delivered + concurrency
+                assert len(api.charges) == wanted
 
 
 async def test_a_small_handle_given_last_is_not_behind_the_huge_ones(
@@ -315,23 +317,23 @@ async def test_stop_ends_waits_at_once(client_of: MakeClient) -> None:
     async with Scripted(error(503, Retry_After="60")) as api:
         async with client_of(api).iter_followers_many(["a", "b"]) as run:
             pull = asyncio.ensure_future(drain(run))
-            while len(api.seen) < 2:
-                await asyncio.sleep(0.001)
+            await until(lambda: len(api.seen) == 2)
             await asyncio.sleep(0.02)
             run.stop()
-            async with asyncio.timeout(1):
+            async with asyncio.timeout(30):
                 assert await pull == {}
         assert {d.status for d in run.outcomes.values()} == {"stopped"}
         assert run.pending() == {"a": None, "b": None}
 
 
+@pytest.mark.jumping
 async def test_a_failure_after_stop_is_not_retried(client_of: MakeClient) -> None:
     """A request that was on its way at `stop()` and fails is not sent again."""
-    async with Emulator({"a": 90}, latency=0.02) as api:
+    async with Emulator({"a": 90}, latency=10) as api:
         api.script("a", "503", "503", "503")
         async with client_of(api).iter_followers_many(["a"]) as run:
             pull = asyncio.ensure_future(drain(run))
-            await asyncio.sleep(0.01)
+            await until(lambda: api.requests)
             run.stop()
             await pull
         assert run.outcomes["a"].status == "stopped"
@@ -612,15 +614,15 @@ async def test_handles_that_have_begun_are_not_starved_by_new_ones(
         assert max(seen.values()) > 5
 
 
+@pytest.mark.jumping
 async def test_waiting_for_credit_keeps_nobody_else_waiting(client_of: MakeClient) -> None:
     """Workers that wait for the last credit to come back hold no slot of the client."""
-    async with Emulator({f"u{i}": 50 for i in range(4)}, latency=0.2) as api:
+    async with Emulator({f"u{i}": 50 for i in range(4)}, latency=20) as api:
         client = client_of(api, max_concurrency=4)
         async with client.iter_followers_many([f"u{i}" for i in range(4)], max_credits=1) as run:
             draining = asyncio.ensure_future(drain(run))
-            while not api.charges:
-                await asyncio.sleep(0.001)
-            async with asyncio.timeout(0.15):
+            await until(lambda: api.charges)
+            async with asyncio.timeout(15):
                 assert await client.whoami()
             await draining
 
@@ -743,7 +745,7 @@ async def test_a_scope_of_anyio_around_a_run(
         used = client.usage
         assert used.requests_sent == used.pages + used.maybe_charged
         assert sum(isinstance(event, FollowersPage) for event in saved) == used.pages
-        await settled(api, client)
+        await until(lambda: len(api.requests) >= used.requests_sent)
         assert used.credits_charged <= len(api.charges) <= used.credits_charged + used.maybe_charged
         assert not [task for task in asyncio.all_tasks() if "_work" in repr(task)]
         async with client.iter_followers_many(run.pending(), concurrency=6) as rest:
@@ -752,27 +754,22 @@ async def test_a_scope_of_anyio_around_a_run(
             assert list(dict.fromkeys(got[handle])) == rows
 
 
-async def settled(api: Emulator, client: SocialFetchClient) -> None:
-    """Wait until the emulator has seen what was sent."""
-    async with asyncio.timeout(5):
-        while len(api.requests) < client.usage.requests_sent:
-            await asyncio.sleep(0.001)
-
-
+@pytest.mark.jumping
 async def test_cancelling_a_leaving_run_again_does_not_hurry_it(client_of: MakeClient) -> None:
     """Its workers account for their requests before the block is left, however often it is told."""
-    async with Emulator({"a": 100, "b": 100}, latency=0.05) as api:
-        client = client_of(api)
+    async with Emulator({"a": 100, "b": 100}, latency=10) as api:
+        client, two = client_of(api), asyncio.Event()
 
         async def work() -> None:
             async with client.iter_followers_many(["a", "b"]) as run:
                 await anext(run)
                 await anext(run)
-                await asyncio.sleep(0.01)  # the next two requests are out
+                two.set()
+                await asyncio.Event().wait()
 
         task = asyncio.create_task(work())
-        while len(api.requests) < 4:
-            await asyncio.sleep(0.001)
+        await two.wait()
+        await until(lambda: len(api.requests) == 4)
         for _ in range(5):
             task.cancel()
             await asyncio.sleep(0)
@@ -795,15 +792,15 @@ class SlowToLeave:
         self.left += 1
 
 
+@pytest.mark.jumping
 async def test_a_run_is_left_in_order_under_a_cancelled_scope(client_of: MakeClient) -> None:
     """The scope cancels the leaving as well, at each turn of the loop; that is no second wish."""
     limiter = SlowToLeave()
-    async with Emulator({"a": 100, "b": 100}, latency=0.05) as api:
+    async with Emulator({"a": 100, "b": 100}, latency=10) as api:
         client = client_of(api, limiter=limiter)
         with anyio.CancelScope() as scope:
             async with client.iter_followers_many(["a", "b"]):
-                while len(api.requests) < 2:
-                    await asyncio.sleep(0.001)
+                await until(lambda: len(api.requests) == 2)
                 scope.cancel()
                 await asyncio.sleep(1)
         assert scope.cancelled_caught

@@ -26,7 +26,9 @@ class _Selector(selectors.DefaultSelector):
         return ready
 
 
-class _Loop(asyncio.SelectorEventLoop):
+class Loop(asyncio.SelectorEventLoop):
+    """A loop whose clock jumps; what its time is counted from does not matter."""
+
     def __init__(self) -> None:
         self._jumping = _Selector()
         super().__init__(self._jumping)
@@ -37,5 +39,5 @@ class _Loop(asyncio.SelectorEventLoop):
 
 def run(main: Coroutine[Any, Any, T]) -> T:
     """Run a program whose waits take no time. Its clock is the loop's."""
-    with asyncio.Runner(loop_factory=_Loop) as runner:
+    with asyncio.Runner(loop_factory=Loop) as runner:
         return runner.run(main)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext, suppress
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from socialfetch_async._exchange.call import Call
 from socialfetch_async._exchange.circuit_breaker import CircuitBreaker
@@ -50,7 +50,7 @@ class Admission:
         policy: RetryPolicy,
         *,
         slots: int,
-        limiter: AbstractAsyncContextManager[Any] | None,
+        limiter: AbstractAsyncContextManager[object] | None,
         jitter: Callable[[float], float],
         check_usable: Callable[[], asyncio.AbstractEventLoop],
         reports: Reports,
@@ -277,7 +277,7 @@ class Admission:
         self.straight = not self.breaker.open and self.pace.rate is None and self._limiter is None
 
 
-async def _leave(limiter: AbstractAsyncContextManager[Any]) -> None:
+async def _leave(limiter: AbstractAsyncContextManager[object]) -> None:
     try:
         await limiter.__aexit__(None, None, None)
     except Exception:  # noqa: BLE001 - a page that is paid for is not lost for somebody's limiter

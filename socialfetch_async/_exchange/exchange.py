@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
-from typing import Any, Final, TypeVar, cast
+from typing import Final, TypeVar, cast
 
 import backoff
 from msgspec import Struct
@@ -48,7 +48,7 @@ class Exchange:
         timeout: float,
         max_concurrency: int,
         max_credits: int | None = None,
-        limiter: AbstractAsyncContextManager[Any] | None = None,
+        limiter: AbstractAsyncContextManager[object] | None = None,
         on_event: OnEvent | None = None,
         jitter: Callable[[float], float] = backoff.full_jitter,
     ) -> None:

@@ -25,12 +25,12 @@ from socialfetch_async.batch.progress import BatchEvent as BatchEvent, BatchProg
 from socialfetch_async.batch.refreshing import finish_refresh as finish_refresh
 from socialfetch_async.batch.settlement import settle as settle
 from socialfetch_async.batch.showing import (
-    down as down,
-    logged as logged,
-    shown as shown,
-    ticking as ticking,
+    four_times_a_second as four_times_a_second,
+    log_passed_to as log_passed_to,
+    outage_in_words as outage_in_words,
+    progress_on_stderr as progress_on_stderr,
 )
-from socialfetch_async.batch.words import status as status
+from socialfetch_async.batch.words import status_in_words as status_in_words
 
 __all__ = [
     "BatchProgress",

@@ -12,7 +12,7 @@ from socialfetch_async.batch.estimate import BatchStopReason, Estimate, estimate
 from socialfetch_async.batch.files import BatchFiles, files_of
 from socialfetch_async.batch.job import Job, Watch
 from socialfetch_async.batch.progress import BatchEvent, BatchProgress, BatchResult
-from socialfetch_async.batch.showing import shown
+from socialfetch_async.batch.showing import progress_on_stderr
 from socialfetch_async.client import SocialFetchClient
 from socialfetch_async.export import PathLike
 from socialfetch_async.journal import Fsync, Refresh, SavedRun, read_journal
@@ -101,7 +101,7 @@ async def export_followers(
     arguments.flag("overwrite", overwrite)
     files = files_of(output, format, journal, spreadsheet=spreadsheet, overwrite=overwrite)
     if progress is True:
-        async with shown(client) as panel:
+        async with progress_on_stderr(client) as panel:
             return await run_batch(client, files, asked, fsync, panel.see)
     if progress is False:
         return await run_batch(client, files, asked, fsync, None)

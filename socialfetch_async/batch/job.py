@@ -230,9 +230,9 @@ class Job:
         async def wrote(path: Path, contents: Contents, options: str) -> None:
             journal.wrote(path, contents.size, contents.digest, options)
 
-        def record(*made: Any) -> None:
+        def record(path: Path, contents: Contents, options: str) -> None:
             # The files are written in a thread; only the loop's own writes to the journal.
-            asyncio.run_coroutine_threadsafe(wrote(*made), loop).result()
+            asyncio.run_coroutine_threadsafe(wrote(path, contents, options), loop).result()
 
         try:
             writing = self._files.write(journal.saved, journal.written, record)

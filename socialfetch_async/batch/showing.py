@@ -186,14 +186,14 @@ class Progress:
     def _notes(self) -> Iterator[str]:
         """Yield the sentences below the figures."""
         if (outage := self._client.outage) is not None:
-            yield down(outage)
+            yield outage_in_words(outage)
         elif self._latest:
             yield f"Latest: {self._latest}"
         if self._stopping:
             yield _STOPPING
 
 
-def down(outage: Outage) -> str:
+def outage_in_words(outage: Outage) -> str:
     """Return the line about an outage."""
     since = time.strftime("%H:%M:%S", time.localtime(time.time() - outage.seconds))
     probe = f"in {duration(outage.next_probe)}" if outage.next_probe >= 1 else "now"
@@ -262,7 +262,7 @@ class Lines(Progress):
                 stamped("; ".join(f"{name}: {text}" for name, text in self._figures()))
             )
             if (outage := self._client.outage) is not None:
-                self._lines.append(stamped(down(outage)))
+                self._lines.append(stamped(outage_in_words(outage)))
             elif self._latest not in {"", latest}:
                 self._lines.append(stamped(f"Latest: {self._latest}"))
             latest = self._latest
@@ -281,7 +281,7 @@ class Lines(Progress):
 
 
 @asynccontextmanager
-async def shown(
+async def progress_on_stderr(
     client: SocialFetchClient, voice: Voice = _DEFAULT, tell: Tell = _summary
 ) -> AsyncIterator[Progress]:
     """Show a batch on stderr until the block ends.
@@ -294,15 +294,15 @@ async def shown(
     drawn = is_terminal(sys.stderr) and not voice.quiet
     progress = (Panel if drawn else Lines)(client, voice, tell)
     try:
-        with logged(progress.log):
-            async with ticking(progress.tick):
+        with log_passed_to(progress.log):
+            async with four_times_a_second(progress.tick):
                 yield progress
     finally:
         await progress.close()
 
 
 @asynccontextmanager
-async def ticking(tick: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+async def four_times_a_second(tick: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
     """Call a function four times per second until the block ends."""
     over = asyncio.Event()
     task = asyncio.create_task(_tick(tick, over))
@@ -314,7 +314,7 @@ async def ticking(tick: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
 
 
 @contextlib.contextmanager
-def logged(see: Callable[[logging.LogRecord], None]) -> Iterator[None]:
+def log_passed_to(see: Callable[[logging.LogRecord], None]) -> Iterator[None]:
     """Give the library's log to a function for a block."""
     handler = _Log(see)
     before = logger.level

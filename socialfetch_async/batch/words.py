@@ -17,14 +17,14 @@ _STATUSES: Final = {
 """Phrases for people, of the statuses that are not one plain word."""
 
 
-def status(name: str) -> str:
+def status_in_words(name: str) -> str:
     """Return how a list ended, in words."""
     return _STATUSES.get(name, name)
 
 
 def ended(done: HandleDone) -> str:
     """Return a line about a handle that ended."""
-    parts = [f"{done.handle}: {status(done.outcome)}"]
+    parts = [f"{done.handle}: {status_in_words(done.outcome)}"]
     if done.status != "unavailable":
         parts.append(count(done.followers, "follower"))
     return ", ".join([*parts, count(done.credits_charged, "credit")])

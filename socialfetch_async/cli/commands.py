@@ -1,7 +1,7 @@
 """The commands. Heavy imports stand inside, so that `--help` is quick."""
 
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -15,6 +15,10 @@ from socialfetch_async.cli.command_options import (
     of_followers,
 )
 from socialfetch_async.cli.options import Group, connection, example, given, shared
+
+if TYPE_CHECKING:
+    from socialfetch_async._terminal import Voice
+    from socialfetch_async.cli.connecting import Connection
 
 T = TypeVar("T")
 
@@ -300,13 +304,13 @@ def demo(output: str | None) -> None:
     _run(show(output, _voice()))
 
 
-def _voice() -> Any:
+def _voice() -> "Voice":
     from socialfetch_async._terminal import Voice  # noqa: PLC0415
 
     return Voice(**given())
 
 
-def _how(options: dict[str, Any]) -> tuple[Any, Any]:
+def _how(options: dict[str, Any]) -> "tuple[Voice, Connection]":
     """Take the options of the connection from all options; return how to talk and to connect."""
     from socialfetch_async.cli.connecting import Connection  # noqa: PLC0415
 

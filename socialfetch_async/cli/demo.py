@@ -9,7 +9,14 @@ from typing import Final
 
 from socialfetch_async._terminal import Voice, say, write_lines
 from socialfetch_async._text import count
-from socialfetch_async.batch import BatchEvent, BatchResult, files_of, order, run_batch, shown
+from socialfetch_async.batch import (
+    BatchEvent,
+    BatchResult,
+    files_of,
+    order,
+    progress_on_stderr,
+    run_batch,
+)
 from socialfetch_async.cli import exit_codes
 from socialfetch_async.cli.connecting import connected
 from socialfetch_async.cli.output import write_json
@@ -82,7 +89,7 @@ async def show(output: str | None, voice: Voice) -> int:
         async with connected(client):
             if not (voice.quiet or voice.json):
                 await write_lines([_INTRODUCTION])
-            async with shown(client, voice) as progress:
+            async with progress_on_stderr(client, voice) as progress:
 
                 def see(event: BatchEvent) -> None:
                     if isinstance(event, FollowersPage):

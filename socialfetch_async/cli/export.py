@@ -21,10 +21,10 @@ from socialfetch_async.batch import (
     files_of,
     order,
     price_batch,
+    progress_on_stderr,
     read_handles,
     run_batch as run_job,
     settle,
-    shown,
 )
 from socialfetch_async.cli import exit_codes, stopping, words
 from socialfetch_async.cli.connecting import Connection, connected, max_credits, told
@@ -272,7 +272,7 @@ async def _fetch(client: SocialFetchClient, asked: Order, options: Options) -> i
     """Run the batch; say how it ended and how to resume; return the exit code."""
     code, result, trouble, unsaid = exit_codes.DONE, None, "", None
     try:
-        async with shown(client, options.voice, _told) as progress:
+        async with progress_on_stderr(client, options.voice, _told) as progress:
             try:
                 await run_job(client, options.files(), asked, options.fsync, progress.see)
             finally:

@@ -9,7 +9,15 @@ from logging import WARNING, LogRecord
 from socialfetch_async import _arguments as arguments
 from socialfetch_async._terminal import Voice, is_terminal, say, stamped, write_lines
 from socialfetch_async._text import count
-from socialfetch_async.batch import Picture, Screen, down, logged, read_handles, status, ticking
+from socialfetch_async.batch import (
+    Picture,
+    Screen,
+    four_times_a_second,
+    log_passed_to,
+    outage_in_words,
+    read_handles,
+    status_in_words,
+)
 from socialfetch_async.cli import exit_codes, stopping, words
 from socialfetch_async.cli.connecting import Connection, connected, max_credits, told
 from socialfetch_async.cli.output import as_json, plain
@@ -78,8 +86,8 @@ class _Command:
     async def run(self, starts: Mapping[str, str | None]) -> int:
         """Write one list after the other; return the exit code."""
         try:
-            with logged(self._log):
-                async with ticking(self._tick):
+            with log_passed_to(self._log):
+                async with four_times_a_second(self._tick):
                     return await self._all(starts)
         finally:
             if self._screen is not None:
@@ -134,7 +142,7 @@ class _Command:
             await self._say(f"Stopped. Written: {_progress(handle, stream)}")
             await self._say_how_to_resume(handle, stream, later)
             raise
-        await self._say(f"{_progress(handle, stream)}: {status(stream.stop_reason or '')}")
+        await self._say(f"{_progress(handle, stream)}: {status_in_words(stream.stop_reason or '')}")
         if stream.stop_reason != "max_credits":
             return exit_codes.DONE
         await self._say_how_to_resume(handle, stream, later)
@@ -154,7 +162,7 @@ class _Command:
             ("credits", f"{usage.credits_charged:,} charged"),
         ]
         note = f"Latest: {self._latest}" if self._latest else ""
-        note = note if outage is None else down(outage)
+        note = note if outage is None else outage_in_words(outage)
         share = min(1.0, seen / total) if total else None
         self._screen.picture = Picture(share, rows, [note] if note else [])
 

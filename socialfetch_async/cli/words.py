@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from socialfetch_async._text import count, quoted
-from socialfetch_async.batch import BatchResult, Estimate, HandlesFile, status
+from socialfetch_async.batch import BatchResult, Estimate, HandlesFile, status_in_words
 from socialfetch_async.cli.output import here
 from socialfetch_async.events import is_ours
 from socialfetch_async.export import ExportResult
@@ -43,7 +43,11 @@ def _bytes(character: str) -> bytes:
 
 def unavailable(lookup_status: str) -> str:
     """Return what the vendor says of a profile without a list, in words."""
-    return f"unavailable ({lookup_status})" if is_ours(lookup_status) else status(lookup_status)
+    return (
+        f"unavailable ({lookup_status})"
+        if is_ours(lookup_status)
+        else status_in_words(lookup_status)
+    )
 
 
 def size(amount: int) -> str:
@@ -139,7 +143,9 @@ def summary(result: BatchResult, refresh: str | None) -> Iterator[str]:
 
 def statuses(result: BatchResult) -> str:
     """Say how many handles ended how."""
-    each = ", ".join(f"{amount:,} {status(name)}" for name, amount in result.statuses.items())
+    each = ", ".join(
+        f"{amount:,} {status_in_words(name)}" for name, amount in result.statuses.items()
+    )
     return f"{count(result.handles, 'handle')}: {each}"
 
 

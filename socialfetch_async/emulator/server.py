@@ -21,7 +21,8 @@ _PAID: Final = {
     "following": "/v1/tiktok/profiles/{handle}/following",
     "profile": "/v1/tiktok/profiles/{handle}",
 }
-_STRAY_PAUSE: Final = 0.02  # seconds, by which the connection is idle
+_STRAY_PAUSE: Final = 0.02  # seconds, by which the connection is idle ...
+_STRAY_TURNS: Final = 10  # ... and turns of the loop, by which it is so on a slow machine, too
 _REQUEST_ID: Final = web.RequestKey("request_id", str)
 
 
@@ -411,9 +412,13 @@ class Emulator:
             loop.call_later(_STRAY_PAUSE, self._stray, request.transport, late)
         return await answers.page(request, fault, body)
 
-    def _stray(self, transport: asyncio.Transport | None, late: bytes) -> None:
+    def _stray(
+        self, transport: asyncio.Transport | None, late: bytes, turns: int = _STRAY_TURNS
+    ) -> None:
         """Write what nobody asked for, if nobody is asking."""
-        if transport is not None and not transport.is_closing() and transport not in self._busy:
+        if turns:
+            asyncio.get_running_loop().call_soon(self._stray, transport, late, turns - 1)
+        elif transport is not None and not transport.is_closing() and transport not in self._busy:
             transport.write(late)
 
     def _data(self, asked: _Asked, turn: str | None = None) -> dict[str, Any]:

@@ -86,18 +86,9 @@ def _one(raw: msgspec.Raw) -> tuple[Follower, Mapping[str, Any] | None] | None:
         follower = FOLLOWERS_READER.rows.one(raw)
     except (Mismatch, *_BROKEN):
         return None
-    return follower, _extra(_fields.decode(_valid(raw))) or None
-
-
-def _valid(raw: msgspec.Raw) -> bytes:
-    """Return a row as it came, or repaired where a field that nobody has looked at is broken."""
-    text = bytes(raw)
-    try:
-        msgspec.json.decode(text)
-    except _BROKEN:
-        # It is a follower, so it is a character that is broken, on a disk or by an editor.
-        return repaired(text) or b"{}"
-    return text
+    # It is a follower: where a field that nobody has looked at is broken, it is a character, on a
+    # disk or by an editor.
+    return follower, _extra(_fields.decode(repaired(bytes(raw)) or b"{}")) or None
 
 
 def _extra(fields: Mapping[str, msgspec.Raw]) -> dict[str, Any]:

@@ -249,7 +249,7 @@ class SavedPage(PageFields, frozen=True, kw_only=True, tag="page"):
     """
 
     line: bytes = b""  # with the answer, whose rows are read when they are used
-    earlier: Any = None  # a FirstSeen, where older readings may have had its followers
+    earlier: FirstSeen | None = None  # where older readings may have had its followers
 
     @property
     def raw_followers(self) -> Raw:

@@ -42,8 +42,7 @@ from socialfetch_async.batch.showing import Lines
 from socialfetch_async.emulator import Emulator
 from socialfetch_async.models import FollowersPage
 from tests.batches import MAIN_JOB, expected, main_job
-from tests.commands import until
-from tests.conftest import MakeClient
+from tests.conftest import MakeClient, until
 from tests.full_disk import files_end_at
 from tests.journals import page, write
 from tests.scripted import Scripted, Seen, error, page as scripted_page

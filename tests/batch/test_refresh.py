@@ -25,8 +25,7 @@ from socialfetch_async.batch import BatchProgress, settle
 from socialfetch_async.emulator import Emulator
 from socialfetch_async.export import diff
 from socialfetch_async.report import write_report
-from tests.commands import until
-from tests.conftest import MakeClient
+from tests.conftest import MakeClient, until
 from tests.faults.year import year
 from tests.scripted import Scripted, Seen, page
 
@@ -414,9 +413,15 @@ async def export_batch(client: Any, handles: dict[str, int], folder: Path) -> No
 async def test_a_timeout_keeps_what_is_paid_for(client_of: MakeClient, tmp_path: Path) -> None:
     """asyncio's own."""
     handles = {f"h{n}": 400 for n in range(6)}
-    async with Emulator(handles, latency=0.02) as api:
+    async with Emulator(handles, latency=0.02) as api, asyncio.TaskGroup() as group:
+
+        async def expire() -> None:
+            await until(lambda: len(api.charges) >= 5)
+            limit.reschedule(asyncio.get_running_loop().time())
+
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.2):
+            async with asyncio.timeout(None) as limit:
+                group.create_task(expire())
                 await export_batch(client_of(api), handles, tmp_path)
         charged = len(api.charges)
         assert read_journal(tmp_path / "followers.journal").credits_charged == charged

@@ -32,8 +32,8 @@ from tests.commands import (
     named,
     run,
     started,
-    until,
 )
+from tests.conftest import until
 
 NAMES = {
     "handle": "handle",
@@ -294,6 +294,8 @@ async def test_a_signal_stops_the_buying_and_nothing_is_lost(number: signal.Sign
     async with emulator({"ada": 110, "bo": 30}, latency=0.1) as api:
         env = environment(api)
         async with started("followers", "ada", "bo", env=env, stdout=PIPE, stderr=PIPE) as process:
+            await until(lambda: len(api.requests) == 2)
+            api.latency = 30  # of the third page, which never comes
             await until(lambda: len(api.requests) == 3)
             process.send_signal(number)
             done = await ended(process)
@@ -510,12 +512,12 @@ async def test_progress_on_a_terminal_and_data_in_a_file() -> None:
 async def test_ctrl_c_on_a_terminal_leaves_a_line_to_copy() -> None:
     """How to resume stands at the beginning of a line, and nothing of the panel is left."""
     with Terminal() as terminal:
-        async with emulator({"ada": 500}, latency=0.05) as api:
+        async with emulator({"ada": 5_000}, latency=0.05) as api:
             env = environment(api)
             async with started(
                 "followers", "ada", "bo", env=env, stdout=DEVNULL, stderr=terminal.slave
             ) as process:
-                await until(lambda: "of 500" in terminal.text)
+                await until(lambda: "of 5,000" in terminal.text)
                 process.send_signal(signal.SIGINT)
                 assert (await ended(process)).code == 130
             await until(lambda: "\x1b[?25h" in terminal.text)

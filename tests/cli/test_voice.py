@@ -18,7 +18,8 @@ from socialfetch_async.cli.commands import socialfetch
 from socialfetch_async.cli.connecting import told
 from socialfetch_async.emulator import Emulator
 from socialfetch_async.errors import CreditLimitError, IncompleteRunError, SocialFetchError
-from tests.commands import KEY, Terminal, ended, environment, named, run, started, until
+from tests.commands import KEY, Terminal, ended, environment, named, run, started
+from tests.conftest import until
 from tests.test_errors import EXAMPLES
 
 STAMP = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4} ", re.MULTILINE)
@@ -158,7 +159,7 @@ async def test_how_often_and_how_long_is_tried() -> None:
         assert f"ada: {host}: the API responded with 503" in done.err
         assert done.says("Resume with")[-1] == "--retries=0"
     async with emulator({"ada": 45}, latency=30) as api:
-        done = await run(api, "followers", "ada", "--retries=0", "--timeout=0.2")
+        done = await run(api, "followers", "ada", "--retries=0", "--timeout=2")
         assert (done.code, len(api.requests)) == (1, 1)
     for bad in ("--rate=0", "--timeout=0", "--timeout=nan", "--retries=-1", "--patience=5"):
         done = await run(None, "balance", bad)
@@ -194,6 +195,7 @@ async def test_sighup_stops_it_as_sigterm_does(tmp_path: Path) -> None:
         arguments = ("export", "--handle=ada", "-o", str(tmp_path / "out"))
         async with started(*arguments, env=environment(api), stdout=PIPE, stderr=PIPE) as process:
             await until(lambda: len(api.charges) >= 2)
+            api.latency = 1  # so that the signal comes before the end
             process.send_signal(signal.SIGHUP)
             done = await ended(process)
         assert done.code == 129

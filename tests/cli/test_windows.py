@@ -13,7 +13,8 @@ from socialfetch_async.emulator import Emulator
 from socialfetch_async.report import write_report
 from tests.batches import by_json, expected
 from tests.cli.test_cli import emulator, listed
-from tests.commands import Done, ended, environment, until
+from tests.commands import Done, ended, environment, send
+from tests.conftest import until
 from tests.journals import page, write
 
 FORMATS = ("jsonl", "jsonl.gz", "csv", "parquet", "sqlite")
@@ -30,7 +31,7 @@ async def on_windows(api: Emulator, *arguments: str) -> AsyncIterator[Process]:
         yield process
     finally:
         if process.returncode is None:
-            process.kill()
+            send(process, signal.SIGKILL)
         await process.wait()
 
 
@@ -85,6 +86,7 @@ async def test_ctrl_c_ends_it_and_loses_nothing(tmp_path: Path) -> None:
     async with emulator({"ada": 110, "bo": 30}, latency=0.1) as api:
         async with on_windows(api, *export(tmp_path)) as process:
             await until(lambda: len(api.charges) > 3)
+            api.latency = 30
             process.send_signal(signal.SIGINT)
             assert await process.wait() == -signal.SIGINT
         api.latency = 0

@@ -22,12 +22,10 @@ NAMED = [name for name in FAULTS if not name[0].isdigit()]
 ROUTES = ("/followers", "/following", "")
 
 
-async def outcome(
-    http: aiohttp.ClientSession, api: Emulator, path: str, *, stalls: bool = False
-) -> Answer | str:
+async def outcome(http: aiohttp.ClientSession, api: Emulator, path: str) -> Answer | str:
     """Return the answer, or how there was none."""
     try:
-        return await fetch(http, api, path, timeout=0.2 if stalls else 20)
+        return await fetch(http, api, path)
     except TimeoutError:
         return "stall"
     except aiohttp.ClientPayloadError:
@@ -143,6 +141,7 @@ def test_the_page_about_testing_has_every_kind() -> None:
     assert charged == {name: FAULTS[name].charged for name in listed}
 
 
+@pytest.mark.jumping
 @pytest.mark.parametrize("fault", NAMED)
 async def test_a_fault_does_what_it_says(
     http: aiohttp.ClientSession, fault: str, caplog: pytest.LogCaptureFixture
@@ -150,7 +149,7 @@ async def test_a_fault_does_what_it_says(
     """Its charge is in the ledger, also when the answer was lost; the next request is served."""
     async with Emulator({"ada": 30}) as api:
         api.script("ada", fault)
-        seen = await outcome(http, api, path_of("ada"), stalls="stall" in fault)
+        seen = await outcome(http, api, path_of("ada"))
         if isinstance(seen, Answer):
             assert SEEN[fault](seen), seen
         else:
@@ -208,11 +207,12 @@ async def test_every_route_meets_every_fault(http: aiohttp.ClientSession, route:
             assert len(api.charges) - before == charged
 
 
+@pytest.mark.jumping
 @pytest.mark.parametrize("kind", ["425", "504-html", "502-json-after", "stall", "nan", "portal"])
 async def test_a_share_of_the_requests_fails(http: aiohttp.ClientSession, kind: str) -> None:
     """By rate, as it was by script."""
     async with Emulator({"ada": 30}, faults={kind: 1}) as api:
-        seen = await outcome(http, api, path_of("ada"), stalls=kind == "stall")
+        seen = await outcome(http, api, path_of("ada"))
         assert seen == "stall" if kind == "stall" else isinstance(seen, Answer)
         assert len(api.charges) == FAULTS[kind].charged
 
@@ -383,9 +383,10 @@ async def test_a_rate_limit_lets_so_many_through(http: aiohttp.ClientSession, li
 
 async def test_an_outage_is_for_everybody_and_for_a_time(http: aiohttp.ClientSession) -> None:
     """On every route, free ones too; then the emulator answers as before."""
-    async with Emulator({"ada": 3}, outages=[("503", 0, 0.15)]) as api:
-        paths = [path_of("ada"), "/v1/balance", "/health"]
+    paths = [path_of("ada"), "/v1/balance", "/health"]
+    async with Emulator(outages=[("503", 0, 1_000)]) as api:
         assert [(await fetch(http, api, path)).status for path in paths] == [503] * 3
+    async with Emulator({"ada": 3}, outages=[("503", 0, 0.15)]) as api:
         while (await fetch(http, api, path_of("ada"))).status != 200:
             await asyncio.sleep(0.02)
         api.outage("521-html", 60)

@@ -28,9 +28,10 @@ def priced(price: int) -> Scripted:
     return Scripted(by=answer)
 
 
+@pytest.mark.jumping
 async def test_one_request_goes_first_to_learn_the_price(client_of: MakeClient) -> None:
     """The others wait for its page, whatever list they are of."""
-    async with Emulator(latency=0.03) as api:
+    async with Emulator(latency=1) as api:
         client = client_of(api, max_credits=100)
         run = client.iter_followers_many([f"u{n}" for n in range(20)], max_pages_per_handle=1)
         async with run:
@@ -81,10 +82,11 @@ async def test_single_pages_and_lists_share_the_limit_of_the_client(client_of: M
         assert len(api.charges) == 5
 
 
+@pytest.mark.jumping
 async def test_what_may_have_been_charged_counts_against_the_client(client_of: MakeClient) -> None:
     """A lost attempt is a credit for all of its lists."""
     async with Scripted(HANG, error(503), page(["a"], "1")) as api:
-        client = client_of(api, max_credits=3, timeout=1.0)
+        client = client_of(api, max_credits=3)
         assert (await client.get_followers_page("ada")).followers
         assert (client.usage.credits_charged, client.usage.maybe_charged) == (1, 1)
         await client.get_followers_page("bo")
@@ -93,12 +95,13 @@ async def test_what_may_have_been_charged_counts_against_the_client(client_of: M
         assert len(api.seen) == 4
 
 
+@pytest.mark.jumping
 async def test_a_lost_attempt_before_the_price_is_known_counts_at_the_price(
     client_of: MakeClient,
 ) -> None:
     """The counters follow when the first page says what pages cost."""
     async with Scripted(HANG, page(["a"], "1", charged=5)) as api:
-        client = client_of(api, max_credits=30, timeout=1.0)
+        client = client_of(api, max_credits=30)
         await client.get_followers_page("ada")
         assert (client.usage.credits_charged, client.usage.maybe_charged) == (5, 5)
 

@@ -21,6 +21,7 @@ from random import Random
 from typing import Final
 
 from socialfetch_async.emulator import Emulator
+from tests.commands import send
 from tests.faults.cluster import Cluster, busy
 from tests.faults.job_kills import KINDS, PAGE, Figures, Job, Watched, profiles_of, rows_of
 from tests.faults.pages import write_into
@@ -52,7 +53,7 @@ class _Killer:
             if process.returncode is not None:
                 return
             if self._random.random() < 1 / 2:
-                process.kill()
+                send(process, signal.SIGKILL)
                 self.done += 1
                 return
             workers = busy(self._folder, self._cluster)
@@ -103,7 +104,7 @@ async def killed(
 
         for options in job_kind.commands:
             code = 1
-            while code:
+            while code and not watched.refreshed:
                 before = killer.done
                 code = await _ended(
                     job,

@@ -16,9 +16,10 @@ from starlette.responses import StreamingResponse
 from starlette.routing import Route
 
 from socialfetch_async import export_followers, read_journal
+from tests.conftest import until
 from tests.faults.child import FaultServer
 from tests.faults.figures import Line, Scale
-from tests.faults.harness import client_of, until
+from tests.faults.harness import client_of
 
 Work = Callable[[], Awaitable[object]]
 """Begins a batch, or waits for the moment to leave it."""

@@ -6,9 +6,10 @@ from typing import Any
 import aiohttp
 
 from socialfetch_async import FollowersPage, SocialFetchClient
+from tests.conftest import until
 from tests.faults.child import FaultServer
 from tests.faults.figures import Line, Scale
-from tests.faults.harness import THREE, client_of, ids, on, until
+from tests.faults.harness import THREE, client_of, ids, on
 
 # Written with the page, or a moment after it. The first part of one can only be seen where the
 # connector is ours.

@@ -124,7 +124,7 @@ async def waits_and_deadlines(server: FaultServer, scale: Scale) -> list[Line]:
     assert len(gaps) == scale.draws
     early = sum(gap < 1.0 for gap in gaps)
     server.reset().always("*", "stall-before")
-    policy = RetryPolicy(deadline=0.5, base=0.05, max_attempts=100)
+    policy = RetryPolicy(deadline=3, base=0.05, max_attempts=100)
     async with client_of(server, retry=policy, timeout=60) as client:
         late = [_until_error(client, handle, RequestTimeoutError) for handle in handles[:50]]
         overshoot = max(await asyncio.gather(*late)) - policy.deadline

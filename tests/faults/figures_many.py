@@ -5,6 +5,7 @@ import gc
 import warnings
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from random import Random
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from socialfetch_async import (
     RetryPolicy,
     SocialFetchClient,
 )
+from tests.conftest import until
 from tests.faults.book import cursor_of, page_of
 from tests.faults.child import Counters, FaultServer
 from tests.faults.figures import Compared, Line, Scale
@@ -203,7 +205,8 @@ async def cancellations(server: FaultServer, scale: Scale) -> list[Line]:
                     seen += 1
             usage = client.usage
         gc.collect()
-        await asyncio.sleep(0.1)
+        with suppress(TimeoutError):
+            await until(lambda: server.count.open == 0)
     count = server.count
     extra = count.charged - seen - count.faults_after
     return [

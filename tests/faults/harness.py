@@ -1,9 +1,7 @@
 """What the fault tests share: a client of the server, and what a whole list is."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from time import monotonic
 from typing import Any
 
 from socialfetch_async import Follower, FollowersPage, RetryPolicy, SocialFetchClient
@@ -37,14 +35,6 @@ def names(followers: Iterable[Follower]) -> list[str]:
 def on(pages: Iterable[FollowersPage]) -> list[str]:
     """Return the handles of the followers on pages."""
     return [follower.handle for page in pages for follower in page.followers]
-
-
-async def until(holds: Callable[[], bool], seconds: float = 10.0) -> None:
-    """Wait until something holds, which is a failure when it takes too long."""
-    end = monotonic() + seconds
-    while not holds():
-        assert monotonic() < end, "waited in vain"
-        await asyncio.sleep(0.002)
 
 
 def assert_bracketed(server: FaultServer, client: SocialFetchClient) -> None:

@@ -10,6 +10,7 @@ is killed 50 times, in as many jobs as that takes.
 import argparse
 import asyncio
 import csv
+import signal
 import sys
 import tempfile
 from asyncio.subprocess import DEVNULL, PIPE, Process
@@ -22,7 +23,7 @@ from typing import Any, Final, NamedTuple
 
 from socialfetch_async import SocialFetchClient, export_followers, read_journal
 from socialfetch_async.emulator import Emulator
-from tests.commands import environment, started
+from tests.commands import environment, send, started
 
 PAGE: Final = 20  # followers on a page
 OUTPUT: Final = "followers.csv"
@@ -176,7 +177,7 @@ class Job:
                     await asyncio.sleep(0.001)
                 await asyncio.sleep(wait)
                 if process.returncode is None:
-                    process.kill()
+                    send(process, signal.SIGKILL)
             _, said = await process.communicate()
             assert process.returncode in {0, -9}, said.decode()
         await asyncio.sleep(0.02)  # what it had asked for is charged, with nobody to get it
@@ -206,6 +207,13 @@ class Watched:
     def charged(self) -> int:
         """Credits of the job so far."""
         return len(self._api.charges) - self._first
+
+    @property
+    def refreshed(self) -> bool:
+        """Whether a refresh is finished, so that the same command again would be the next one."""
+        path = self._folder / "followers.journal"
+        works = read_journal(path).index.works.values() if path.exists() else ()
+        return any(work.finished for work in works if work.kind != "first")
 
     def figures(self, kind: str, calm: Rows, concurrency: int) -> Figures:
         """Return what came of the job, beside the rows of one that was not disturbed."""
@@ -269,7 +277,7 @@ async def killed(
                     wait = random.random() * (0.03 if after else 0.6)
                     ended = await job.command(options, after, wait)
                     watched.look(killed=ended == -9)
-                    if ended == 0:  # the same command again would be the next refresh
+                    if ended == 0 or watched.refreshed:  # killed, it may have been at its end
                         break
                 else:
                     assert await job.command(options, None, 0) == 0

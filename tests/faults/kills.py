@@ -9,6 +9,7 @@ random moments; each time the same command again. Exit code 1 if a promise is br
 import argparse
 import asyncio
 import json
+import signal
 import sys
 import tempfile
 import time
@@ -22,6 +23,7 @@ from socialfetch_async import Journal, SocialFetchClient, read_journal
 from socialfetch_async.emulator import Emulator
 from socialfetch_async.emulator.account import Charge
 from socialfetch_async.journal import SavedRun
+from tests.commands import send
 
 PAGE = 20  # followers on a page
 Rows = list[tuple[str, str | None, bytes]]
@@ -132,7 +134,7 @@ async def kill(process: Process, api: Emulator, more: int, random: Random) -> No
         await asyncio.sleep(0.001)
     await asyncio.sleep(random.random() * 0.003)
     if process.returncode is None:
-        process.kill()
+        send(process, signal.SIGKILL)
     await process.wait()
     await asyncio.sleep(0.02)  # what it had asked for is charged, with nobody to get it
 

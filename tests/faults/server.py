@@ -17,7 +17,6 @@ import struct
 import sys
 import threading
 import time
-from collections.abc import Awaitable
 from dataclasses import asdict, dataclass
 from inspect import isawaitable
 from itertools import pairwise
@@ -244,25 +243,16 @@ class Server:
 
     def _listen_to_orders(self, loop: asyncio.AbstractEventLoop) -> None:
         for line in sys.stdin:
-            order = json.loads(line)
-            loop.call_soon_threadsafe(self._obey, order)
+            asyncio.run_coroutine_threadsafe(self._obey(**json.loads(line)), loop)
         loop.call_soon_threadsafe(self.ended.set)
 
-    def _obey(self, order: dict[str, Any]) -> None:
+    async def _obey(self, number: int, op: str, **parameters: Any) -> None:
         try:
-            said = getattr(self, f"op_{order.pop('op')}")(**order)
+            said = getattr(self, f"op_{op}")(**parameters)
+            answer = {"answer": await said if isawaitable(said) else said}
         except Exception as error:  # noqa: BLE001 - the one who ordered is told
-            said = {"error": repr(error)}
-        if isawaitable(said):
-            self._saying = asyncio.ensure_future(self._say_later(said))
-        else:
-            self._say(said)
-
-    async def _say_later(self, said: Awaitable[Any]) -> None:
-        try:
-            self._say(await said)
-        except Exception as error:  # noqa: BLE001 - the one who ordered is told
-            self._say({"error": repr(error)})
+            answer = {"error": repr(error)}
+        self._say({"number": number, **answer})
 
     @staticmethod
     def _say(said: Any) -> None:

@@ -133,7 +133,7 @@ async def stopped(batch: Batch, pages: int, random: Random) -> Figures:
     running = asyncio.create_task(batch.of(pages, random).export(stop=order.is_set))
     while len(batch.charges()) < pages // 3:
         await asyncio.sleep(0.002)
-    latency, batch.api.latency = batch.api.latency, 1.0  # seconds: one page time
+    latency, batch.api.latency = batch.api.latency, 2.0  # seconds: one page time
     await asyncio.sleep(latency)
     order.set()
     await asyncio.sleep(batch.api.latency)

@@ -38,6 +38,7 @@ from socialfetch_async import (
     UnexpectedRedirectError,
     export_followers,
 )
+from tests.conftest import until
 from tests.faults.book import cursor_of
 from tests.faults.certificates import secured
 from tests.faults.child import FaultServer
@@ -51,7 +52,6 @@ from tests.faults.harness import (
     ids,
     names,
     on,
-    until,
 )
 from tests.faults.wire import DAMAGED, UNUSUAL
 
@@ -123,7 +123,6 @@ PAST = "Wed, 21 Oct 2015 07:28:00 GMT"
 async def a_broken_retry_after_is_no_retry_after(server: FaultServer) -> None:
     """Zero, negative, past, nan, underscores and garbage mean the plain backoff."""
     async with client_of(server, retry=THREE) as client:
-        begun = time.monotonic()
         for number, value in enumerate((*GARBAGE, PAST)):
             server.order(f"h{number}", 0, *[f"503 Retry-After: {value}"] * 3)
             with pytest.raises(ServiceUnavailableError) as caught:
@@ -131,7 +130,7 @@ async def a_broken_retry_after_is_no_retry_after(server: FaultServer) -> None:
             assert caught.value.retry_after is None, value
             assert caught.value.attempts == 3
             await client.get_followers_page(f"h{number}")
-        assert time.monotonic() - begun < 5
+        assert max(server.call("gaps")) < 1
 
 
 @row(12)
@@ -200,7 +199,7 @@ async def a_refused_connection_is_tried_again_and_costs_nothing(server: FaultSer
     async with client_of(server, retry=THREE) as client:
         stream = client.iter_followers("ann")
         pages = [await anext(stream.pages())]
-        server.call("outage", seconds=0.4, how="refuse")
+        server.call("outage", seconds=None, how="refuse")
         await asyncio.sleep(0.03)  # the idle connection's end is seen
         with pytest.raises(ConnectError) as caught:
             await anext(stream)
@@ -209,7 +208,7 @@ async def a_refused_connection_is_tried_again_and_costs_nothing(server: FaultSer
         assert not caught.value.maybe_charged
         assert client.usage.maybe_charged == 0
         assert server.count.requests == client.usage.requests_sent == 1
-        await asyncio.sleep(0.5)
+        server.call("recover")
         pages += [page async for page in stream.pages()]
         assert on(pages) == ids("ann", range(3))
 
@@ -604,11 +603,11 @@ async def a_body_over_the_cap_is_not_bought_again(server: FaultServer) -> None:
 
 @row(30)
 async def waiting_for_a_slot_is_not_part_of_the_timeout(server: FaultServer) -> None:
-    """Eight requests of 0.15 s on one slot all arrive with a timeout of 1 s each."""
-    server.reset(latency=0.15)
+    """Eight requests of 0.3 s on one slot all arrive with a timeout of 2 s each."""
+    server.reset(latency=0.3)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=1)) as session:
         for options in ({"max_concurrency": 1}, {"session": session}):
-            async with client_of(server, timeout=1.0, retry=ONCE, **options) as client:
+            async with client_of(server, timeout=2.0, retry=ONCE, **options) as client:
                 pages = await asyncio.gather(
                     *(client.get_followers_page(f"h{number}") for number in range(8))
                 )

@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 
 from socialfetch_async import ConnectError, RetryPolicy, SocialFetchClient, TLSError
+from tests.conftest import until
 from tests.faults.certificates import Secured, secured
 from tests.faults.child import FaultServer
 from tests.faults.harness import KEY, THREE, ids, on
@@ -170,8 +171,7 @@ async def test_a_cancelled_connection_shows_no_password(behind_tls: FaultServer)
         name = f"127.0.0.1:{listening.sockets[0].getsockname()[1]}"
         async with client_of(behind_tls, proxy=f"http://{QUOTED}@{name}") as client:
             pull = asyncio.ensure_future(client.get_followers_page("ann"))
-            while not heads:
-                await asyncio.sleep(0.001)
+            await until(lambda: heads)
             pull.cancel()
             with pytest.raises(asyncio.CancelledError) as caught:
                 await pull

@@ -13,22 +13,13 @@ import aiohttp
 import pytest
 from yarl import URL
 
+from tests.emulator.harness import Broken, send_once
 from tests.faults.book import cursor_of
 from tests.faults.certificates import secured
 from tests.faults.child import FaultServer
 from tests.faults.wire import DAMAGED, FAULTS, GATEWAY_LOSSES, SLOW
 
 ENDLESS = {"endless", "bomb", "many-rows", *SLOW}
-
-
-async def send_once(
-    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-) -> aiohttp.ClientResponse:
-    """Keep aiohttp from sending a GET again by itself."""
-    try:
-        return await handler(request)
-    except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
-        raise EOFError from error
 
 
 @pytest.fixture
@@ -48,7 +39,7 @@ async def get(
     try:
         async with http.get(url, params=params, allow_redirects=False) as response:
             return response.status, await response.read()
-    except (EOFError, aiohttp.ClientError):
+    except (Broken, aiohttp.ClientError):
         return 0, b""
 
 
@@ -170,6 +161,21 @@ async def test_damaged_text_arrives_whole(
             json.loads(body)
 
 
+def test_an_order_that_was_stopped_leaves_nothing_to_the_next(
+    server: FaultServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As pytest-timeout stops a test while it waits for an answer, which comes nevertheless."""
+
+    def stop() -> None:
+        raise TimeoutError
+
+    with monkeypatch.context() as stopped:
+        stopped.setattr(server, "_read", stop)
+        with pytest.raises(TimeoutError):
+            server.call("counters")
+    assert server.ledger() == []
+
+
 # -- answers that nobody asked for --------------------------------------------------------------
 
 
@@ -208,14 +214,14 @@ async def test_a_stray_408_may_be_the_end(server: FaultServer) -> None:
 
 async def test_a_pause_that_a_request_cuts_leaves_no_stray(server: FaultServer) -> None:
     """It would be the answer to that request, which no client could tell."""
-    server.order("ann", 0, "stray-200 0.5")
+    server.order("ann", 0, "stray-200 1")
     server.order("bob", 0, "stall-before")
     wire = await Wire.to(server)
     wire.ask("ann")
     await wire.answer()
     wire.ask("bob")
     with pytest.raises(TimeoutError):
-        await asyncio.wait_for(wire.reader.read(1), 0.8)
+        await asyncio.wait_for(wire.reader.read(1), 1.3)
     wire.close()
     assert server.count.strays == 0
 
@@ -253,11 +259,12 @@ async def test_an_outage_answers_everybody_alike(
 
 async def test_an_outage_can_ask_to_wait(server: FaultServer, http: aiohttp.ClientSession) -> None:
     """A Retry-After behind the name, and the end after the seconds that were ordered."""
-    server.call("outage", seconds=0.2, how="503 Retry-After: 3")
+    server.call("outage", seconds=None, how="503 Retry-After: 3")
     async with http.get(f"{server.base_url}/v1/tiktok/profiles/ann/followers") as response:
         assert response.headers["Retry-After"] == "3"
-    await asyncio.sleep(0.3)
-    assert (await get(http, server, "ann"))[0] == 200
+    server.call("outage", seconds=0.05, how="503")
+    while (await get(http, server, "ann"))[0] != 200:
+        await asyncio.sleep(0.01)
 
 
 def test_an_outage_charges_nothing(server: FaultServer) -> None:

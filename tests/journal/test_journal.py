@@ -31,7 +31,7 @@ from socialfetch_async import (
     read_journal,
 )
 from socialfetch_async.emulator import Emulator
-from tests.conftest import KEY, MakeClient
+from tests.conftest import KEY, MakeClient, until
 from tests.faults.kills import command, said
 from tests.full_disk import files_end_at
 from tests.journals import checked
@@ -131,9 +131,7 @@ async def test_a_run_that_is_left_early_loses_no_page(
                 async for _ in events:
                     seen += 1
                     if seen == 7:
-                        async with asyncio.timeout(10):  # the others arrive
-                            while client.usage.credits_charged < 12:
-                                await asyncio.sleep(0.001)
+                        await until(lambda: client.usage.credits_charged >= 12)  # others arrive
                         if ending == "break":
                             break
                         if ending == "error":
@@ -569,12 +567,10 @@ def test_without_events_it_is_written_once_a_second(tmp_path: Path) -> None:
             with Journal(path) as journal:
                 async with client.iter_followers_many(["a", "b"]) as run:
                     pulling = asyncio.ensure_future(anext(journal.record(run)))
-                    while run.maybe_charged < 2:
-                        await asyncio.sleep(0.001)
+                    await until(lambda: run.maybe_charged >= 2)
                     assert lines_of(path, "maybe_charged") == []
                     loop.ahead += 1.01
-                    while not lines_of(path, "maybe_charged"):
-                        await asyncio.sleep(0.001)
+                    await until(lambda: lines_of(path, "maybe_charged"))
                     loop.ahead += 1.01
                     await asyncio.sleep(0.005)
                     pulling.cancel()
@@ -587,11 +583,12 @@ def test_without_events_it_is_written_once_a_second(tmp_path: Path) -> None:
         runner.run(asyncio.wait_for(main(), 60))
 
 
+@pytest.mark.jumping
 async def test_while_a_run_goes_on_what_is_on_its_way_is_uncertain(
     client_of: MakeClient, tmp_path: Path
 ) -> None:
     """And when it has ended it is not any more."""
-    async with Emulator({f"u{i}": 5 for i in range(4)}, latency=0.01) as api:
+    async with Emulator({f"u{i}": 5 for i in range(4)}, latency=1) as api:
         with Journal(tmp_path / "j") as journal:
             async with client_of(api).iter_followers_many([f"u{i}" for i in range(4)]) as run:
                 events = journal.record(run)
@@ -660,8 +657,7 @@ async def test_what_came_before_record_is_saved_too(client_of: MakeClient, tmp_p
     async with Emulator({"a": 45}) as api:
         with Journal(tmp_path / "j") as journal:
             async with client_of(api).iter_followers_many(["a"], concurrency=5) as run:
-                while run.pages_fetched < 3:
-                    await asyncio.sleep(0.001)
+                await until(lambda: run.pages_fetched >= 3)
                 events = [event async for event in journal.record(run)]
         assert [type(event) for event in events] == [FollowersPage] * 3 + [HandleDone]
         assert journal.credits_charged == 3

@@ -1,6 +1,5 @@
 """Who answered? What each status means, with the vendor's error envelope and without it."""
 
-import json
 from typing import Any
 
 import pytest
@@ -31,6 +30,7 @@ from socialfetch_async.errors import (
     UnexpectedRedirectError,
 )
 from socialfetch_async.models import FollowersPage
+from tests.protocol.test_decode import dumped, with_bytes
 from tests.scripted import listing, row
 
 KEY = "sfk_0123456789"
@@ -81,20 +81,6 @@ MEANINGS: list[tuple[int, type[APIStatusError], bool, Rule, type[APIStatusError]
     (526, ServerError, False, PASSES, GatewayError, False, PASSES),
     (599, ServerError, True, PASSES, GatewayError, True, PASSES),
 ]
-
-
-def dumped(body: Any) -> bytes:
-    """Return the body as bytes; lone surrogates become escapes, as servers send them."""
-    return body if isinstance(body, bytes) else json.dumps(body).encode()
-
-
-def with_bytes(body: Any, **replaced: bytes) -> bytes:
-    """Return the body with bytes that no JSON writer makes in the place of words."""
-    raw = dumped(body)
-    for word, there in replaced.items():
-        assert word.encode() in raw
-        raw = raw.replace(word.encode(), there)
-    return raw
 
 
 def error_of(body: Any, status: int, *, secret: str = KEY) -> APIStatusError:

@@ -1,7 +1,6 @@
 """The examples as they are, each in a process of its own, and what their readers do."""
 
 import asyncio
-import contextlib
 import json
 import signal
 import socket
@@ -16,7 +15,8 @@ from typing import Any, NamedTuple
 import aiohttp
 
 from socialfetch_async.emulator import Emulator
-from tests.commands import KEY, environment
+from tests.commands import KEY, environment, send
+from tests.conftest import until
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "web"
 NAMES = ("fastapi", "litestar", "quart", "aiohttp")
@@ -52,8 +52,7 @@ async def running(name: str, api: Emulator, **variables: str) -> AsyncIterator[A
             host, port = line.removeprefix("http://").split(":")
             yield App(name, host, int(port))
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.terminate()
+        send(process, signal.SIGTERM)
         async with asyncio.timeout(30):
             out, err = await process.communicate()
     assert err.decode() == ""
@@ -67,10 +66,10 @@ def charged(api: Emulator, handle: str) -> list[str | None]:
     return [charge.cursor for charge in api.charges if charge.handle == handle]
 
 
-async def settled(api: Emulator, handle: str) -> int:
+async def settled(api: Emulator, handle: str, quiet: float = QUIET) -> int:
     """Wait until no page of a list is bought any more; return how many were."""
     bought, since = -1, monotonic()
-    while monotonic() - since < QUIET:
+    while monotonic() - since < quiet:
         if len(charged(api, handle)) != bought:
             bought, since = len(charged(api, handle)), monotonic()
         await asyncio.sleep(0.01)
@@ -79,9 +78,7 @@ async def settled(api: Emulator, handle: str) -> int:
 
 async def until_charged(api: Emulator, handle: str, pages: int) -> None:
     """Wait until so many pages of a list are bought."""
-    async with asyncio.timeout(20):
-        while len(charged(api, handle)) < pages:
-            await asyncio.sleep(0.005)
+    await until(lambda: len(charged(api, handle)) >= pages)
 
 
 def connected(app: App, *, receive_buffer: int | None = None) -> socket.socket:

@@ -147,11 +147,12 @@ async def test_a_browser_comes_again_only_where_that_helps(
     assert {name: last[name] for name in ("id", "retry") if name in last} == again
 
 
+@pytest.mark.jumping
 async def test_a_slow_page_is_bridged_by_comments(client_of: MakeClient) -> None:
     """From the second page on, so that the first can still fail with a status."""
-    async with Emulator({"ada": 25}, latency=0.04) as api:
+    async with Emulator({"ada": 25}, latency=20) as api:
         stream = client_of(api).iter_followers("ada")
-        sent = await parts(server_sent_events(stream, keep_alive=0.01))
+        sent = await parts(server_sent_events(stream, keep_alive=5))
     assert sent[0].startswith(b"id: ")
     assert sent[1] == sent[2] == b":\n\n"
     assert sent[-2].startswith(b"data: ")
