@@ -120,13 +120,14 @@ WHOLE = {
 }
 
 
+@pytest.mark.jumping
 @pytest.mark.parametrize("name", WHOLE)
 async def test_a_page_that_arrived_whole_is_kept_whatever_its_frame(
     client_of: MakeClient, name: str
 ) -> None:
     """JSON shows where it ends: what HTTP says of it is no reason to buy it again."""
     async with Scripted(WHOLE[name]) as api:
-        client = client_of(api, timeout=0.3)
+        client = client_of(api)
         assert (await client.get_followers_page("ada")).followers
     assert (len(api.seen), client.usage.maybe_charged) == (1, 0)
 
@@ -138,6 +139,7 @@ async def test_the_answer_to_somebody_else_is_not_taken_for_a_page(client_of: Ma
     assert isinstance(error_, PayloadError)
 
 
+@pytest.mark.jumping
 @pytest.mark.parametrize("status", [402, 403, 503])
 @pytest.mark.parametrize("frame", ["bytes behind it", "a length that never comes", "no last chunk"])
 async def test_a_refusal_is_read_whatever_its_frame(
@@ -154,7 +156,7 @@ async def test_a_refusal_is_read_whatever_its_frame(
         + b"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n%x\r\n%s\r\nzz"
         % (len(body), body),
     }[frame]
-    error_ = await failure(client_of, answer, timeout=0.4)
+    error_ = await failure(client_of, answer)
     assert isinstance(error_, APIStatusError)
     assert not isinstance(error_, GatewayError)
     assert (error_.status, error_.code, error_.maybe_charged) == (status, "some_code", 0)
