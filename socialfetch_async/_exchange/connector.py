@@ -56,7 +56,7 @@ class _Protocol(ResponseHandler):
         self._size = 0
 
     def keep(self) -> list[bytes]:
-        """Begin anew; return the list that is to have what comes from here on."""
+        """Return a new list that is to have what comes from here on; its owner empties it."""
         self._came, self._size = [], 0
         return self._came
 
@@ -101,8 +101,6 @@ class Connector(aiohttp.TCPConnector):
         # The parser keeps half a head to itself, and the next request gets a new parser. Without
         # one the protocol itself keeps whatever comes, and says so in `should_close`.
         protocol._parser = None  # noqa: SLF001
-        if isinstance(protocol, _Protocol):
-            protocol.keep()
         super()._release(key, protocol, should_close=should_close)
 
 

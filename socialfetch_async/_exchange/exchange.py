@@ -173,7 +173,7 @@ class Exchange:
             if answer is not None:
                 found = self._decoded(request, answer)
                 result = found if _says_more(found, result) else result
-        attempt.came = []
+        attempt.came.clear()
         return result
 
     def _decoded(

@@ -114,10 +114,9 @@ def _price_of_a_refusal(body: bytes) -> int | None:
 
 def _success(request: Request[Result], body: bytes) -> Result | DecodeError | PayloadError:
     result = _as_far_as_readable(request, body)
-    if isinstance(request.endpoint, ListEndpoint) and isinstance(result, ListPage):
-        empty = not result.rows and result.lookup_status == FOUND
-        if empty and error_said(body) is not None:  # else the list would seem to end here
-            return _decode_error(Mismatch("an error", ".error"), body, repaired(body) or b"")
+    empty = isinstance(result, ListPage) and not result.rows and result.lookup_status == FOUND
+    if empty and error_said(body) is not None:  # else the list would seem to end here
+        return _decode_error(Mismatch("an error", ".error"), body, repaired(body) or b"")
     return result
 
 

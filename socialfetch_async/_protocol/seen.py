@@ -113,7 +113,8 @@ class Seen:
             return None
         why: Repeat | None = None
         last = rows[-1]
-        if self._is_remembered(last) and not self._is_pinned(rows):
+        known = last in self._top or last in self._recent or last in self._before
+        if known and not self._is_pinned(rows):
             why = self._repeats(rows)
         elif self._pages:
             self._goes_on(rows)
