@@ -112,9 +112,7 @@ class Seen:
         if not rows:
             return None
         why: Repeat | None = None
-        last = rows[-1]
-        known = last in self._top or last in self._recent or last in self._before
-        if known and not self._is_pinned(rows):
+        if self._is_remembered(rows[-1]) and not self._is_pinned(rows):
             why = self._repeats(rows)
         elif self._pages:
             self._goes_on(rows)
