@@ -33,7 +33,7 @@ from socialfetch_async._exchange.sending import (
 from socialfetch_async._exchange.timeouts import AttemptTimeouts
 from socialfetch_async._protocol.endpoints import Request
 from socialfetch_async._protocol.framing import unframed
-from socialfetch_async._protocol.packed import narrowed, unpacked
+from socialfetch_async._protocol.packed import text_of
 from socialfetch_async._protocol.retry import parse_retry_after
 from socialfetch_async._protocol.status import Answer
 from socialfetch_async._version import __version__
@@ -261,9 +261,7 @@ def _wall_clock() -> float:
 
 
 def _unpacked(body: bytes, headers: Mapping[str, str], most: int) -> bytes | None:
-    deflate = headers.get("Content-Encoding", "").lower() == "deflate"
-    found = unpacked(body, most, deflate=deflate)
-    return None if found is None else narrowed(found)
+    return text_of(body, headers.get("Content-Encoding", ""), most)
 
 
 async def _read(response: Response | aiohttp.ClientResponse, most: int) -> bytes | None:

@@ -7,7 +7,7 @@ text behind the end: nothing of that is HTTP, and the page has arrived all the s
 import re
 from typing import Final
 
-from socialfetch_async._protocol.packed import narrowed, unpacked
+from socialfetch_async._protocol.packed import text_of
 from socialfetch_async._protocol.repair import is_object
 from socialfetch_async._protocol.retry import parse_retry_after
 from socialfetch_async._protocol.status import Answer
@@ -38,12 +38,11 @@ def unframed(came: bytes, most: int, now: float) -> Answer | None:
         return None
     fields = _fields(head["fields"])
     body = came[head.end() :]
-    if "chunked" in fields.get("transfer-encoding", ""):
+    if "chunked" in fields.get("transfer-encoding", "").lower():
         body = _joined(body)
     if (other := _NEXT.search(body)) is not None:
         body = body[: other.start()]
-    found = unpacked(body, most, deflate=fields.get("content-encoding") == "deflate")
-    status, found = int(head["status"]), found and narrowed(found)
+    status, found = int(head["status"]), text_of(body, fields.get("content-encoding", ""), most)
     if found is None or (200 <= status < 300 and not is_object(found)):
         return None
     return Answer(status, found, parse_retry_after(fields.get("retry-after"), now))
@@ -51,10 +50,7 @@ def unframed(came: bytes, most: int, now: float) -> Answer | None:
 
 def _fields(lines: bytes) -> dict[str, str]:
     parts = (line.partition(":") for line in lines.decode("latin-1").splitlines())
-    fields = {name.strip().lower(): value.strip() for name, _, value in parts}
-    for name in ("transfer-encoding", "content-encoding"):
-        fields[name] = fields.get(name, "").lower()
-    return fields
+    return {name.strip().lower(): value.strip() for name, _, value in parts}
 
 
 def _joined(body: bytes) -> bytes:

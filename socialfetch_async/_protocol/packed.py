@@ -50,6 +50,21 @@ def unpacked(body: bytes, most: int, *, deflate: bool = False) -> bytes | None:
     return body
 
 
+def text_of(body: bytes, encoding: str, most: int) -> bytes | None:
+    """Return a body as it is read: unpacked, and an object in UTF-8.
+
+    Args:
+        body: What came.
+        encoding: Its Content-Encoding, or "". Only a deflate has no other mark.
+        most: How many bytes it may be, unpacked.
+
+    Returns:
+        None if it is larger.
+    """
+    found = unpacked(body, most, deflate=encoding.lower() == "deflate")
+    return None if found is None else narrowed(found)
+
+
 def narrowed(body: bytes) -> bytes:
     """Return an object as UTF-8 if it is in UTF-16 or UTF-32, and anything else as it came."""
     found = _WIDE.match(body)
